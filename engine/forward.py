@@ -1,0 +1,70 @@
+"""One forward pass at a time through the network, with its key/value cache: ids in, float32 logits out.
+
+The only place where the decode loop and teacher forcing touch torch. Does not know sampling or scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from engine.errors import OutOfMemory
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+PREFILL_CHUNK = 512
+
+
+class ForwardPass:
+    """A growing context: what was fed stays in the cache, so each call costs its own tokens only."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._cache = DynamicCache(config=model.network.config)
+        self.length = 0
+
+    def feed(self, ids: Sequence[int] | np.ndarray, keep: int = 1) -> np.ndarray:
+        """Append ids (at least one) and return the logits after each of the last `keep`: float32 [keep, V].
+
+        Raises OutOfMemory. The model's lock is held for this pass only, so that passes of different
+        contexts may alternate.
+        """
+        with self._model.lock, torch.inference_mode(), memory_guard(self.length + len(ids)):
+            tokens = torch.as_tensor(np.asarray(ids, dtype=np.int64)[None, :], device=self._model.device)
+            output = self._model.network(
+                input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep
+            )
+            self.length += len(ids)
+            return output.logits[0].float().cpu().numpy()
+
+    def prefill(self, ids: Sequence[int]) -> Iterator[np.ndarray | None]:
+        """Feed a long context piece by piece so that a caller may stop in between; the last item is its logits [1, V]."""
+        for start in range(0, len(ids), PREFILL_CHUNK):
+            logits = self.feed(ids[start : start + PREFILL_CHUNK])
+            yield logits if start + PREFILL_CHUNK >= len(ids) else None
+
+
+@contextmanager
+def memory_guard(tokens: int) -> Iterator[None]:
+    """Turn the device's refusal of memory into a sentence; the caller's arrays are released on the way out."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise OutOfMemory(_advice(tokens)) from error
+    except MemoryError as error:
+        raise OutOfMemory(_advice(tokens)) from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise OutOfMemory(_advice(tokens)) from error
+
+
+def _advice(tokens: int) -> str:
+    return f"There was not enough memory for a context of {tokens} tokens: shorten the prompt or the answer, or use nf4."

@@ -1,0 +1,121 @@
+"""The decode loop: one token at a time, everything recorded while its logits exist.
+
+Scores come from the model's own distribution (temperature 1, before truncation); the processed one drives
+the Gumbel-Max race. Does not know who asked, where steps go, or how a run is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine import limits, noise, sampling, token_scores
+from engine.forward import ForwardPass
+from engine.recording import trace_of
+from engine.types import TOP_K, Alternatives, FinishReason, GenerationRequest, Step, Trace
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+
+def generate(
+    model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None
+) -> Iterator[Step]:
+    """Decode an answer, yielding each token as it is drawn.
+
+    The generator ends after a step whose `finish_reason` is set, or, when `cancelled()` turns true, within one
+    token and without one. Same model, machine, request and settings give the same tokens.
+    Raises BadInput when the prompt leaves no room in the context, OutOfMemory when the device is full.
+    """
+    request = limits.validate(request, limits.UNBOUNDED)
+    prompt_ids = model.encode_prompt(request.prompt, request.system)
+    budget, _ = limits.check_fits(len(prompt_ids), request.max_new_tokens, model.context_length)
+    stopped = cancelled or (lambda: False)
+    context = ForwardPass(model)
+    logits: np.ndarray | None = None
+    for logits in context.prefill(prompt_ids):
+        if stopped():
+            return
+    decoder = model.decoder()
+    text = ""
+    for index in range(budget):
+        assert logits is not None
+        step = _draw(model, request, logits, index)
+        piece = decoder.push(step.token_id)
+        text += piece
+        reason = _finish(model, request, step.token_id, text, len(piece), index + 1 == budget)
+        if reason:
+            piece += decoder.flush()
+        yield replace(step, piece=piece, finish_reason=reason)
+        if reason or stopped():
+            return
+        logits = context.feed([step.token_id])
+        if stopped():
+            return
+
+
+def run(
+    model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None
+) -> Trace:
+    """Decode to the end and return the recorded run."""
+    started = time.perf_counter()
+    steps = list(generate(model, request, cancelled=cancelled))
+    prompt_ids = model.encode_prompt(request.prompt, request.system)
+    return trace_of(
+        model,
+        steps,
+        prompt_ids,
+        prompt=request.prompt,
+        system=request.system,
+        settings=request,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _draw(model: LanguageModel, request: GenerationRequest, logits: np.ndarray, index: int) -> Step:
+    """Race for token `index` with noise row `index`, and score it: logits float32 [1, V]."""
+    row = logits[0]
+    support = sampling.truncate(row, request.temperature, request.top_k, request.top_p)
+    draw = sampling.race(support, noise.log_exponential_row(request.seed, noise.FACTUAL_STREAM, index, row.size))
+    rows = token_scores.rows_from_logits(
+        logits, np.array([draw.token_id]), np.array([sampling.processed_entropy(support)])
+    )
+    # the constant between logits and log-probabilities, so that log q = logprob / temperature - log_normalizer
+    shift = float(row[draw.token_id]) - float(rows.logprobs[0, draw.token_id])
+    scale = request.temperature or 1.0
+    alternatives, tail_mass = top_alternatives(rows.logprobs[0])
+    return Step(
+        index=index,
+        token_id=draw.token_id,
+        piece="",
+        scores={name: float(values[0]) for name, values in token_scores.row_scores(rows).items()},
+        alternatives=alternatives,
+        tail_mass=tail_mass,
+        noise_row=index,
+        margin=draw.margin,
+        runner_up=draw.runner_up,
+        luck=draw.luck,
+        support=support.size,
+        log_normalizer=0.0 if request.temperature == 0.0 else support.log_normalizer - shift / scale,
+    )
+
+
+def top_alternatives(logprobs: np.ndarray, k: int = TOP_K) -> tuple[Alternatives, float]:
+    """The k most likely tokens of one row [V] and the probability of all others."""
+    ids = sampling.most_likely(logprobs, k)
+    best = logprobs[ids]
+    return Alternatives(ids.astype(np.int32), best), max(0.0, 1.0 - float(np.exp(best, dtype=np.float64).sum()))
+
+
+def _finish(
+    model: LanguageModel, request: GenerationRequest, token_id: int, text: str, added: int, last: bool
+) -> FinishReason | None:
+    if token_id in model.end_ids:
+        return "stop"
+    if any(stop in text[-(len(stop) + added) :] for stop in request.stop):
+        return "stop_string"
+    return "length" if last else None

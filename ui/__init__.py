@@ -1,0 +1,1 @@
+"""The page: use cases, view models and what the browser draws."""

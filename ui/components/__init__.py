@@ -1,0 +1,1 @@
+"""Thin wrappers around the pieces that are drawn in the browser."""
