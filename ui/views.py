@@ -1,0 +1,284 @@
+"""Domain objects to the small JSON that the browser draws: one header line, one line a token, one closing line.
+
+Append-only text, so a growing answer costs the browser only its new lines, and a stored run is the same text
+as a live one. Does not know gradio, the store's tables or how anything is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from engine import run_scores, token_scores
+from engine.logprob_import import BOUND_SCORES
+from engine.tokens import display_text
+from engine.types import GenerationRequest, ModelCard, Trace
+
+LIVE_ALTERNATIVES = 5
+REPLACEMENT = "\ufffd"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What is said above a run and which token is selected first (None: the reader chooses)."""
+
+    sentence: str = ""
+    select: int | None = None
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Who a run is on the page, before and after it is stored."""
+
+    uid: str
+    kind: str = "generation"
+    title: str = ""
+    created: str = ""
+    example: bool = False
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+def state_line(state: str, text: str) -> str:
+    """A line that stands in for the run while there is none: queued, loading, failed."""
+    return _line({"state": state, "text": text})
+
+
+def waiting_line(people: int) -> str:
+    """Said to the one whose run is being written: so many others wait for it to end."""
+    return _line({"waiting": people})
+
+
+def header_line(
+    identity: RunIdentity,
+    *,
+    prompt: str,
+    system: str | None,
+    model: ModelCard,
+    settings: GenerationRequest | None,
+    score_names: Sequence[str],
+    bounds: bool = False,
+    headline: Headline | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Everything about a run but its tokens; score_names fixes the order of every token line's numbers."""
+    headline = headline or Headline()
+    return _line(
+        {
+            "v": 1,
+            "run": identity.uid,
+            "kind": identity.kind,
+            "title": identity.title,
+            "created": identity.created,
+            "example": identity.example,
+            "tags": list(identity.tags),
+            "remark": identity.note,
+            "prompt": prompt,
+            "system": system,
+            "model": {
+                key: getattr(model, key) for key in ("name", "repo", "revision", "quantization", "dtype", "device")
+            },
+            "settings": _settings(settings),
+            "bounds": bounds,
+            "scores": [score_entry(name) for name in score_names],
+            "note": headline.sentence,
+            "select": headline.select,
+            "notes": list(notes),
+        }
+    )
+
+
+def score_entry(name: str) -> dict[str, Any]:
+    """What legend, switch and table need to know of one token score."""
+    score = token_scores.REGISTRY.get(name) or BOUND_SCORES[name]
+    return {
+        "name": score.name,
+        "label": score.label,
+        "symbol": score.symbol,
+        "unit": score.unit,
+        "direction": score.direction,
+        "low": score.low,
+        "high": score.high,
+        "short": score.short,
+        "definition": score.definition,
+        "group": score.group,
+        "classes": list(score.classes),
+    }
+
+
+class TokenLines:
+    """Writes token lines and remembers which tokens' texts were already sent."""
+
+    def __init__(self, token_bytes: Mapping[int, bytes], special_ids: Iterable[int]) -> None:
+        self._bytes = token_bytes
+        self._special = frozenset(special_ids)
+        self._sent: set[int] = set()
+
+    def line(
+        self,
+        piece: str,
+        token_id: int,
+        values: Sequence[float | None],
+        alternatives: Sequence[tuple[int, float]],
+        tail_mass: float,
+        draw: Sequence[float] | None,
+    ) -> str:
+        token: dict[str, Any] = {"t": piece, "id": token_id, "s": [number(v) for v in values]}
+        raw = self._bytes.get(token_id, b"")
+        if (not piece and raw) or REPLACEMENT in piece:
+            token["x"] = raw.hex(" ")
+        if token_id in self._special:
+            token["c"] = 1
+        if alternatives:
+            token["k"] = [[i, number(p)] for i, p in alternatives]
+        token["r"] = number(tail_mass)
+        if draw is not None:
+            token["g"] = [number(v) for v in draw]
+        mentioned = [token_id, *(i for i, _ in alternatives), *([int(draw[2])] if draw else [])]
+        words = {str(i): display_text(self._bytes[i]) for i in mentioned if i not in self._sent and i in self._bytes}
+        self._sent.update(mentioned)
+        if words:
+            token["w"] = words
+        return _line(token)
+
+
+def run_document(
+    trace: Trace, identity: RunIdentity, *, status: str, headline: Headline | None = None, problem: str = ""
+) -> str:
+    """A whole run as the browser gets it: the same text for a run just finished and one opened years later."""
+    names = list(trace.scores)
+    lines = TokenLines(trace.token_bytes, trace.special_ids)
+    columns = [trace.scores[name] for name in names]
+    parts = [
+        header_line(
+            identity,
+            prompt=trace.prompt,
+            system=trace.system,
+            model=trace.model,
+            settings=trace.settings,
+            score_names=names,
+            bounds=any(name in BOUND_SCORES for name in names),
+            headline=headline,
+            notes=trace.notes,
+        )
+    ]
+    for i in range(len(trace)):
+        known = trace.topk_ids[i] >= 0
+        alternatives = list(
+            zip(trace.topk_ids[i][known].tolist(), trace.topk_logprobs[i][known].tolist(), strict=True)
+        )
+        parts.append(
+            lines.line(
+                trace.pieces[i],
+                int(trace.token_ids[i]),
+                [float(column[i]) for column in columns],
+                alternatives,
+                float(trace.tail_mass[i]),
+                _draw(trace, i),
+            )
+        )
+    parts.append(
+        done_line(identity.uid, status, trace.finish_reason, trace.seconds, run_scores.compute(trace), problem)
+    )
+    return "".join(parts)
+
+
+def done_line(
+    uid: str, status: str, reason: str, seconds: float, summary: Mapping[str, float], problem: str = ""
+) -> str:
+    """Closes a run: how it ended and its figures; a figure that does not exist is null."""
+    return _line(
+        {
+            "done": True,
+            "run": uid,
+            "status": status,
+            "reason": reason,
+            "seconds": number(seconds),
+            "summary": [summary_entry(name, value) for name, value in summary.items()],
+            "problem": problem,
+        }
+    )
+
+
+def summary_entry(name: str, value: float) -> dict[str, Any]:
+    """One run-level figure with what it means."""
+    score = run_scores.REGISTRY[name]
+    return {
+        "name": name,
+        "label": score.label,
+        "value": number(value),
+        "unit": score.unit,
+        "direction": score.direction,
+        "short": score.short,
+    }
+
+
+def hottest_headline(trace: Trace) -> Headline:
+    """Select the token where the model was most torn and say so in one sentence."""
+    entropy = trace.scores.get("entropy")
+    if entropy is None or len(trace) == 0:
+        return Headline()
+    open_choice = np.array([int(i) not in trace.special_ids and bool(p.strip()) for i, p in zip(
+        trace.token_ids, trace.pieces, strict=True)])  # fmt: skip
+    if not open_choice.any() or not np.isfinite(entropy[open_choice]).any():
+        return Headline()
+    at = int(np.nanargmax(np.where(open_choice, entropy, -np.inf)))
+    chosen = float(np.exp(-trace.scores["surprisal"][at]))
+    rival = next((j for j in range(trace.topk_ids.shape[1]) if trace.topk_ids[at, j] != trace.token_ids[at]), None)
+    if rival is None or trace.topk_ids[at, rival] < 0:
+        return Headline(select=at)
+    other = display_text(trace.token_bytes[int(trace.topk_ids[at, rival])]).strip() or "␣"
+    percent = 100 * math.exp(float(trace.topk_logprobs[at, rival]))
+    piece = trace.pieces[at].strip()
+    return Headline(
+        f"At “{piece}” the model was most torn: it gave {100 * chosen:.0f} % to “{piece}” and {percent:.0f} % to "
+        f"“{other}”, with {len(plausible(trace, at))} tokens above 1 %.",
+        at,
+    )
+
+
+def plausible(trace: Trace, position: int, threshold: float = 0.01) -> np.ndarray:
+    """Ids of the recorded alternatives at a position whose probability reaches the threshold."""
+    return trace.topk_ids[position][trace.topk_logprobs[position] >= math.log(threshold)]
+
+
+def number(value: float | int | None) -> float | int | None:
+    """A JSON number with six significant digits, or None for what does not exist."""
+    if value is None or isinstance(value, int):
+        return value
+    value = float(value)
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.6g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+
+
+def _draw(trace: Trace, i: int) -> list[float] | None:
+    if trace.support[i] <= 0:
+        return None
+    return [
+        int(trace.noise_rows[i]),
+        float(trace.margin[i]),
+        int(trace.runner_up[i]),
+        float(trace.luck[i]),
+        int(trace.support[i]),
+        float(trace.log_normalizer[i]),
+    ]
+
+
+def _settings(settings: GenerationRequest | None) -> dict[str, Any] | None:
+    if settings is None:
+        return None
+    fields = asdict(settings)
+    del fields["prompt"], fields["system"]
+    # a seed may need 63 bits, more than a browser's number holds exactly
+    return fields | {"seed": str(settings.seed), "stop": list(settings.stop)}
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
