@@ -120,7 +120,7 @@ def boosted_prob(rows: Rows, relative: float = 0.3, absolute: float = 0.005) -> 
         if head.size == 0:
             continue
         # only tokens above the absolute gap can end the set, so the tail matters through its largest member alone
-        beyond = 1.0 - head.sum() if p.size == head.size else float(np.where(large, 0.0, p).max())
+        beyond = float(head[-1] if p.size == head.size else np.where(large, 0.0, p).max())
         gaps = head - np.append(head[1:], beyond)
         ends = np.flatnonzero((gaps > relative * head) & (gaps > absolute))
         if ends.size and p[rows.token_ids[n]] >= np.float32(head[ends[-1]]):
