@@ -81,12 +81,14 @@ def _draw(model: LanguageModel, request: GenerationRequest, logits: np.ndarray, 
     row = logits[0]
     support = sampling.truncate(row, request.temperature, request.top_k, request.top_p)
     draw = sampling.race(support, noise.log_exponential_row(request.seed, noise.FACTUAL_STREAM, index, row.size))
-    rows = token_scores.rows_from_logits(
-        logits, np.array([draw.token_id]), np.array([sampling.processed_entropy(support)])
-    )
-    # the constant between logits and log-probabilities, so that log q = logprob / temperature - log_normalizer
-    shift = float(row[draw.token_id]) - float(rows.logprobs[0, draw.token_id])
-    scale = request.temperature or 1.0
+    untouched = support.ids is None and request.temperature == 1.0
+    processed_entropy = None if untouched else np.array([sampling.processed_entropy(support)])
+    rows = token_scores.rows_from_logits(logits, np.array([draw.token_id]), processed_entropy)
+    log_normalizer = 0.0
+    if not untouched and request.temperature > 0.0:
+        # what lies between logits and log-probabilities, so that log q = logprob / temperature - log_normalizer
+        shift = float(row[draw.token_id]) - float(rows.logprobs[0, draw.token_id])
+        log_normalizer = support.log_normalizer - shift / request.temperature
     alternatives, tail_mass = top_alternatives(rows.logprobs[0])
     return Step(
         index=index,
@@ -100,7 +102,7 @@ def _draw(model: LanguageModel, request: GenerationRequest, logits: np.ndarray, 
         runner_up=draw.runner_up,
         luck=draw.luck,
         support=support.size,
-        log_normalizer=0.0 if request.temperature == 0.0 else support.log_normalizer - shift / scale,
+        log_normalizer=log_normalizer,
     )
 
 
