@@ -1,0 +1,71 @@
+"""Who may see and change which run.
+
+A run that is not the viewer's is NotFound in the same words as one that does not exist. Knows rows and names of
+viewers; does not know how somebody proves to be that viewer.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, or_, select, text
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from engine.errors import BadInput, NotFound, StoreDamaged
+from storage.headers import RawHeader, load_header
+from storage.schema import RunRow
+
+_SCAN = text("SELECT 1 FROM run NOT INDEXED WHERE uid = :uid")
+
+
+def check_viewer(viewer: str) -> None:
+    """BadInput for an empty viewer, who would otherwise see what nobody owns."""
+    if not isinstance(viewer, str) or not viewer:
+        raise BadInput("Nobody is asking: the viewer must be a non-empty name.")
+
+
+def visible(viewer: str) -> ColumnElement[bool]:
+    """Rows that the library shows to `viewer`."""
+    return and_(or_(col(RunRow.owner) == viewer, col(RunRow.example) == 1), col(RunRow.deleted_at).is_(None))
+
+
+def find_run(session: Session, uid: str, viewer: str) -> RawHeader:
+    """The verified header of a run that `viewer` may open. NotFound, StoreDamaged."""
+    check_viewer(viewer)
+    raw = _locate(session, uid)
+    run = raw.run
+    open_to_viewer = run["owner"] == viewer or run["example"] == 1 or run["visibility"] == "unlisted"
+    if run["deleted_at"] is not None or not open_to_viewer:
+        raise not_found(uid)
+    return raw
+
+
+def find_own(session: Session, uid: str, viewer: str, *, binned: bool = False) -> RawHeader:
+    """The verified header of a run that `viewer` may change; binned: also one in the bin.
+
+    NotFound, StoreDamaged, and BadInput for an example.
+    """
+    check_viewer(viewer)
+    raw = _locate(session, uid)
+    if raw.run["example"] == 1 and raw.run["deleted_at"] is None:
+        raise BadInput("This is an example that comes with the page and cannot be changed; run your own to label it.")
+    if raw.run["owner"] != viewer or (raw.run["deleted_at"] is not None and not binned):
+        raise not_found(uid)
+    return raw
+
+
+def not_found(uid: str) -> NotFound:
+    """The one sentence for runs that are not there, deleted, or somebody else's."""
+    return NotFound(f"There is no run {str(uid)[:64]!a} here; look in the library for what there is.")
+
+
+def _locate(session: Session, uid: str) -> RawHeader:
+    run_id = session.execute(select(col(RunRow.id)).where(col(RunRow.uid) == str(uid)[:65])).scalar()
+    if run_id is None:
+        # A damaged index must not pass for an absent run.
+        if session.execute(_SCAN, {"uid": str(uid)[:65]}).first():
+            raise StoreDamaged("The library's index is damaged: it does not find a run that is there; use a backup.")
+        raise not_found(uid)
+    raw = load_header(session, run_id)
+    if raw.run["uid"] != uid:
+        raise StoreDamaged("The library's index is damaged: it names another run for this id; use a backup.")
+    return raw

@@ -1,0 +1,84 @@
+"""What lies at a path before anything is opened for writing: nothing, our database, or something to leave alone.
+
+Reads the file's header itself and asks SQLite only through a connection that cannot write, so that a refused file
+stays as it was to the last byte and gains no files beside it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from engine.errors import StoreDamaged
+from storage.connections import translated
+from storage.migrations import APPLICATION_ID
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER_BYTES = 100
+_OTHER = "Nothing was changed; choose another path for the library."
+_BACKUP = "Nothing was changed; restore it from a backup, or move it away to start with an empty library."
+
+
+def stored_version(path: Path, newest: int) -> int:
+    """The version of the tables in the file, 0 when there is nothing yet.
+
+    StoreDamaged, naming which: no SQLite file, cut off, damaged, somebody else's database, or newer than `newest`.
+    """
+    if not path.exists():
+        return 0
+    if not path.is_file():
+        raise StoreDamaged(f"{path.name} is not a file, so it cannot hold the library. {_OTHER}")
+    if path.stat().st_size == 0:
+        return 0
+    _check_header(path)
+    with translated(path):
+        application, version, objects = _ask(path)
+    if (application, version, objects) == (0, 0, 0):
+        return 0
+    if application != APPLICATION_ID:
+        raise StoreDamaged(f"{path.name} is a SQLite database of another program. {_OTHER}")
+    if version > newest:
+        raise StoreDamaged(
+            f"{path.name} was written by a newer version of this program (tables {version}, this one knows {newest}). "
+            "Nothing was changed; update the program or choose another path for the library."
+        )
+    if version < 1 or objects == 0:
+        raise StoreDamaged(f"{path.name} is damaged: its version number is impossible. {_BACKUP}")
+    return version
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+        size = file.seek(0, 2)
+    if not header.startswith(_MAGIC):
+        if _MAGIC.startswith(header[: len(_MAGIC)]):
+            raise StoreDamaged(f"{path.name} is cut off after {size} bytes. {_BACKUP}")
+        raise StoreDamaged(f"{path.name} is not a SQLite database. {_OTHER}")
+    page = int.from_bytes(header[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(header[28:32], "big")
+    recorded = header[24:28] == header[92:96]  # else an old SQLite wrote the file and the count means nothing
+    # A log beside the file may still hold the missing pages: then SQLite's own checks must find out.
+    if len(header) < _HEADER_BYTES or (recorded and size < page * pages and not _log(path)):
+        raise StoreDamaged(f"{path.name} is cut off: {size:,} of {page * pages:,} bytes are there. {_BACKUP}")
+
+
+def _log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _ask(path: Path) -> tuple[int, int, int]:
+    """application_id, user_version and number of tables and indexes."""
+    # Without a log the file alone is the truth, and `immutable` keeps SQLite from creating files beside it.
+    mode = "mode=ro" if _log(path) else "immutable=1"
+    connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=5)
+    try:
+        application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        objects = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        connection.close()
+    return application, version, objects

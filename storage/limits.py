@@ -1,0 +1,53 @@
+"""Every size the store accepts, as named settings in one frozen table.
+
+Knows numbers only; the code that refuses something names the setting's value in its sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class StoreLimits:
+    """Upper bounds; lengths are in characters unless the name says bytes.
+
+    busy_seconds: how long a call waits for another writer. chain_depth: forks of forks that share stored tokens;
+    a deeper one is stored whole. list_rows: rows of one page of the library. uids: runs named in one call.
+    """
+
+    busy_seconds: float = 5.0
+    owner_chars: int = 200
+    title_chars: int = 300
+    note_chars: int = 20_000
+    tag_chars: int = 64
+    tags: int = 32
+    name_chars: int = 100
+    text_chars: int = 4_000_000
+    tokens: int = 200_000
+    alternatives: int = 1_000
+    scores: int = 200
+    chain_depth: int = 64
+    list_rows: int = 500
+    uids: int = 10_000
+    search_chars: int = 200
+    json_chars: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class ImportLimits:
+    """Upper bounds for one imported file.
+
+    file_bytes counts what arrives, unpacked_bytes what it holds after unzipping (base64 text included);
+    line_bytes bounds one run; runs the number of lines after the first; json_depth the nesting of one line.
+    problems bounds how many sentences are kept; the rest are counted.
+    """
+
+    file_bytes: int = 256 * MEBIBYTE
+    unpacked_bytes: int = 512 * MEBIBYTE
+    line_bytes: int = 64 * MEBIBYTE
+    runs: int = 5_000
+    json_depth: int = 8
+    problems: int = 100

@@ -1,0 +1,184 @@
+"""The library of runs: adding, opening, listing, labelling, deleting.
+
+Knows who may see what (`viewer`) and one transaction per call; leaves packing to chain.py and sealing to headers.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session, aliased
+from sqlmodel import col
+
+from engine.errors import BadInput, StoreDamaged
+from engine.types import Trace
+from storage.access import check_viewer, find_own, find_run
+from storage.chain import ChainArrays, assemble, read_rows
+from storage.connections import Connections
+from storage.headers import RawHeader, load_header, load_headers, seal, to_header, to_texts
+from storage.library import find_page, find_tags
+from storage.limits import StoreLimits
+from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
+from storage.schema import RunRow, RunText
+from storage.traces import content_hash, from_parts
+from storage.values import clean_tags, clean_text, microseconds
+from storage.writing import NewRun, Parent, PreparedRun, add_run, prepare, search_text, write_tags
+
+
+class RunStore:
+    """Runs of one database. A viewer sees own runs, examples, and by uid also unlisted runs of others.
+
+    What a viewer may not see is NotFound, exactly like what is not there. Examples cannot be changed by anybody.
+    """
+
+    def __init__(self, connections: Connections, limits: StoreLimits) -> None:
+        self._connections = connections
+        self._limits = limits
+
+    def add(
+        self,
+        trace: Trace,
+        *,
+        owner: str = "local",
+        title: str = "",
+        tags: Sequence[str] = (),
+        note: str = "",
+        status: str,
+        run_scores: Mapping[str, float],
+        example: bool = False,
+        parent: str | None = None,
+        fork_position: int | None = None,
+        visibility: str = "private",
+        uid: str | None = None,
+        created_at: datetime | None = None,
+    ) -> str:
+        """Store a run in one transaction and return its uid; an error leaves nothing behind.
+
+        parent with fork_position p: the run's first p tokens are the parent's and are not stored again.
+        run_scores: name -> float, NaN where a score does not exist. Errors: BadInput, NotFound (parent), Busy.
+        """
+        new = NewRun(trace, owner, status, run_scores, title, tags, note, example, visibility, uid, created_at)
+        prepared = self.prepare(new, parent=parent, fork_position=fork_position)
+        with self._connections.write() as session:
+            return add_run(session, prepared)
+
+    def prepare(self, new: NewRun, *, parent: str | None = None, fork_position: int | None = None) -> PreparedRun:
+        """Check and pack a run without writing it, so that several can be written in one transaction."""
+        if (parent is None) != (fork_position is None):
+            raise BadInput("A fork needs both its parent and the position at which it leaves it.")
+        found = None if parent is None or fork_position is None else self._parent(parent, new.owner, fork_position)
+        return prepare(new, found, self._limits)
+
+    def get(self, uid: str, *, viewer: str) -> StoredRun:
+        """One run with its trace, exactly as stored. NotFound; StoreDamaged when any bit of it is wrong."""
+        raw, chain = self._open(uid, viewer)
+        trace = from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label)
+        return StoredRun(to_header(raw), trace)
+
+    def header(self, uid: str, *, viewer: str) -> RunHeader:
+        """One run without its arrays. NotFound; StoreDamaged."""
+        with self._connections.read() as session:
+            return to_header(find_run(session, uid, viewer))
+
+    def list(self, query: RunQuery) -> RunPage:
+        """One page of the library; reads no arrays. A damaged row is listed as such, without its values."""
+        check_viewer(query.viewer)
+        with self._connections.read() as session:
+            ids, total = find_page(session, query, self._limits)
+            raw = load_headers(session, ids)
+            tags = find_tags(session, query.viewer)
+        return RunPage(tuple(to_header(raw[i]) for i in ids if i in raw), total, tags)
+
+    def update(
+        self,
+        uid: str,
+        *,
+        viewer: str,
+        title: str | None = None,
+        tags: Iterable[str] | None = None,
+        note: str | None = None,
+        visibility: str | None = None,
+    ) -> RunHeader:
+        """Change what is not None and return the new header. NotFound, BadInput (also for examples), StoreDamaged."""
+        changes: dict[str, Any] = {"updated_at": microseconds(datetime.now(UTC))}
+        if title is not None:
+            changes["title"] = clean_text(title, "The title", self._limits.title_chars)
+        if note is not None:
+            changes["note"] = clean_text(note, "The note", self._limits.note_chars)
+        if visibility is not None:
+            if visibility not in get_args(Visibility):
+                raise BadInput(f"The visibility '{visibility}' is unknown; use private or unlisted.")
+            changes["visibility"] = visibility
+        new_tags = None if tags is None else clean_tags(tags, self._limits)
+        with self._connections.write() as session:
+            raw = find_own(session, uid, viewer)
+            run_id = int(raw.run["id"])
+            session.execute(update(RunRow).where(col(RunRow.id) == run_id).values(**changes))
+            if new_tags is not None:
+                write_tags(session, run_id, new_tags)
+            _reindex(session, run_id)
+            seal(session, run_id)
+            return to_header(load_header(session, run_id))
+
+    def delete(self, uids: Iterable[str], *, viewer: str) -> int:
+        """Move runs to the bin, all or none; returns how many. Forks of them stay readable. NotFound, BadInput."""
+        return self._mark(uids, viewer, microseconds(datetime.now(UTC)))
+
+    def restore(self, uids: Iterable[str], *, viewer: str) -> int:
+        """Take runs out of the bin again, all or none; returns how many. NotFound, BadInput."""
+        return self._mark(uids, viewer, None)
+
+    def purge(self, *, before: datetime) -> int:
+        """Remove for good what was deleted before a moment, except runs that living forks still need; returns how many.
+
+        Room in the file is reused, the file does not shrink.
+        """
+        limit = microseconds(before)
+        child = aliased(RunRow)
+        childless = ~select(col(child.id)).where(col(child.parent_id) == RunRow.id).exists()
+        statement = delete(RunRow).where(col(RunRow.deleted_at) < limit, childless)
+        removed = 0
+        with self._connections.write() as session:
+            while count := session.execute(statement, execution_options={"synchronize_session": False}).rowcount:  # type: ignore[attr-defined]
+                removed += count
+        return removed
+
+    def _mark(self, uids: Iterable[str], viewer: str, deleted_at: int | None) -> int:
+        wanted = (uids,) if isinstance(uids, str) else tuple(dict.fromkeys(uids))
+        if len(wanted) > self._limits.uids:
+            raise BadInput(f"{len(wanted):,} runs at once are too many; name at most {self._limits.uids:,}.")
+        with self._connections.write() as session:
+            for uid in wanted:
+                raw = find_own(session, uid, viewer, binned=deleted_at is None)
+                where = col(RunRow.id) == raw.run["id"]
+                session.execute(update(RunRow).where(where).values(deleted_at=deleted_at))
+                seal(session, int(raw.run["id"]))
+        return len(wanted)
+
+    def _open(self, uid: str, viewer: str) -> tuple[RawHeader, ChainArrays]:
+        with self._connections.read() as session:
+            raw = find_run(session, uid, viewer)
+            rows = read_rows(session, int(raw.run["id"]))
+        chain = assemble(rows, raw.label)
+        if content_hash(to_texts(raw), chain.arrays, chain.token_bytes) != raw.run["content_hash"]:
+            raise StoreDamaged(
+                f"{raw.label} is damaged: its content does not match its checksum. "
+                "Nothing was changed; restore it from a backup or an export, or delete it."
+            )
+        return raw, chain
+
+    def _parent(self, uid: str, owner: str, fork: int) -> Parent:
+        raw, chain = self._open(uid, owner)
+        names = tuple(from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label).scores)
+        run = raw.run
+        return Parent(run["id"], run["root_id"], run["chain_depth"], fork, chain, names)
+
+
+def _reindex(session: Session, run_id: int) -> None:
+    """Make the searched text follow the labels."""
+    raw = load_headers(session, [run_id])[run_id]
+    body = search_text(raw.run["title"], raw.run["note"], raw.tags, raw.text["prompt"], raw.text["answer"])
+    session.execute(update(RunText).where(col(RunText.run_id) == run_id).values(search=body))
