@@ -14,11 +14,14 @@ from types import TracebackType
 from sqlalchemy.orm import Session
 
 from engine.errors import BadInput, UserError
+from storage.analyses import AnalysisStore
+from storage.checking import check_store
 from storage.connections import Connections, connect, translated
 from storage.copies import copy_database
 from storage.inspection import stored_version
 from storage.limits import StoreLimits
 from storage.migrations import MIGRATIONS, Migration, migrate, newest
+from storage.records import CheckReport
 from storage.runs import RunStore
 
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
@@ -39,6 +42,7 @@ class Store:
         _open(self.path, self.limits, migrations)
         self._connections = Connections(self.path, busy_seconds=self.limits.busy_seconds)
         self.runs = RunStore(self._connections, self.limits)
+        self.analyses = AnalysisStore(self._connections, self.limits)
 
     def read(self) -> AbstractContextManager[Session]:
         """A session in one snapshot that cannot write; for one call, never held across a yield."""
@@ -59,6 +63,10 @@ class Store:
                 return copy_database(connection, destination, overwrite=overwrite)
             finally:
                 connection.close()
+
+    def check(self) -> CheckReport:
+        """Verify the whole file: SQLite's own checks and every checksum. Names the damaged runs; changes nothing."""
+        return check_store(self._connections)
 
     def close(self) -> None:
         """Close all connections; the store opens new ones when it is used again."""

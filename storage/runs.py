@@ -162,13 +162,7 @@ class RunStore:
         with self._connections.read() as session:
             raw = find_run(session, uid, viewer)
             rows = read_rows(session, int(raw.run["id"]))
-        chain = assemble(rows, raw.label)
-        if content_hash(to_texts(raw), chain.arrays, chain.token_bytes) != raw.run["content_hash"]:
-            raise StoreDamaged(
-                f"{raw.label} is damaged: its content does not match its checksum. "
-                "Nothing was changed; restore it from a backup or an export, or delete it."
-            )
-        return raw, chain
+        return raw, _checked(raw, rows)
 
     def _parent(self, uid: str, owner: str, fork: int) -> Parent:
         raw, chain = self._open(uid, owner)
@@ -179,6 +173,31 @@ class RunStore:
 
 def _reindex(session: Session, run_id: int) -> None:
     """Make the searched text follow the labels."""
-    raw = load_headers(session, [run_id])[run_id]
-    body = search_text(raw.run["title"], raw.run["note"], raw.tags, raw.text["prompt"], raw.text["answer"])
+    body = _search(load_headers(session, [run_id])[run_id])
     session.execute(update(RunText).where(col(RunText.run_id) == run_id).values(search=body))
+
+
+def _search(raw: RawHeader) -> str:
+    return search_text(raw.run["title"], raw.run["note"], raw.tags, raw.text["prompt"], raw.text["answer"])
+
+
+def verify_run(session: Session, run_id: int | None) -> int:
+    """StoreDamaged unless every row and array of the run is what was stored; returns the number of arrays read."""
+    raw = load_header(session, int(run_id or 0))
+    rows = read_rows(session, int(run_id or 0))
+    _checked(raw, rows)
+    stored = session.execute(select(col(RunText.search)).where(col(RunText.run_id) == run_id)).scalar()
+    if stored != _search(raw):
+        raise StoreDamaged(f"{raw.label} is readable, but the text by which it is searched is damaged; save its title.")
+    return len(rows)
+
+
+def _checked(raw: RawHeader, rows: Sequence[Any]) -> ChainArrays:
+    """The arrays of a run, verified one by one and as a whole."""
+    chain = assemble(rows, raw.label)
+    if content_hash(to_texts(raw), chain.arrays, chain.token_bytes) != raw.run["content_hash"]:
+        raise StoreDamaged(
+            f"{raw.label} is damaged: its content does not match its checksum. "
+            "Nothing was changed; restore it from a backup or an export, or delete it."
+        )
+    return chain
