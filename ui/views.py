@@ -18,6 +18,7 @@ from engine import run_scores, token_scores
 from engine.logprob_import import BOUND_SCORES
 from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
+from storage.records import RunHeader
 
 LIVE_ALTERNATIVES = 5
 REPLACEMENT = "\ufffd"
@@ -245,6 +246,18 @@ def hottest_headline(trace: Trace) -> Headline:
 def plausible(trace: Trace, position: int, threshold: float = 0.01) -> np.ndarray:
     """Ids of the recorded alternatives at a position whose probability reaches the threshold."""
     return trace.topk_ids[position][trace.topk_logprobs[position] >= math.log(threshold)]
+
+
+def example_strip(examples: Sequence[RunHeader], current: str) -> str:
+    """The row of finished examples, and which one is on show."""
+    entries = [{"uid": run.uid, "title": run.title or run.prompt[:60], "prompt": run.prompt} for run in examples]
+    return json.dumps({"examples": entries, "current": current}, ensure_ascii=False)
+
+
+def prompt_of(document: str) -> str:
+    """The prompt a document answers, "" when it has none."""
+    head = json.loads(document.split("\n", 1)[0]) if document else {}
+    return str(head.get("prompt", ""))
 
 
 def number(value: float | int | None) -> float | int | None:

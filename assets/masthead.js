@@ -1,0 +1,122 @@
+// Masthead, notice and example strip: the small fixed pieces around the instrument.
+// Know their own JSON; do not know runs, scores or the server.
+(() => {
+  'use strict';
+  const Forklore = (window.Forklore = window.Forklore || {});
+
+  const make = (parent, tag, className, text) => {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (text !== undefined) node.textContent = text;
+    parent.append(node);
+    return node;
+  };
+  const parse = (text, fallback) => {
+    try { return JSON.parse(text || ''); } catch { return fallback; }
+  };
+
+  // ------------------------------------------------------------------ light and dark
+  const THEME_KEY = 'forklore-theme';
+  const isDark = () => document.body.classList.contains('dark');
+  const applyTheme = (dark) => {
+    document.body.classList.toggle('dark', dark);
+    document.dispatchEvent(new CustomEvent('fl:theme', { detail: { dark } }));
+  };
+  const rememberedTheme = () => {
+    try { return localStorage.getItem(THEME_KEY); } catch { return null; }
+  };
+
+  Forklore.mountMasthead = ({ element, props, watch }) => {
+    const root = element.querySelector('.fl-piece');
+    root.classList.add('fl-masthead');
+    const brand = make(root, 'a', 'fl-brand', 'Forklore');
+    brand.href = './';
+    make(root, 'span', 'fl-brand-line', 'where a language model could have said something else');
+    const chip = make(root, 'span', 'fl-model-chip');
+    chip.setAttribute('role', 'status');
+    const dot = make(chip, 'i', 'fl-model-dot');
+    dot.setAttribute('aria-hidden', 'true');
+    const words = make(chip, 'span');
+    const bar = make(chip, 'progress', 'fl-model-progress');
+    bar.max = 1;
+    bar.setAttribute('aria-label', 'Model loading');
+    const theme = make(root, 'button', 'fl-theme-switch');
+    theme.type = 'button';
+    const label = () => {
+      theme.textContent = isDark() ? 'Light' : 'Dark';
+      theme.setAttribute('aria-label', isDark() ? 'Switch to light' : 'Switch to dark');
+    };
+    theme.addEventListener('click', () => {
+      applyTheme(!isDark());
+      try { localStorage.setItem(THEME_KEY, isDark() ? 'dark' : 'light'); } catch { /* private window */ }
+      label();
+    });
+    const asked = new URLSearchParams(location.search).get('__theme');
+    const kept = rememberedTheme();
+    if (!asked && kept) applyTheme(kept === 'dark');
+    label();
+
+    let said = null;
+    const draw = () => {
+      if (props.value === said) return;
+      said = props.value;
+      const state = parse(props.value, { status: 'empty', message: 'No model' });
+      root.dataset.status = state.status;
+      chip.dataset.status = state.status;
+      words.textContent = state.message || '';
+      chip.title = state.message || '';
+      bar.hidden = state.status !== 'loading';
+      if (typeof state.fraction === 'number') bar.value = state.fraction;
+      else bar.removeAttribute('value');
+    };
+    watch('value', draw);
+    draw();
+  };
+
+  Forklore.mountNotice = ({ element, props, watch }) => {
+    const root = element.querySelector('.fl-piece');
+    root.classList.add('fl-notice');
+    root.setAttribute('role', 'alert');
+    const words = make(root, 'span', 'fl-notice-words');
+    const close = make(root, 'button', 'fl-notice-close', '×');
+    close.type = 'button';
+    close.setAttribute('aria-label', 'Close this message');
+    const hide = () => { root.hidden = true; };
+    close.addEventListener('click', hide);
+    root.addEventListener('keydown', (event) => { if (event.key === 'Escape') hide(); });
+    const draw = () => {
+      words.textContent = props.value || '';
+      root.hidden = !props.value;
+    };
+    watch('value', draw);
+    draw();
+  };
+
+  Forklore.mountExampleStrip = ({ element, props, watch, trigger }) => {
+    const root = element.querySelector('.fl-piece');
+    root.classList.add('fl-strip');
+    root.setAttribute('role', 'group');
+    root.setAttribute('aria-label', 'Example runs');
+    const draw = () => {
+      const { examples = [], current = '' } = parse(props.value, {});
+      root.replaceChildren();
+      root.hidden = examples.length === 0;
+      if (examples.length) make(root, 'span', 'fl-strip-label', 'Examples');
+      for (const example of examples) {
+        const link = make(root, 'a', 'fl-strip-item', example.title);
+        link.href = `?run=${encodeURIComponent(example.uid)}`;
+        link.title = example.prompt || '';
+        if (example.uid === current) link.setAttribute('aria-current', 'true');
+        link.addEventListener('click', (event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          for (const other of root.querySelectorAll('[aria-current]')) other.removeAttribute('aria-current');
+          link.setAttribute('aria-current', 'true');
+          trigger('run_open', { uid: example.uid });
+        });
+      }
+    };
+    watch('value', draw);
+    draw();
+  };
+})();

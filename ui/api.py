@@ -1,0 +1,154 @@
+"""The app's named endpoints: the page's use cases for notebooks and scripts, by the same rules.
+
+Each endpoint is typed and documented for gradio_client. Does not know how the page looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from ui import methods_view
+from ui.access import Viewer, viewer_of
+from ui.actions import Workbench
+from ui.errors import said
+from ui.shelf import Shelf
+
+
+def register(workbench: Workbench, shelf: Shelf, *, public: bool) -> None:
+    """Add the endpoints to the Blocks being built."""
+    for endpoint in (*_model_endpoints(workbench, public), *_shelf_endpoints(workbench, shelf, public)):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
+
+
+def _viewer(request: gr.Request | None, public: bool) -> Viewer:
+    return viewer_of(request, public=public)
+
+
+def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., Any], ...]:
+    def generate(
+        prompt: str,
+        system: str | None = None,
+        max_new_tokens: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | str = 0,
+        stop: list[str] | None = None,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> Iterator[dict]:
+        """Answer a prompt and keep the run. The last item yielded is the whole run: uid, text, tokens with every
+        score (nats), the 20 most likely alternatives each, and the run's figures. Earlier items are progress."""
+        fields = {
+            "prompt": prompt,
+            "system": system,
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "seed": seed,
+            "stop": stop or [],
+        }
+        with said():
+            yield from _records(workbench.generate(fields, _viewer(request, public)))
+
+    def score_text(text: str, prompt: str | None = None, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
+        """Score a given text by teacher forcing, as the answer to `prompt` or on its own, and keep the run."""
+        with said():
+            yield from _records(workbench.score_text(prompt, text, _viewer(request, public)))
+
+    def import_logprobs(data: str, request: gr.Request = None) -> list[str]:  # type: ignore[assignment]
+        """Keep runs made from a JSON response with log-probabilities (OpenAI chat or completion format); gives uids."""
+        with said():
+            return workbench.import_logprobs(data, _viewer(request, public))
+
+    def open_run(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """A stored run, in the same form that `generate` returns."""
+        with said():
+            return _record(workbench.open_run(uid, _viewer(request, public)))
+
+    return generate, score_text, import_logprobs, open_run
+
+
+def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[Callable[..., Any], ...]:
+    def list_runs(
+        text: str = "",
+        sort: str = "created",
+        descending: bool = True,
+        limit: int = 50,
+        offset: int = 0,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> dict:
+        """Runs whose prompt, answer, title, note or tags hold `text`; sort: created, tokens, title or a run score."""
+        query = {"text": text, "sort": sort, "descending": descending, "limit": limit, "offset": offset}
+        with said():
+            return json.loads(shelf.listing(query, _viewer(request, public)))
+
+    def export_runs(uids: list[str], request: gr.Request = None) -> str:  # type: ignore[assignment]
+        """Runs as JSONL text that `import_runs` takes back exactly."""
+        with said():
+            return shelf.export_text(uids, _viewer(request, public))
+
+    def import_runs(data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Keep runs from JSONL text made by `export_runs`; gives the uids added and what was refused, line by line."""
+        with said():
+            return shelf.import_text(data, _viewer(request, public))
+
+    def scores() -> dict:
+        """Every score with name, symbol, unit, direction, definition, range, caveat and source."""
+        return json.loads(methods_view.methods())
+
+    return list_runs, export_runs, import_runs, scores
+
+
+def _records(documents: Iterator[str]) -> Iterator[dict]:
+    """Progress while the document grows, then the record of the finished run."""
+    document = ""
+    for document in documents:
+        tokens = document.count("\n") - 1
+        yield {"status": "running", "tokens": max(0, tokens)}
+    yield _record(document)
+
+
+def _record(document: str) -> dict:
+    """A document's lines as one dict a script can use without knowing the wire format."""
+    lines = [json.loads(line) for line in document.split("\n") if line]
+    head = lines[0] if lines else {}
+    if "state" in head:
+        return {"status": head["state"], "problem": head["text"], "tokens": []}
+    words: dict[str, str] = {}
+    names = [score["name"] for score in head["scores"]]
+    tokens, done = [], {}
+    for line in lines[1:]:
+        words.update(line.get("w", {}))
+        if "done" in line:
+            done = line
+        elif "t" in line:
+            tokens.append(
+                {
+                    "id": line["id"],
+                    "text": line["t"],
+                    "scores": dict(zip(names, line["s"], strict=True)),
+                    "alternatives": [
+                        {"id": i, "text": words.get(str(i), ""), "logprob": p} for i, p in line.get("k", [])
+                    ],
+                    "other_mass": line["r"],
+                }
+            )
+    return {
+        "uid": done.get("run", head["run"]),
+        "status": done.get("status", "running"),
+        "finish_reason": done.get("reason", ""),
+        "problem": done.get("problem", ""),
+        "prompt": head["prompt"],
+        "system": head["system"],
+        "text": "".join(token["text"] for token in tokens),
+        "model": head["model"],
+        "settings": head["settings"],
+        "seconds": done.get("seconds"),
+        "figures": {entry["name"]: entry["value"] for entry in done.get("summary", [])},
+        "tokens": tokens,
+    }

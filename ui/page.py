@@ -1,0 +1,34 @@
+"""The page: masthead, three views, and the wiring between what a person does and the use cases.
+
+Holds no logic of its own: handlers hand values to `actions` and `shelf` and put their JSON into components.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ui import api
+from ui.actions import Workbench
+from ui.components.masthead import Masthead
+from ui.settings import Settings
+from ui.shelf import Shelf
+from ui.tabs import explore, library, methods
+from ui.tabs.masthead import wire_masthead
+
+
+def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
+    """Build the whole page over these use cases; nothing is read from the environment here."""
+    with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True) as page:
+        masthead = Masthead(elem_id="masthead")
+        with gr.Tabs(elem_id="views", selected="explore") as views:
+            with gr.Tab("Explore", id="explore"):
+                explored = explore.build(workbench, settings)
+            with gr.Tab("Library", id="library") as library_tab:
+                listed = library.build()
+            with gr.Tab("Methods", id="methods"):
+                methods.build()
+        wire_masthead(page, masthead, workbench)
+        explore.wire(page, explored, workbench, shelf, settings)
+        library.wire(page, listed, library_tab, views, explored, workbench, shelf, settings)
+        api.register(workbench, shelf, public=settings.public)
+    return page

@@ -1,0 +1,64 @@
+"""Puts the parts together and keeps them running: store, examples, model in the background, page.
+
+The only place where settings become objects. Does not know what any of them does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from engine.errors import BadInput
+from engine.host import ModelHost
+from engine.limits import Limits
+from storage.database import Store
+from ui import assets, examples
+from ui.actions import Workbench
+from ui.page import build_page
+from ui.settings import Settings
+from ui.shelf import Shelf
+from ui.theme import page_theme
+
+UPLOAD_LIMIT = "256mb"
+
+
+def serve(settings: Settings) -> int:
+    """Serve until interrupted; returns the exit code. Raises UserError when the store cannot be used."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    try:
+        settings.database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder for the database {settings.database} cannot be made: {error.strerror}.") from error
+    store = Store(settings.database)
+    examples.install(store)
+    host = ModelHost(cache_dir=settings.cache_dir)
+    host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
+    limits = Limits.public() if settings.public else Limits()
+    workbench = Workbench(store, host, limits)
+    page = build_page(workbench, Shelf(store), settings)
+    launch(page, settings)
+    return 0
+
+
+def launch(page: gr.Blocks, settings: Settings) -> None:
+    """Open the port and block; every switch that hardens the page is set here."""
+    page.queue(default_concurrency_limit=16, max_size=64)
+    page.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        show_error=False,
+        run_history=False,
+        strict_cors=True,
+        max_file_size=UPLOAD_LIMIT,
+        ssr_mode=False,
+        footer_links=["api"],
+        theme=page_theme(),
+        css=assets.stylesheet(),
+        head=assets.head(),
+        favicon_path=str(Path(__file__).parent.parent / "assets" / "favicon.png"),
+        quiet=True,
+    )

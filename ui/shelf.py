@@ -1,0 +1,125 @@
+"""What a person can do with runs that are kept: find, label, delete and bring back, compare, export, import.
+
+Needs no model. Engine values and stored rows meet here; does not know gradio.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.errors import BadInput
+from storage import transfer
+from storage.database import Store
+from storage.records import RunHeader, RunQuery
+from ui import compare_view, library_view
+from ui.access import Viewer
+
+PAGE_ROWS = 50
+EXPORT_LIMIT = 5000
+
+
+class Shelf:
+    """The library's use cases over one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def listing(self, query: Mapping[str, Any], viewer: Viewer, *, deleted: Sequence[str] = (), message: str = "") -> str:
+        """One page of the library as the browser draws it. Raises BadInput for a query that makes no sense."""
+        asked = self._query(query, viewer)
+        page = self.store.runs.list(asked)
+        return library_view.library(page, asked, deleted=deleted, message=message)
+
+    def examples(self, viewer: Viewer) -> tuple[RunHeader, ...]:
+        """The finished runs that ship with the project, in their own order."""
+        return self.store.runs.list(RunQuery(viewer.name, examples=True, sort="created", descending=False)).rows
+
+    def label(self, uid: str, changes: Mapping[str, Any], viewer: Viewer) -> None:
+        """Change title, tags or note of a run."""
+        known = {name: changes[name] for name in ("title", "tags", "note") if changes.get(name) is not None}
+        self.store.runs.update(_uid(uid), viewer=viewer.name, **known)
+
+    def delete(self, uids: Sequence[str], viewer: Viewer) -> int:
+        """Move runs to the bin, from where `restore` brings them back."""
+        return self.store.runs.delete(_uids(uids), viewer=viewer.name)
+
+    def restore(self, uids: Sequence[str], viewer: Viewer) -> int:
+        """Undo a deletion."""
+        return self.store.runs.restore(_uids(uids), viewer=viewer.name)
+
+    def compare(self, a: str, b: str, viewer: Viewer) -> str:
+        """Two runs aligned, as the browser draws them."""
+        if a == b:
+            raise BadInput("Choose two different runs to compare.")
+        return compare_view.compare(
+            self.store.runs.get(_uid(a), viewer=viewer.name), self.store.runs.get(_uid(b), viewer=viewer.name)
+        )
+
+    def matching(self, query: Mapping[str, Any], viewer: Viewer) -> list[str]:
+        """Uids of every run that a query finds, over all its pages."""
+        found: list[str] = []
+        while len(found) < EXPORT_LIMIT:
+            asked = self._query({**query, "limit": 500, "offset": len(found)}, viewer)
+            page = self.store.runs.list(asked)
+            found += [row.uid for row in page.rows]
+            if not page.rows or len(found) >= page.total:
+                break
+        return found
+
+    def export_text(self, uids: Sequence[str], viewer: Viewer) -> str:
+        """Runs as JSONL that `import_text` takes back exactly."""
+        wanted = _uids(uids)
+        if not wanted:
+            raise BadInput("Select at least one run to export.")
+        return "\n".join(line.rstrip("\n") for line in transfer.export_runs(self.store, wanted, viewer=viewer.name)) + "\n"
+
+    def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
+        """Keep runs from exported JSONL; says what was added, skipped and refused."""
+        raw = data.encode() if isinstance(data, str) else data
+        report = transfer.import_runs(self.store, raw, owner=viewer.name)
+        return {"added": list(report.added), "skipped": list(report.skipped), "problems": list(report.problems)}
+
+    def _query(self, raw: Mapping[str, Any], viewer: Viewer) -> RunQuery:
+        """What the browser asks for, with everything that is not of the right kind refused."""
+        examples = raw.get("examples")
+        return RunQuery(
+            viewer=viewer.name,
+            text=_text(raw.get("text", ""), "search text"),
+            tags=_names(raw.get("tags", ()), "tags"),
+            kinds=_names(raw.get("kinds", ()), "kinds"),
+            models=_names(raw.get("models", ()), "models"),
+            statuses=_names(raw.get("statuses", ()), "statuses"),
+            examples=examples if isinstance(examples, bool) else None,
+            sort=_text(raw.get("sort") or "created", "sort"),
+            descending=bool(raw.get("descending", True)),
+            limit=_count(raw.get("limit", PAGE_ROWS), "limit", 500),
+            offset=_count(raw.get("offset", 0), "offset", 10**9),
+        )
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
+    return value
+
+
+def _names(value: Any, field: str) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        raise BadInput(f"The {field} must be a list of texts.")
+    return tuple(value)
+
+
+def _count(value: Any, field: str, largest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
+        raise BadInput(f"The {field} must be a whole number from 0 to {largest}, not {json.dumps(value, default=str)[:40]}.")
+    return value
+
+
+def _uid(value: Any) -> str:
+    return _text(value, "run id")
+
+
+def _uids(values: Any) -> tuple[str, ...]:
+    return _names(values, "run ids")

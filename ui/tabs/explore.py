@@ -1,0 +1,207 @@
+"""Explore: ask the model, score a text or import log-probabilities, and look at every token of the run.
+
+Collects fields and shows documents; what happens in between is in `actions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ui import views
+from ui.access import Viewer, viewer_of
+from ui.actions import Workbench
+from ui.components.explorer import Explorer
+from ui.components.notice import Notice
+from ui.components.example_strip import ExampleStrip
+from ui.errors import caught
+from ui.settings import Settings
+from ui.shelf import Shelf
+
+PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+BUSY = {"interactive": False}
+READY = {"interactive": True}
+
+
+@dataclass(frozen=True)
+class ExploreParts:
+    """The components that other parts of the page fill or listen to."""
+
+    modes: gr.Tabs
+    examples: ExampleStrip
+    prompt: gr.Textbox
+    generate: gr.Button
+    stop: gr.Button
+    fields: tuple[gr.components.Component, ...]
+    context: gr.Textbox
+    text: gr.Textbox
+    score: gr.Button
+    payload: gr.Textbox
+    upload: gr.File
+    bring_in: gr.Button
+    notice: Notice
+    explorer: Explorer
+    model: gr.Dropdown
+    quantization: gr.Dropdown
+    load: gr.Button
+
+
+FIELD_NAMES = ("prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")
+
+
+def build(workbench: Workbench, settings: Settings) -> ExploreParts:
+    """Lay the tab out, top to bottom: examples, what to do, settings, a line for problems, the instrument."""
+    examples = ExampleStrip(elem_id="examples")
+    with gr.Tabs(elem_id="modes", selected="ask") as modes:
+        with gr.Tab("Ask the model", id="ask"), gr.Row(elem_id="ask-row", equal_height=False):
+            prompt = gr.Textbox(
+                label="Prompt", placeholder="Ask something with more than one good answer", lines=2, max_lines=10,
+                elem_id="prompt", scale=8, submit_btn=False,
+            )  # fmt: skip
+            with gr.Column(scale=1, min_width=130, elem_id="ask-buttons"):
+                generate = gr.Button("Generate", variant="primary", elem_id="generate")
+                stop = gr.Button("Stop", interactive=False, elem_id="stop")
+        with gr.Tab("Score a text", id="score"):
+            context = gr.Textbox(label="Prompt before it (optional)", lines=1, max_lines=6, elem_id="score-context")
+            text = gr.Textbox(
+                label="Text to score", lines=4, max_lines=14, elem_id="score-text",
+                placeholder="Paste any text: each token is scored as if the model had been about to write it",
+            )  # fmt: skip
+            score = gr.Button("Score", variant="primary", elem_id="score-button")
+        with gr.Tab("Import log-probabilities", id="import"):
+            payload = gr.Textbox(
+                label="A response with log-probabilities, as JSON (OpenAI chat or completion format)",
+                lines=4, max_lines=14, elem_id="import-text",
+            )  # fmt: skip
+            with gr.Row():
+                upload = gr.File(label="or a file", file_types=[".json", ".jsonl"], elem_id="import-file", height=90)
+                bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
+    fields, model, quantization, load = _settings(workbench, settings)
+    notice = Notice(elem_id="notice")
+    explorer = Explorer(elem_id="explorer", deeplink=True)
+    return ExploreParts(
+        modes, examples, prompt, generate, stop, fields, context, text, score, payload, upload, bring_in, notice,
+        explorer, model, quantization, load,
+    )  # fmt: skip
+
+
+def _settings(
+    workbench: Workbench, settings: Settings
+) -> tuple[tuple[gr.components.Component, ...], gr.Dropdown, gr.Dropdown, gr.Button]:
+    bounds = workbench.limits
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        system = gr.Textbox(label="System text", lines=1, max_lines=6, elem_id="system")
+        with gr.Row():
+            temperature = gr.Slider(0, 2, 0.8, step=0.05, label="Temperature", info="0 is greedy", elem_id="temperature")
+            top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p", info="1 keeps everything", elem_id="top-p")
+            top_k = gr.Number(None, label="Top-k", info="empty keeps everything", precision=0, elem_id="top-k")
+        with gr.Row():
+            tokens = gr.Number(200, label="Most tokens", info=f"up to {bounds.max_new_tokens}", elem_id="tokens")
+            seed = gr.Textbox("0", label="Seed", info="same seed, same answer", elem_id="seed")
+            stop = gr.Textbox(label="Stop strings", info="one a line", lines=1, max_lines=4, elem_id="stop-strings")
+        with gr.Row(visible=not settings.public):
+            model = gr.Dropdown(
+                workbench.host.choices(settings.model), value=settings.model, label="Model", elem_id="model",
+                info="from the catalogue; others by flag when starting",
+            )  # fmt: skip
+            quantization = gr.Dropdown(
+                ["default", "none", "nf4", "int8"], value=settings.quantization or "default", label="Quantisation",
+                elem_id="quantization",
+            )  # fmt: skip
+            load = gr.Button("Load model", elem_id="load-model")
+    return (system, temperature, top_p, top_k, tokens, seed, stop), model, quantization, load
+
+
+def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
+    """Connect the tab's buttons, the examples and the address bar to the use cases."""
+    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop]
+
+    def viewer(request: gr.Request):
+        return viewer_of(request, public=settings.public)
+
+    def generate(request: gr.Request, *values: Any) -> Iterator[tuple]:
+        fields = dict(zip(FIELD_NAMES, values, strict=True))
+        yield from _shown(lambda: workbench.generate(fields, viewer(request)))
+
+    def score(context: str, text: str, request: gr.Request) -> Iterator[tuple]:
+        yield from _shown(lambda: workbench.score_text(context, text, viewer(request)))
+
+    def stop(request: gr.Request) -> None:
+        workbench.stop(viewer(request))
+
+    def bring_in(payload: str, path: str | None, request: gr.Request) -> tuple:
+        return _opened(lambda: _import(workbench, payload, path, viewer(request)))
+
+    def load_model(name: str, quantization: str, request: gr.Request) -> str:
+        if not viewer(request).trusted:
+            return "This page's model is chosen by whoever runs it."
+        workbench.host.start(name, quantization=None if quantization == "default" else quantization)
+        return ""
+
+    asked = gr.on(
+        [parts.generate.click, parts.prompt.submit], generate, [parts.prompt, *parts.fields], shown,
+        concurrency_limit=16, **PRIVATE,
+    )  # fmt: skip
+    scored = parts.score.click(score, [parts.context, parts.text], shown, concurrency_limit=16, **PRIVATE)
+    for job in (asked, scored):
+        job.then(lambda: (gr.update(**READY), gr.update(**READY), gr.update(**BUSY)), None, shown[2:], queue=False, **PRIVATE)
+    parts.stop.click(stop, None, None, queue=False, **PRIVATE)
+    parts.bring_in.click(
+        bring_in, [parts.payload, parts.upload], [parts.explorer, parts.notice], queue=False, **PRIVATE
+    )
+    parts.load.click(load_model, [parts.model, parts.quantization], parts.notice, queue=False, **PRIVATE)
+    _wire_opening(page, parts, workbench, shelf, settings)
+
+
+def _wire_opening(
+    page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings
+) -> None:
+    opened = [parts.explorer, parts.notice]
+
+    def arrive(request: gr.Request) -> tuple:
+        """What a visitor sees first: the run the address names, else the first example."""
+        viewer = viewer_of(request, public=settings.public)
+        examples = shelf.examples(viewer)
+        asked = str(request.query_params.get("run") or "")
+        wanted = asked or (examples[0].uid if examples else "")
+        document, notice = _opened(lambda: workbench.open_run(wanted, viewer)) if wanted else ("", "")
+        if notice and examples:
+            document, _ = _opened(lambda: workbench.open_run(examples[0].uid, viewer))
+        strip = views.example_strip(examples, current=wanted)
+        return document, notice, strip, views.prompt_of(document)
+
+    def open_example(event: gr.EventData, request: gr.Request) -> tuple:
+        viewer = viewer_of(request, public=settings.public)
+        document, notice = _opened(lambda: workbench.open_run(str(event.uid), viewer))
+        return document, notice, views.prompt_of(document) if isinstance(document, str) else gr.skip()
+
+    page.load(arrive, None, [*opened, parts.examples, parts.prompt], queue=False, **PRIVATE)
+    parts.examples.run_open(open_example, None, [*opened, parts.prompt], queue=False, **PRIVATE)
+
+
+def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer) -> str:
+    """Keep what the API returned and show the first run of it."""
+    data: str | bytes = Path(path).read_bytes() if path else payload
+    uids = workbench.import_logprobs(data, viewer)
+    return workbench.open_run(uids[0], viewer)
+
+
+def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
+    """Frames of a job as page updates; a refusal becomes a sentence and leaves the run on show as it was."""
+    yield gr.skip(), "", gr.update(**BUSY), gr.update(**BUSY), gr.update(**READY)
+    with caught() as problem:
+        for document in start():
+            yield document, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    if problem.sentence:
+        yield gr.skip(), problem.sentence, gr.skip(), gr.skip(), gr.skip()
+
+
+def _opened(start: Callable[[], str]) -> tuple:
+    """A document and no notice, or no change and a notice."""
+    with caught() as problem:
+        return start(), ""
+    return gr.skip(), problem.sentence

@@ -1,0 +1,32 @@
+"""Keeps the masthead's word on the model current while it loads, then leaves it alone.
+
+Knows the model host's state; does not know how a model is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+
+from ui.actions import Workbench
+from ui.components.masthead import Masthead
+
+LOADING_SECONDS = 1.0
+
+
+def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> None:
+    """Show the model's state at once and every second until it is settled."""
+    timer = gr.Timer(LOADING_SECONDS, active=True)
+
+    def refresh() -> tuple[str, gr.Timer]:
+        state = workbench.host.state
+        text = json.dumps(
+            {"status": state.status, "name": state.name, "message": state.message, "fraction": state.fraction}
+        )
+        return text, gr.Timer(active=True) if state.status == "loading" else gr.Timer(LOADING_SECONDS * 5)
+
+    for event in (page.load, timer.tick):
+        event(
+            refresh, None, [masthead, timer], queue=False, show_progress="hidden", api_visibility="private"
+        )
