@@ -297,7 +297,8 @@ def _stop(value: object, limits: Limits) -> tuple[str, ...]:
         value = [line.rstrip("\r").replace("\\n", "\n").replace("\\t", "\t") for line in lines]
     if not isinstance(value, (list, tuple)):
         raise BadInput(f"The stop strings are {_shown(value)}; they must be a list of texts, or one text a line.")
-    kept = tuple(dict.fromkeys(_text("A stop string", item, limits.stop_chars) for item in value if item != ""))
+    checked = [_text("A stop string", item, limits.stop_chars) for item in value]
+    kept = tuple(dict.fromkeys(item for item in checked if item))  # an empty one would end every answer at once
     if len(kept) > limits.stop_strings:
         raise BadInput(f"There are {len(kept)} stop strings; at most {limits.stop_strings} are allowed.")
     return kept
