@@ -13,6 +13,7 @@ from sqlmodel import col
 from engine.errors import BadInput, NotFound, StoreDamaged
 from storage.headers import RawHeader, load_header
 from storage.schema import RunRow
+from storage.values import is_uid
 
 _SCAN = text("SELECT 1 FROM run NOT INDEXED WHERE uid = :uid")
 
@@ -59,10 +60,12 @@ def not_found(uid: str) -> NotFound:
 
 
 def _locate(session: Session, uid: str) -> RawHeader:
-    run_id = session.execute(select(col(RunRow.id)).where(col(RunRow.uid) == str(uid)[:65])).scalar()
+    if not is_uid(uid):
+        raise not_found(uid)
+    run_id = session.execute(select(col(RunRow.id)).where(col(RunRow.uid) == uid)).scalar()
     if run_id is None:
         # A damaged index must not pass for an absent run.
-        if session.execute(_SCAN, {"uid": str(uid)[:65]}).first():
+        if session.execute(_SCAN, {"uid": uid}).first():
             raise StoreDamaged("The library's index is damaged: it does not find a run that is there; use a backup.")
         raise not_found(uid)
     raw = load_header(session, run_id)

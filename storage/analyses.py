@@ -26,7 +26,7 @@ from storage.headers import columns
 from storage.limits import StoreLimits
 from storage.records import AnalysisHeader, AnalysisStatus, StoredAnalysis
 from storage.schema import AnalysisArray, AnalysisRow, RunRow
-from storage.values import Scalar, clean_json, clean_text, digest, microseconds, moment
+from storage.values import Scalar, clean_json, clean_text, digest, is_uid, microseconds, moment
 
 _PACKED = ("dtype", "stored", "shape", "codec", "crc32", "data")
 _SEALED = ("name", "dtype", "stored", "shape", "codec", "crc32")
@@ -147,7 +147,7 @@ def verify_analysis(session: Session, analysis_id: int | None) -> int:
 def _find(session: Session, uid: str, viewer: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The verified row and array names of an analysis that `viewer` may see."""
     check_viewer(viewer)
-    row = _load(session, col(AnalysisRow.uid) == str(uid)[:65])
+    row = _load(session, col(AnalysisRow.uid) == uid) if is_uid(uid) else None
     if row is None:
         raise _not_found(uid)
     names = _verify(session, row)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
-from engine.errors import BadInput, StoreDamaged
+from engine.errors import BadInput, NotFound, StoreDamaged
 from engine.types import Trace
 from storage.access import check_viewer, find_own, find_run
 from storage.chain import ChainArrays, assemble, read_rows
@@ -24,7 +24,7 @@ from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
 from storage.schema import RunRow, RunText
 from storage.traces import content_hash, from_parts
-from storage.values import clean_tags, clean_text, microseconds
+from storage.values import clean_tags, clean_text, microseconds, whole_number
 from storage.writing import NewRun, Parent, PreparedRun, add_run, prepare, search_text, write_tags
 
 
@@ -69,7 +69,9 @@ class RunStore:
         """Check and pack a run without writing it, so that several can be written in one transaction."""
         if (parent is None) != (fork_position is None):
             raise BadInput("A fork needs both its parent and the position at which it leaves it.")
-        found = None if parent is None or fork_position is None else self._parent(parent, new.owner, fork_position)
+        found = None
+        if parent is not None and fork_position is not None:
+            found = _to_parent(*self._open(parent, new.owner), fork_position)
         return prepare(new, found, self._limits)
 
     def get(self, uid: str, *, viewer: str) -> StoredRun:
@@ -164,11 +166,13 @@ class RunStore:
             rows = read_rows(session, int(raw.run["id"]))
         return raw, _checked(raw, rows)
 
-    def _parent(self, uid: str, owner: str, fork: int) -> Parent:
-        raw, chain = self._open(uid, owner)
-        names = tuple(from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label).scores)
-        run = raw.run
-        return Parent(run["id"], run["root_id"], run["chain_depth"], fork, chain, names)
+    def find_parent(self, session: Session, uid: str, owner: str, fork: int) -> Parent | None:
+        """The run to follow for `fork` tokens, or None when `owner` may not open it or it is damaged."""
+        try:
+            raw = find_run(session, uid, owner)
+            return _to_parent(raw, _checked(raw, read_rows(session, int(raw.run["id"]))), fork)
+        except (NotFound, StoreDamaged):
+            return None
 
 
 def _reindex(session: Session, run_id: int) -> None:
@@ -190,6 +194,12 @@ def verify_run(session: Session, run_id: int | None) -> int:
     if stored != _search(raw):
         raise StoreDamaged(f"{raw.label} is readable, but the text by which it is searched is damaged; save its title.")
     return len(rows)
+
+
+def _to_parent(raw: RawHeader, chain: ChainArrays, fork: int) -> Parent:
+    names = tuple(from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label).scores)
+    run = raw.run
+    return Parent(run["id"], run["root_id"], run["chain_depth"], whole_number(fork, "The fork position"), chain, names)
 
 
 def _checked(raw: RawHeader, rows: Sequence[Any]) -> ChainArrays:

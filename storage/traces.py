@@ -16,7 +16,7 @@ import numpy as np
 from engine.errors import BadInput, StoreDamaged
 from engine.types import FinishReason, GenerationRequest, Kind, ModelCard, Trace
 from storage.limits import StoreLimits
-from storage.values import Scalar, clean_text, digest, whole_number
+from storage.values import MAX_INTEGER, Scalar, clean_text, digest, whole_number
 
 Arrays = dict[str, np.ndarray]
 
@@ -25,6 +25,8 @@ INTEGERS = ("token_ids", "runner_up", "support")
 TOKEN_ARRAYS = (*INTEGERS, "noise_rows", *FLOATS, "topk_ids", "topk_logprobs", "scores", "piece_sizes")
 """Arrays with one row per token: a child run keeps its own rows and takes the others from its parent."""
 ARRAY_NAMES = (*TOKEN_ARRAYS, "text", "prompt_ids", "special_ids", "vocabulary_index", "vocabulary_bytes")
+
+ROUNDING = 1e-3  # how far float32 sums of probabilities may lie outside [0, 1]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def check_trace(trace: Trace, limits: StoreLimits) -> None:
     _check_array("topk_logprobs", trace.topk_logprobs, np.float32, (n, k))
     _check_texts(trace, limits)
     _check_ids(trace)
+    _check_numbers(trace)
     if trace.seed is not None:
         whole_number(trace.seed, "The seed")
     for field, value, allowed in (("kind", trace.kind, Kind), ("finish_reason", trace.finish_reason, FinishReason)):
@@ -98,14 +101,24 @@ def vocabulary(arrays: Arrays, owner: str) -> dict[int, bytes]:
     index, joined = arrays["vocabulary_index"], arrays["vocabulary_bytes"].tobytes()
     if index.ndim != 2 or index.shape[0] != 2:
         raise _inconsistent(owner, "vocabulary_index")
-    ids = np.cumsum(index[0], dtype=np.int64).tolist()
-    return dict(zip(ids, _cut(joined, index[1], owner, "vocabulary_bytes"), strict=True))
+    parts = cut(joined, index[1])
+    if parts is None:
+        raise _inconsistent(owner, "vocabulary_bytes")
+    return dict(zip(np.cumsum(index[0], dtype=np.int64).tolist(), parts, strict=True))
 
 
 def needed_ids(arrays: Arrays) -> set[int]:
     """Ids that a reader of these arrays may want the bytes of."""
     joined = np.concatenate([arrays[name].ravel() for name in ("token_ids", "topk_ids", "runner_up")])
     return {i for i in np.unique(joined).tolist() if i >= 0}
+
+
+def cut(joined: bytes, sizes: np.ndarray) -> list[bytes] | None:
+    """`joined` cut into parts of the given sizes, or None when they do not add up to it."""
+    ends = np.cumsum(sizes, dtype=np.int64).tolist()
+    if (sizes.size and sizes.min() < 0) or (ends[-1] if ends else 0) != len(joined):
+        return None
+    return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)] if ends else []
 
 
 def texts_of(trace: Trace) -> TraceTexts:
@@ -140,8 +153,11 @@ def from_parts(texts: TraceTexts, arrays: Arrays, token_bytes: Mapping[int, byte
             raise _inconsistent(owner, name)
     if arrays["scores"].shape[1:] != (len(details["scores"]),):
         raise _inconsistent(owner, "scores")
+    parts = cut(arrays["text"].tobytes(), arrays["piece_sizes"])
+    if parts is None:
+        raise _inconsistent(owner, "text")
     try:
-        pieces = [p.decode() for p in _cut(arrays["text"].tobytes(), arrays["piece_sizes"], owner, "text")]
+        pieces = [part.decode() for part in parts]
     except UnicodeDecodeError as error:
         raise _inconsistent(owner, "text") from error
     scores = {name: np.ascontiguousarray(arrays["scores"][:, j]) for j, name in enumerate(details["scores"])}
@@ -208,8 +224,12 @@ def _check_texts(trace: Trace, limits: StoreLimits) -> None:
     for value in (*trace.notes, trace.noise_version or "", *_strings(asdict(trace.model))):
         clean_text(value, "A note, version or field of the model", limits.note_chars)
     if trace.settings is not None:
-        for value in _strings(asdict(trace.settings)):
+        values = asdict(trace.settings)
+        for value in _strings(values):
             clean_text(value, "A setting", limits.text_chars)
+        for name, value in values.items():
+            if isinstance(value, int):
+                whole_number(int(value), f"The setting {name}", -MAX_INTEGER)
     if len(trace.pieces) != len(trace) or "".join(trace.pieces) != trace.text:
         raise BadInput(f"The {len(trace.pieces)} pieces of the run do not make up its text of {len(trace)} tokens.")
     for piece in trace.pieces:
@@ -234,19 +254,26 @@ def _check_ids(trace: Trace) -> None:
         raise BadInput(f"The run lacks the bytes of {len(missing)} of its tokens, first of id {min(missing)}.")
 
 
+def _check_numbers(trace: Trace) -> None:
+    """Only scores and what sampling left unknown may be NaN; probabilities are probabilities, best first."""
+    logprobs = trace.topk_logprobs
+    missing = trace.topk_ids == -1
+    if np.isnan(logprobs).any() or (logprobs > ROUNDING).any() or not np.isneginf(logprobs[missing]).all():
+        raise BadInput("The run's topk_logprobs must be logarithms of probabilities, -inf where no id is known.")
+    if (logprobs[:, 1:] > logprobs[:, :-1]).any():
+        raise BadInput("The run's alternatives must be sorted, the most likely first.")
+    tail = trace.tail_mass[~np.isnan(trace.tail_mass)]
+    if (tail < -ROUNDING).any() or (tail > 1 + ROUNDING).any():
+        raise BadInput("The run's tail_mass must be probabilities between 0 and 1, NaN where unknown.")
+    if (trace.noise_rows < -1).any() or (trace.support < 0).any():
+        raise BadInput("The run's noise_rows must be -1 or more and its support 0 or more.")
+
+
 def _strings(values: Mapping[str, object]) -> list[str]:
     found = []
     for value in values.values():
         found += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, str)]
     return found
-
-
-def _cut(joined: bytes, sizes: np.ndarray, owner: str, name: str) -> list[bytes]:
-    """`joined` cut into parts of the given sizes."""
-    ends = np.cumsum(sizes, dtype=np.int64).tolist()
-    if (sizes.size and sizes.min() < 0) or (ends[-1] if ends else 0) != len(joined):
-        raise _inconsistent(owner, name)
-    return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)] if ends else []
 
 
 def _json(value: object) -> str:

@@ -58,9 +58,14 @@ def real_or_null(value: object, field: str) -> float | None:
     return None if math.isnan(number) else number + 0.0
 
 
+def is_uid(value: object) -> bool:
+    """Whether the value could be the id of a run at all."""
+    return isinstance(value, str) and _UID.fullmatch(value) is not None
+
+
 def clean_uid(value: object, field: str = "The run id") -> str:
     """A run id: 1 to 64 letters, digits, '-' or '_'."""
-    if not isinstance(value, str) or not _UID.fullmatch(value):
+    if not isinstance(value, str) or not is_uid(value):
         raise BadInput(f"{field} must be 1 to 64 letters, digits, '-' or '_'.")
     return value
 

@@ -71,20 +71,32 @@ class PreparedRun:
     trace: Trace
 
 
-def prepare(new: NewRun, parent: Parent | None, limits: StoreLimits) -> PreparedRun:
-    """Check and pack a run; BadInput before anything is written."""
-    trace = new.trace
-    check_trace(trace, limits)
-    if trace.seconds < 0:
-        raise BadInput(f"A run cannot take {trace.seconds} seconds.")
+def check_new(new: NewRun, limits: StoreLimits) -> None:
+    """BadInput unless the run can be stored."""
+    check_trace(new.trace, limits)
+    if new.trace.seconds < 0:
+        raise BadInput(f"A run cannot take {new.trace.seconds} seconds.")
     for field, value, allowed in (("status", new.status, Status), ("visibility", new.visibility, Visibility)):
         if value not in get_args(allowed):
             raise BadInput(f"The {field} '{value}' is unknown; use one of {', '.join(get_args(allowed))}.")
+    clean_text(new.owner, "The owner", limits.owner_chars, empty=False)
+    clean_text(new.title, "The title", limits.title_chars)
+    clean_text(new.note, "The note", limits.note_chars)
+    clean_tags(new.tags, limits)
+    _scores(new.run_scores, limits)
+    if new.uid is not None:
+        clean_uid(new.uid)
+
+
+def prepare(new: NewRun, parent: Parent | None, limits: StoreLimits) -> PreparedRun:
+    """Check and pack a run; BadInput before anything is written."""
+    check_new(new, limits)
+    trace = new.trace
     texts, arrays = texts_of(trace), to_arrays(trace)
     created = microseconds(new.created_at or datetime.now(UTC))
     values = {
-        "uid": secrets.token_hex(12) if new.uid is None else clean_uid(new.uid),
-        "owner": clean_text(new.owner, "The owner", limits.owner_chars, empty=False),
+        "uid": secrets.token_hex(12) if new.uid is None else new.uid,
+        "owner": new.owner,
         "visibility": new.visibility,
         "example": int(new.example),
         "status": new.status,
@@ -94,8 +106,8 @@ def prepare(new: NewRun, parent: Parent | None, limits: StoreLimits) -> Prepared
         "finish_reason": trace.finish_reason,
         "tokens": len(trace),
         "seconds": texts.seconds,
-        "title": clean_text(new.title, "The title", limits.title_chars),
-        "note": clean_text(new.note, "The note", limits.note_chars),
+        "title": new.title,
+        "note": new.note,
         "created_at": created,
         "updated_at": created,
         "text_hash": sha256(trace.text.encode()).hexdigest(),

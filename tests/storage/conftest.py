@@ -1,0 +1,17 @@
+"""A fresh store for every test of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.database import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store in a temporary folder."""
+    with Store(tmp_path / "library.db") as opened:
+        yield opened
