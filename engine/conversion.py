@@ -1,0 +1,165 @@
+"""GGUF files are converted once into folders that load fast, kept in the user's cache, and checked at every use.
+
+Safe against processes that convert at once, are killed half-way, or find damaged files. Does not know the catalogue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ModelUnavailable
+from engine.progress import Progress
+
+LAYOUT = 1
+MARKER = "complete.json"
+BLOCK = 1 << 22
+Convert = Callable[[Path, Path], None]
+
+
+def packaged_file(package: str, file: str) -> Path | None:
+    """A data file of an installed package, found without running the package; None when it is not installed."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (path := Path(folder) / file).is_file():
+            return path
+    return None
+
+
+def default_cache_dir() -> Path:
+    """The user's own cache folder for this project."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("forklore", appauthor=False))
+
+
+def converted(
+    source: Path, *, cache_dir: Path | None = None, progress: Progress, convert: Convert | None = None
+) -> tuple[Path, str]:
+    """The folder converted from a GGUF file, and the file's sha256; converts when there is no good copy.
+
+    Raises ModelUnavailable when the cache cannot be written or the file cannot be read.
+    """
+    home = (cache_dir or default_cache_dir()) / "models"
+    target = home / f"{source.stem}-{_quick_key(source)}"
+    digest = intact(target)
+    if digest is not None:
+        return target, digest
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return target, _convert_alone(source, target, progress, convert or convert_gguf)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The converted model could not be written to {home} ({error.strerror or error}): "
+            "free some space there or choose another cache folder."
+        ) from error
+
+
+def intact(folder: Path) -> str | None:
+    """The source's sha256 when every file of a converted folder is as it was written, else None."""
+    try:
+        marker = json.loads((folder / MARKER).read_text("utf-8"))
+        files: dict[str, dict[str, int]] = marker["files"]
+        good = marker["layout"] == LAYOUT and all(_stamp(folder / name) == stamp for name, stamp in files.items())
+        return str(marker["source_sha256"]) if good else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _convert_alone(source: Path, target: Path, progress: Progress, convert: Convert) -> str:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(target.with_name(target.name + ".lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        progress("Waiting for another process that converts this model", None)
+        lock.acquire()
+    try:
+        digest = intact(target)
+        if digest is None:
+            digest = _rebuild(source, target, progress, convert)
+        return digest
+    finally:
+        lock.release()
+
+
+def _rebuild(source: Path, target: Path, progress: Progress, convert: Convert) -> str:
+    for leftover in target.parent.glob(f"{target.name}.partial-*"):
+        shutil.rmtree(leftover)
+    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.partial-", dir=target.parent))
+    try:
+        progress("Converting the model (once, about 15 s)", None)
+        convert(source, partial)
+        digest = _sha256(source)
+        files = {path.name: _stamp(path) for path in sorted(partial.iterdir())}
+        marker = {"layout": LAYOUT, "source": source.name, "source_sha256": digest, "files": files}
+        (partial / MARKER).write_text(json.dumps(marker, indent=1), "utf-8")
+        for path in (*partial.iterdir(), partial):
+            _sync(path)
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+        _sync(target.parent)
+        return digest
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def convert_gguf(source: Path, target: Path) -> None:
+    """Write a GGUF file's network (float32) and tokenizer as safetensors and JSON into an existing empty folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, **options)
+    network = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **options)
+    # In float32 the modules are plain Linear layers; only the description still says GGUF, and saving would refuse.
+    del network.config.quantization_config
+    for name in ("hf_quantizer", "is_quantized", "quantization_method"):
+        vars(network).pop(name, None)
+    network.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def _quick_key(source: Path) -> str:
+    """A name for a file's content from its size and both ends: enough to notice another file, cheap at each start."""
+    size = source.stat().st_size
+    with source.open("rb") as file:
+        head = file.read(1 << 16)
+        file.seek(max(0, size - (1 << 16)))
+        tail = file.read()
+    return hashlib.sha256(b"%d:" % size + head + tail).hexdigest()[:16]
+
+
+def _stamp(path: Path) -> dict[str, int]:
+    """Size and CRC-32, which runs at 4 GB/s: the whole model is checked in .15 s."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return {"size": path.stat().st_size, "crc32": checksum}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

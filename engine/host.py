@@ -1,0 +1,121 @@
+"""Holds the one model of the app: loads it in the background, says how far it is, hands it out when it is there.
+
+Knows states and threads; does not know how a model is loaded, nor who asks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from engine.catalogue import read_catalogue
+from engine.errors import Busy, ModelUnavailable, UserError
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+Status = Literal["empty", "loading", "ready", "failed"]
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What the host is doing. message: a sentence for people; fraction in [0, 1] or None; seconds since the start."""
+
+    status: Status
+    name: str
+    message: str
+    fraction: float | None = None
+    seconds: float = 0.0
+
+
+class ModelHost:
+    """One model at a time, loaded by a thread of its own."""
+
+    def __init__(self, *, cache_dir: Path | None = None) -> None:
+        """cache_dir: where converted models are kept; None for the user's cache."""
+        self._cache_dir = cache_dir
+        self._change = threading.Condition()
+        self._state = HostState("empty", "", "No model has been chosen yet.")
+        self._started = 0.0
+        self._attempt = 0
+        self._model: LanguageModel | None = None
+
+    @property
+    def state(self) -> HostState:
+        """What the host is doing now."""
+        with self._change:
+            running = self._state.status == "loading"
+            return replace(self._state, seconds=self._elapsed()) if running else self._state
+
+    def choices(self, current: str = "") -> list[tuple[str, str]]:
+        """(title, name) of every model that can be chosen by name, with `current` first when it is none of them."""
+        titles = [(entry.title, name) for name, entry in read_catalogue().items()]
+        known = not current or any(name == current for _, name in titles)
+        return titles if known else [(current, current), *titles]
+
+    def start(
+        self, name: str, quantization: str | None = None, device: str | None = None, dtype: str | None = None
+    ) -> None:
+        """Begin to load a model and return at once; the one before is let go of, and a load under way is overtaken.
+
+        Whoever still uses the old model keeps it until done; its memory is free after that.
+        """
+        with self._change:
+            self._attempt += 1
+            self._model = None
+            self._started = time.monotonic()
+            self._state = HostState("loading", name, f"Loading {name}")
+            self._change.notify_all()
+            arguments = (self._attempt, name, quantization, device, dtype)
+        threading.Thread(target=self._load, args=arguments, name="model-loader", daemon=True).start()
+
+    def model(self) -> LanguageModel:
+        """The loaded model. Raises Busy while one is loading, ModelUnavailable when there is none."""
+        with self._change:
+            if self._model is not None:
+                return self._model
+            if self._state.status == "loading":
+                raise Busy(f"{self._state.message}: try again in a few seconds.")
+            raise ModelUnavailable(self._state.message)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is loading, at most `timeout` seconds; True when a model is ready."""
+        with self._change:
+            self._change.wait_for(lambda: self._state.status != "loading", timeout)
+            return self._state.status == "ready"
+
+    def _load(
+        self, attempt: int, name: str, quantization: str | None, device: str | None, dtype: str | None
+    ) -> None:
+        def progress(message: str, fraction: float | None) -> None:
+            self._settle(attempt, HostState("loading", name, message, fraction))
+
+        # a defect must not leave the page waiting for ever: it is shown as one, and raised for the log
+        outcome = HostState("failed", name, f"{name} could not be loaded because of a defect: see the log.")
+        model = None
+        try:
+            from engine.models import load_model
+
+            model = load_model(
+                name, quantization=quantization, device=device, dtype=dtype, progress=progress, cache_dir=self._cache_dir
+            )
+            outcome = HostState("ready", name, "Ready", 1.0)
+        except UserError as error:
+            outcome = HostState("failed", name, str(error))
+        finally:
+            self._settle(attempt, outcome, model)
+
+    def _settle(self, attempt: int, state: HostState, model: LanguageModel | None = None) -> None:
+        """Take a state over unless a later start has overtaken this one."""
+        with self._change:
+            if attempt != self._attempt:
+                return
+            self._model = model
+            self._state = replace(state, seconds=self._elapsed())
+            self._change.notify_all()
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
