@@ -73,7 +73,7 @@ def embedded() -> LanguageModel:
     return load_model("embedded", device="cpu", dtype="float32")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> LanguageModel:
     """A tiny deterministic model with a byte tokenizer; no weights on disk."""
     from engine.testing import tiny_model
