@@ -68,9 +68,7 @@ def test_the_race_draws_from_softmax(size, temperature):
     draws = 4000 if size == 50 else 1000
     support = sampling.truncate(logits, temperature)
     expected = np.exp(support.log_weights - support.log_normalizer)
-    winners = [
-        sampling.race(support, noise.log_exponential_row(5, 0, row, size)).token_id for row in range(draws)
-    ]
+    winners = [sampling.race(support, noise.log_exponential_row(5, 0, row, size)).token_id for row in range(draws)]
     assert chi_square(winners, expected, draws) > 1e-3
     assert chi_square(winners, np.roll(expected, 1), draws) < 1e-6, "the negative control must fail"
 
@@ -110,7 +108,5 @@ def test_processed_entropy_is_that_of_the_truncated_distribution():
 def test_a_masked_vocabulary_never_wins():
     logits = np.array([0.0, -np.inf, 1.0, -np.inf])
     for row in range(200):
-        assert sampling.race(
-            sampling.truncate(logits, 1.0), noise.log_exponential_row(0, 0, row, 4)
-        ).token_id in (0, 2)
+        assert sampling.race(sampling.truncate(logits, 1.0), noise.log_exponential_row(0, 0, row, 4)).token_id in (0, 2)
     assert np.isfinite(sampling.processed_entropy(sampling.truncate(logits, 1.0)))

@@ -22,7 +22,7 @@ def bit_patterns(dtype: str) -> st.SearchStrategy[np.ndarray]:
     size = np.dtype(dtype).itemsize
     if dtype == "|b1":
         return hnp.arrays(np.bool_, SHAPES)
-    return hnp.arrays(f"<u{size}", SHAPES).map(lambda array: array.view(dtype) if array.ndim else array.astype(dtype))
+    return hnp.arrays(f"<u{size}", SHAPES).map(lambda array: array.reshape(-1).view(dtype).reshape(array.shape))
 
 
 @given(st.sampled_from(DTYPES).flatmap(bit_patterns))
