@@ -131,7 +131,7 @@ class AnalysisStore:
             session.execute(delete(AnalysisRow).where(col(AnalysisRow.id) == row["id"]))
 
 
-def verify_analysis(session: Session, analysis_id: int | None) -> int:
+def verify_analysis(session: Session, analysis_id: int) -> int:
     """StoreDamaged unless the analysis and all its arrays are what was stored; returns the number of arrays."""
     row = _load(session, col(AnalysisRow.id) == analysis_id)
     if row is None:

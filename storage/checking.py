@@ -5,36 +5,42 @@ SQLite's integrity check misses most flipped bytes inside rows; the checksums ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
-from sqlmodel import col
 
 from engine.errors import StoreDamaged
 from storage.analyses import verify_analysis
 from storage.connections import Connections
 from storage.records import CheckReport
 from storage.runs import verify_run
-from storage.schema import AnalysisRow, RunRow
-
-Key = TypeVar("Key")
 
 
 def check_store(connections: Connections) -> CheckReport:
     """Verify everything, one short read per run, so that writers wait for nobody."""
     integrity = _pragma(connections, "PRAGMA integrity_check")
     foreign_keys = _pragma(connections, "PRAGMA foreign_key_check")
-    try:
-        with connections.read() as session:
-            runs = session.execute(select(col(RunRow.uid), col(RunRow.id))).all()
-            analyses = session.execute(select(col(AnalysisRow.uid), col(AnalysisRow.id))).all()
-    except StoreDamaged as damage:
-        return CheckReport((*integrity, str(damage)), foreign_keys, (), (), 0, 0)
-    damaged_runs, run_arrays = _each(connections, ((str(uid), key) for uid, key in runs), verify_run)
-    damaged_analyses, analysis_arrays = _each(connections, ((str(uid), key) for uid, key in analyses), verify_analysis)
-    return CheckReport(integrity, foreign_keys, damaged_runs, damaged_analyses, len(runs), run_arrays + analysis_arrays)
+    runs, lost = _found(connections, "run")
+    analyses, lost_analyses = _found(connections, "analysis")
+    damaged_runs, run_arrays = _each(connections, runs, verify_run)
+    damaged_analyses, analysis_arrays = _each(connections, analyses, verify_analysis)
+    findings = tuple(dict.fromkeys((*integrity, *lost, *lost_analyses)))
+    return CheckReport(findings, foreign_keys, damaged_runs, damaged_analyses, len(runs), run_arrays + analysis_arrays)
+
+
+def _found(connections: Connections, table: str) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Row id -> uid of everything that either the table or its index knows, and what kept them from being read."""
+    found: dict[int, str] = {}
+    problems = []
+    for source in ("NOT INDEXED", f"INDEXED BY sqlite_autoindex_{table}_1"):
+        try:
+            with connections.read() as session:
+                for row_id, uid in session.execute(text(f"SELECT id, uid FROM {table} {source}")):
+                    found.setdefault(row_id, str(uid))
+        except StoreDamaged as damage:
+            problems.append(str(damage))
+    return found, tuple(problems)
 
 
 def _pragma(connections: Connections, pragma: str) -> tuple[str, ...]:
@@ -49,13 +55,13 @@ def _pragma(connections: Connections, pragma: str) -> tuple[str, ...]:
 
 
 def _each(
-    connections: Connections, items: Iterable[tuple[str, Key]], verify: Callable[[Session, Key], int]
+    connections: Connections, rows: Mapping[int, str], verify: Callable[[Session, int], int]
 ) -> tuple[tuple[tuple[str, str], ...], int]:
     damaged, arrays = [], 0
-    for uid, key in items:
+    for row_id, uid in rows.items():
         try:
             with connections.read() as session:
-                arrays += verify(session, key)
+                arrays += verify(session, row_id)
         except StoreDamaged as damage:
             damaged.append((uid, str(damage)))
     return tuple(damaged), arrays

@@ -87,17 +87,23 @@ def _open(path: Path, limits: StoreLimits, migrations: Sequence[Migration]) -> N
         raise UserError(f"SQLite {sqlite3.sqlite_version} is too old for the library; install 3.37 or newer.")
     if not path.parent.is_dir():
         raise BadInput(f"There is no folder {path.parent} for the library; create it or choose another path.")
-    version = stored_version(path, newest(migrations))
-    if version == newest(migrations):
+    if stored_version(path, newest(migrations)) == newest(migrations):
         return
     with translated(path):
         connection = connect(path, busy_seconds=limits.busy_seconds)
         try:
-            if version:
-                copy_database(connection, _free_name(path, version))
-            migrate(connection, migrations)
+            migrate(connection, migrations, keep=lambda version: _keep(path, limits, version))
         finally:
             connection.close()
+
+
+def _keep(path: Path, limits: StoreLimits, version: int) -> None:
+    """Copy a file that is about to be migrated; another connection may read it while ours holds the write lock."""
+    connection = connect(path, busy_seconds=limits.busy_seconds)
+    try:
+        copy_database(connection, _free_name(path, version))
+    finally:
+        connection.close()
 
 
 def _free_name(path: Path, version: int) -> Path:

@@ -26,7 +26,7 @@ from engine.types import GenerationRequest, ModelCard, Trace
 from storage.limits import ImportLimits, StoreLimits
 from storage.records import StoredRun
 from storage.traces import FLOATS, INTEGERS, check_trace, cut, to_arrays, vocabulary_arrays
-from storage.values import clean_tags, clean_text, clean_uid, microseconds, whole_number
+from storage.values import clean_tags, clean_text, clean_uid, digest, microseconds, whole_number
 
 _ARRAYS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(INTEGERS, ("<i4", 1)),
@@ -65,6 +65,7 @@ _HINTS: dict[str, Any] = {
     "settings": dict | None,
     "run_scores": dict,
     "arrays": dict,
+    "digest": str | None,
 }
 _STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 LARGEST = sys.float_info.max
@@ -118,13 +119,26 @@ def to_line(run: StoredRun) -> str:
         "run_scores": {name: _to_number(value) for name, value in header.run_scores.items()},
         "arrays": {name: _to_array(arrays[name]) for name in _ARRAYS},
     }
+    values["digest"] = _digest(values)
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def _digest(values: Mapping[str, Any]) -> str:
+    """128-bit BLAKE2b of the other fields as sorted ASCII JSON, so that a changed digit anywhere is noticed."""
+    rest = {name: value for name, value in values.items() if name != "digest"}
+    return digest([json.dumps(rest, sort_keys=True, separators=(",", ":"))])
+
+
 def from_line(line: bytes, limits: StoreLimits, bounds: ImportLimits) -> IncomingRun:
-    """The run of one line; BadInput with what is wrong and where, for anything that is not exactly a run."""
-    values = _checked_fields(parse(line, bounds))
-    arrays = {name: _from_array(name, found) for name, found in _named_arrays(values["arrays"]).items()}
+    """The run of one line; BadInput with what is wrong and where, for anything that is not exactly a run.
+
+    A line made by another program may have null as its digest; then nothing but the arrays' checksums is compared.
+    """
+    found = parse(line, bounds)
+    values = _checked_fields(found)
+    if values["digest"] not in (None, _digest(found)):
+        raise BadInput("it was changed after it was exported: its digest does not match (null skips this check)")
+    arrays = {name: _from_array(name, value) for name, value in _named_arrays(values["arrays"]).items()}
     trace = _trace(values, arrays)
     check_trace(trace, limits)
     if values["answer"] != trace.answer:

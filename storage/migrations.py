@@ -133,19 +133,24 @@ def newest(steps: Sequence[Migration] = MIGRATIONS) -> int:
     return steps[-1].version
 
 
-def migrate(connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS) -> list[str]:
+def migrate(
+    connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS, *, keep: Callable[[int], object]
+) -> list[str]:
     """Apply every step the file lacks; returns the names of the steps that ran.
 
-    The connection must be in autocommit mode. Each step reads the version again under the write lock, so that two
-    processes starting together apply it once. A step that raises leaves the file as it was before that step.
+    keep: called once with the old version, under the write lock, before the first step changes a file that holds
+    something: to make a copy. The connection must be in autocommit mode. Each step reads the version again under the
+    write lock, so that processes starting together apply it once. A step that raises leaves the file as before it.
     """
-    applied = []
+    applied: list[str] = []
     connection.execute("PRAGMA foreign_keys=OFF")  # steps may rebuild tables; the check below replaces it
     for step in steps:
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version < step.version:
+                if version and not applied:
+                    keep(version)
                 _apply(connection, step)
                 applied.append(step.name)
             connection.execute("COMMIT")

@@ -185,10 +185,10 @@ def _search(raw: RawHeader) -> str:
     return search_text(raw.run["title"], raw.run["note"], raw.tags, raw.text["prompt"], raw.text["answer"])
 
 
-def verify_run(session: Session, run_id: int | None) -> int:
+def verify_run(session: Session, run_id: int) -> int:
     """StoreDamaged unless every row and array of the run is what was stored; returns the number of arrays read."""
-    raw = load_header(session, int(run_id or 0))
-    rows = read_rows(session, int(run_id or 0))
+    raw = load_header(session, run_id)
+    rows = read_rows(session, run_id)
     _checked(raw, rows)
     stored = session.execute(select(col(RunText.search)).where(col(RunText.run_id) == run_id)).scalar()
     if stored != _search(raw):

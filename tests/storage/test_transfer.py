@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text as sql
 
-from engine.errors import BadInput, NotFound
+from engine.errors import BadInput, NotFound, UserError
 from storage.database import Store
 from storage.limits import ImportLimits
 from storage.records import RunQuery
@@ -163,7 +165,7 @@ def test_a_fork_without_its_parent_is_imported_whole_and_said_to_be_unlinked(sto
 def test_a_circle_of_parents_and_a_parent_that_does_not_fit_are_imported_unlinked(store: Store, other: Store) -> None:
     uids, traces = family(store)
     manifest, *lines = exported(store, *uids).splitlines()
-    runs = [json.loads(line) for line in lines]
+    runs = [{**json.loads(line), "digest": None} for line in lines]
     runs[0] |= {"parent": uids[2], "fork_position": 3}
     report = import_runs(other, [manifest, *map(json.dumps, runs)], owner="local")
     assert set(report.added) == set(uids) and report.problems == ()
@@ -267,20 +269,17 @@ def test_a_bad_line_is_named_and_the_good_ones_around_it_are_stored(store: Store
     uids = [add(store, seed) for seed in range(3)]
     lines = exported(store, *uids).split("\n")
     run = json.loads(lines[2])
+    run["digest"] = None
     spoil(run)
     lines[2] = json.dumps(run)
     report = import_runs(other, "\n".join(lines), owner="local")
     assert report.added == (uids[0], uids[2]) and total(other) == 2
     (problem,) = report.problems
     assert problem.startswith("line 3: ") and problem.endswith(".")
-    with pytest.raises(AssertionError):
-        pytest.raises(BadInput, match=message).__exit__(None, None, None) if False else _match(message, "nothing")
     _match(message, problem)
 
 
 def _match(pattern: str, text: str) -> None:
-    import re
-
     assert re.search(pattern, text), text
 
 
@@ -343,7 +342,7 @@ def test_caps_refuse_the_whole_file_before_anything_is_stored(store: Store, othe
         with pytest.raises(BadInput, match=message):
             import_runs(other, text, owner="local", limits=limits)
         assert total(other) == 0
-    exact = ImportLimits(runs=3, file_bytes=size, unpacked_bytes=size, line_bytes=longest + 1, json_depth=3)
+    exact = ImportLimits(runs=3, file_bytes=size, unpacked_bytes=size, line_bytes=longest + 1, json_depth=4)
     assert len(import_runs(other, text, owner="local", limits=exact).added) == 3
 
 
@@ -387,10 +386,6 @@ def test_windows_line_ends_blank_lines_and_a_byte_order_mark_are_harmless(store:
 
 
 def test_a_fatal_error_half_way_leaves_nothing(store: Store, other: Store) -> None:
-    from sqlalchemy import text as sql
-
-    from engine.errors import UserError
-
     lines = exported(store, *(store.runs.add(small_trace(i, 300), status="finished", run_scores={}) for i in range(9)))
     with other.write() as session:
         pages = int(session.execute(sql("PRAGMA page_count")).scalar_one())
@@ -411,16 +406,24 @@ def test_arbitrary_bytes_are_refused_or_named(other: Store, data: bytes) -> None
 
 @given(seed=st.integers(0, 10**9))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_changed_byte_is_refused_or_harmless_but_never_a_wrong_number(store: Store, other: Store, seed: int) -> None:
-    line = exported(store, add(store, 3)).encode().split(b"\n")[1]
+def test_a_changed_byte_is_never_taken_for_the_run(store: Store, other: Store, seed: int) -> None:
+    line = exported(store, add(store, 3)).encode().split(b"\n")[1]  # also labels, times and digits of settings
     rng = np.random.default_rng(seed)
     changed = bytearray(line)
     changed[int(rng.integers(len(line)))] ^= int(rng.integers(1, 256))
     report = import_runs(other, MANIFEST.encode() + bytes(changed), owner="local")
-    for uid in report.added:
-        trace, expected = other.runs.get(uid, viewer="local").trace, small_trace(3)
-        for name in ("token_ids", "topk_ids", "topk_logprobs", "tail_mass", "margin", "luck", "noise_rows"):
-            assert getattr(trace, name).tobytes() == getattr(expected, name).tobytes(), name
-        assert trace.text == expected.text and trace.pieces == expected.pieces
-        for a, b in zip(trace.scores.values(), expected.scores.values(), strict=True):
-            assert a.tobytes() == b.tobytes()
+    event(f"refused: {bool(report.problems)}")
+    if report.problems:
+        assert report.added == ()
+    else:  # another way to write the same value, such as 1E-05 for 1e-05
+        assert exported(other, *report.added) == exported(store, *report.added)
+
+
+def test_a_line_without_digest_is_taken_at_its_word(store: Store, other: Store) -> None:
+    uid = add(store)
+    manifest, line, _ = exported(store, uid).split("\n")
+    run = json.loads(line) | {"seed": 5}
+    assert "digest does not match" in import_runs(other, [manifest, json.dumps(run)], owner="local").problems[0]
+    run["digest"] = None
+    import_runs(other, [manifest, json.dumps(run)], owner="local")
+    assert_same_trace(other.runs.get(uid, viewer="local").trace, replace(small_trace(), seed=5))

@@ -1,0 +1,71 @@
+"""A promise for bad days: sixty kills in the middle of writing lose no acknowledged run, leave no half one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sqlalchemy import text
+
+from storage.database import Store
+from storage.records import RunQuery
+from tests.faults.store_writer import TOKENS
+from tests.storage.examples import assert_same_trace, continued, small_trace
+
+KILLS = 60
+
+
+def test_kill_9_loses_no_acknowledged_run_and_leaves_no_half_run(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    acknowledged: dict[str, tuple[int, int]] = {}
+    command = [sys.executable, "-m", "tests.faults.store_writer", str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, cwd=root, **pipes) as server:  # type: ignore[call-overload]
+        for kill in range(KILLS):
+            acknowledged |= kill_one_writer(server, kill)
+        server.stdin.close()
+        assert server.wait(timeout=10) == 0
+    assert len(acknowledged) >= KILLS, "the writers were killed before they wrote anything: the test shows nothing"
+    with Store(path) as store:
+        report = store.check()
+        assert report.ok, report
+        for uid, (seed, fork) in acknowledged.items():
+            plain = small_trace(seed, TOKENS)
+            expected = plain if fork < 0 else continued(plain, 40, fork, TOKENS)
+            assert_same_trace(store.runs.get(uid, viewer="local").trace, expected)
+        listed = store.runs.list(RunQuery("local", limit=0)).total
+        assert report.runs == listed, "every run that exists at all is whole"
+        assert len(acknowledged) <= listed <= len(acknowledged) + KILLS, "at most one unacknowledged run per kill"
+        with store.read() as session:
+            counts = session.execute(text("SELECT count(*) FROM run_array GROUP BY run_id")).scalars().all()
+        assert set(counts) == {17} and len(counts) == listed
+        assert store.runs.add(small_trace(), status="finished", run_scores={})
+
+
+def kill_one_writer(server: subprocess.Popen[str], kill: int) -> dict[str, tuple[int, int]]:
+    """Start a writer, let it write for a random moment, kill it; returns the uids it had acknowledged by then."""
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(f"{kill + 1}\n")
+    server.stdin.flush()
+    found: dict[str, tuple[int, int]] = {}
+    pid = None
+    deadline = None
+    for line in server.stdout:
+        words = line.split()
+        if words == ["dead"]:
+            return found
+        if words[0] == "pid":
+            pid = int(words[1])
+        else:
+            found[words[0]] = int(words[1]), int(words[2])
+        if pid is not None and found and deadline is None:
+            # From here on the kill falls anywhere between two commits, also into the very first page writes.
+            time.sleep(random.Random(kill).uniform(0, 0.08))
+            os.kill(pid, signal.SIGKILL)
+            deadline = time.monotonic()
+    raise AssertionError("the process that starts the writers ended")
