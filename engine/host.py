@@ -72,6 +72,14 @@ class ModelHost:
             arguments = (self._attempt, name, quantization, device, dtype)
         threading.Thread(target=self._load, args=arguments, name="model-loader", daemon=True).start()
 
+    def hold(self, model: LanguageModel) -> None:
+        """Take over a model that is already loaded, in place of loading one."""
+        with self._change:
+            self._attempt += 1
+            self._model = model
+            self._state = HostState("ready", model.card.name, "Ready", 1.0)
+            self._change.notify_all()
+
     def model(self) -> LanguageModel:
         """The loaded model. Raises Busy while one is loading, ModelUnavailable when there is none."""
         with self._change:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from engine import run_scores, token_scores
-from engine.logprob_import import BOUND_SCORES
 from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.records import RunHeader
@@ -96,7 +95,7 @@ def header_line(
 
 def score_entry(name: str) -> dict[str, Any]:
     """What legend, switch and table need to know of one token score."""
-    score = token_scores.REGISTRY.get(name) or BOUND_SCORES[name]
+    score = token_scores.score_named(name)
     return {
         "name": score.name,
         "label": score.label,
@@ -163,7 +162,7 @@ def run_document(
             model=trace.model,
             settings=trace.settings,
             score_names=names,
-            bounds=any(name in BOUND_SCORES for name in names),
+            bounds=any(name in token_scores.BOUNDS for name in names),
             headline=headline,
             notes=trace.notes,
         )
