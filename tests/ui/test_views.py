@@ -1,0 +1,82 @@
+"""What the browser gets is valid, exact text: hostile pieces survive, missing numbers are null, ids are named once."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.generate import run
+from engine.types import GenerationRequest
+from ui import views
+
+
+@pytest.fixture(scope="module")
+def trace(tiny):
+    return run(tiny, GenerationRequest("Hi", max_new_tokens=12, seed=1, temperature=0.7, top_k=6))
+
+
+def document(trace):
+    text = views.run_document(trace, views.RunIdentity("u1"), status="finished")
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+def test_hostile_text_travels_as_data(trace):
+    hostile = ("<img src=x onerror=alert(1)>", "${1+1}", "{{value}}", "\u202eevil", "\x00", "\u2028\u0085", "</script>")
+    pieces = hostile + trace.pieces[len(hostile) :]
+    changed = replace(trace, pieces=pieces, text="".join(pieces), prompt=hostile[0])
+    head, *tokens, _ = document(changed)
+    assert head["prompt"] == hostile[0]
+    assert [t["t"] for t in tokens] == list(pieces)
+
+
+def test_what_does_not_exist_is_null_and_never_zero(trace):
+    entropy = trace.scores["entropy"].copy()
+    entropy[0] = np.nan
+    head, first, *_ = document(replace(trace, scores={**trace.scores, "entropy": entropy}))
+    at = [s["name"] for s in head["scores"]].index("entropy")
+    assert first["s"][at] is None
+    assert views.number(math.inf) is None and views.number(float("nan")) is None and views.number(0.0) == 0
+
+
+def test_every_token_mentioned_is_spelled_exactly_once(trace):
+    spelled = [key for line in document(trace) for key in line.get("w", {})]
+    mentioned = {str(i) for i in trace.token_ids} | {str(i) for i in trace.topk_ids.ravel()}
+    assert len(spelled) == len(set(spelled)) and mentioned <= set(spelled)
+
+
+def test_the_sampled_from_distribution_can_be_drawn_from_the_line(trace):
+    _, *tokens, _ = document(trace)
+    for token in tokens:
+        _, _, _, _, support, normaliser = token["g"]
+        q = [math.exp(p / 0.7 - normaliser) for _, p in token["k"][:support]]
+        assert sum(q) == pytest.approx(1, abs=1e-3)
+
+
+def test_bytes_of_unfinished_characters_are_shown_in_hex(tiny):
+    from engine.scoring import score_tokens
+
+    _, *tokens, _ = document(score_tokens(tiny, [1], list("é€".encode()) + [0xFF]))
+    assert [t["t"] for t in tokens] == ["", "é", "", "", "€", "\ufffd"]
+    assert [t.get("x") for t in tokens] == ["c3", None, "e2", "82", None, "ff"]
+
+
+def test_the_headline_names_the_most_open_choice(trace):
+    headline = views.hottest_headline(trace)
+    assert headline.select is not None and "most torn" in headline.sentence
+    speakable = [i for i, p in enumerate(trace.pieces) if p.strip() and int(trace.token_ids[i]) not in trace.special_ids]
+    assert trace.scores["entropy"][headline.select] == max(trace.scores["entropy"][i] for i in speakable)
+
+
+def test_an_empty_run_has_no_headline(trace, tiny):
+    from engine.recording import trace_of
+
+    empty = trace_of(tiny, [], [1, 2], prompt="x")
+    assert views.hottest_headline(empty) == views.Headline()
+    assert document(empty)[-1]["done"]
+
+
+def test_seeds_beyond_a_browsers_numbers_stay_exact(trace):
+    settings = replace(trace.settings, seed=2**63 - 1)
+    assert document(replace(trace, settings=settings))[0]["settings"]["seed"] == str(2**63 - 1)
