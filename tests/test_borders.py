@@ -19,7 +19,11 @@ ROWS = {"sqlmodel", "sqlalchemy"}
 MODELS = {"torch", "transformers", "bitsandbytes", "accelerate"}
 # The only files that may touch tensors; everything else works on numpy arrays.
 TORCH_FILES = {
+    "engine.conversion",
     "engine.forward",
+    "engine.loading",
+    "engine.models",
+    "engine.testing",
 }
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
