@@ -289,12 +289,18 @@ def _documents(text: str, limits: Limits) -> list[tuple[str, Any]]:
         lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if _holds_data(line)]
         if not lines or (_parsed(lines[0][1])[1] and not lines[0][1].startswith("data:")):
             raise BadInput(f"The input is not JSON: {_json_problem(error)}.") from error
-        if len(lines) > limits.import_tokens:
-            raise BadInput(f"The input has {len(lines):,} lines; at most {limits.import_tokens:,} are read.") from error
+        _check_count(lines, limits)
         return [(f"line {i}: ", _document_on(i, line)) for i, line in lines]
-    if isinstance(whole, list):
-        return [(f"[{i}]", item) for i, item in enumerate(whole)]
-    return [("", whole)]
+    if not isinstance(whole, list):
+        return [("", whole)]
+    _check_count(whole, limits)
+    return [(f"[{i}]", item) for i, item in enumerate(whole)]
+
+
+def _check_count(documents: Sequence[Any], limits: Limits) -> None:
+    most = 2 * limits.import_tokens  # a stream has a piece a token and some around them
+    if len(documents) > most:
+        raise BadInput(f"The input holds {len(documents):,} documents; at most {most:,} are read: import it in parts.")
 
 
 def _holds_data(line: str) -> bool:

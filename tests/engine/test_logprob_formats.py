@@ -91,6 +91,12 @@ def test_the_request_beside_an_answer_supplies_the_prompt():
     assert one({"request": {"prompt": "Once"}, "response": HELLO}, prompt="other").prompt == "Once"
 
 
+def test_what_is_only_told_is_cut_and_made_printable():
+    trace = one({**HELLO, "model": "toy\ud800" + "x" * 500, "system_fingerprint": 7})
+    assert trace.model.name == "toy?" + "x" * 196 and trace.model.revision == ""
+    assert one({**HELLO, "model": None}).model.name == "unnamed model"
+
+
 def test_a_refusal_is_a_run_that_says_so():
     document = chat(entry("No", 0.5), text="")
     choice = document["choices"][0]

@@ -109,6 +109,13 @@ def test_values_worked_out_by_hand():
     assert all(math.isnan(got[name]) for name in set(got) - set(expected)), "what was not given is n/a"
 
 
+@pytest.mark.parametrize("n, counted", [(1, 1), (4, 1), (5, 1), (9, 1), (10, 2), (14, 2), (15, 3)])
+def test_the_lowest_fifth_is_rounded_down_to_at_least_one_token(n, counted):
+    got = run_scores.compute(trace_from({"surprisal": np.arange(n), "minkpp": -np.arange(n)}))
+    lowest = -np.mean(np.arange(n)[-counted:])
+    assert got["mink_20"] == pytest.approx(lowest) and got["minkpp_20"] == pytest.approx(lowest)
+
+
 def test_top_20_entropy_worked_out_by_hand():
     even = np.log(np.full(20, 0.02))  # 40 % known, renormalised to twenty equal shares
     pair = np.log([0.5, 0.5] + [1e-30] * 18)
