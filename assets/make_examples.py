@@ -1,13 +1,13 @@
 """Makes the example runs that ship with the project: `python -m assets.make_examples`.
 
-Runs the embedded model through the project's own engine and writes assets/examples.jsonl.gz in the export format.
+Runs the embedded model through the project's own engine and writes assets/examples.zip in the export format.
 Prompts, seeds and titles stand here; everything else in the file was produced by the model.
 """
 
 from __future__ import annotations
 
-import gzip
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from engine.types import GenerationRequest, Trace
 from storage import transfer
 from storage.database import Store
 from ui.actions import STATUS
-from ui.examples import EXAMPLES, OWNER
+from ui.examples import EXAMPLES, OWNER, example_uid
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -52,25 +52,23 @@ CATALOGUE: tuple[Example, ...] = (
         GenerationRequest("What is the capital of Australia? Answer in one short sentence.", temperature=0.0),
     ),
     Example(
-        "A coin toss",
-        GenerationRequest(
-            "Toss a coin and tell me which side came up, then say why it matters.", seed=11, max_new_tokens=120
-        ),
-    ),
-    Example(
-        "Opening line",
-        GenerationRequest("Write the opening paragraph of a novel set in a lighthouse.", seed=5, max_new_tokens=150),
-    ),
-    Example(
-        "A made-up person",
+        "A physicist who never lived",
         GenerationRequest(
             "Who was the physicist Elvira Tanoski, and what did she discover?",
-            temperature=0.8, top_p=0.95, seed=3, max_new_tokens=140,
+            temperature=0.8, top_p=0.95, seed=3, max_new_tokens=120,
         ),
     ),
     Example(
-        "A sentence with two slips",
-        GenerationRequest(""),
+        "Animals of the sea",
+        GenerationRequest("Name three animals that live in the sea.", temperature=0.8, seed=1, max_new_tokens=80),
+    ),
+    Example(
+        "A lighthouse, at temperature 1",
+        GenerationRequest("Write the opening paragraph of a novel set in a lighthouse.", seed=7, max_new_tokens=140),
+    ),
+    Example(
+        "Two slips in a given text",
+        GenerationRequest("Tell me about the Eiffel Tower."),
         "The Eiffel Tower stands in the centre of Berlin. It was finished in 1889 and is made of iron, "
         "and every year some seven million bananas visit it.",
     ),
@@ -89,13 +87,14 @@ def main() -> None:
                 title=example.title,
                 status=STATUS[trace.finish_reason],
                 run_scores=run_scores.compute(trace),
-                uid=f"example-{number + 1}",
+                uid=example_uid(number + 1),
                 created_at=FIRST + timedelta(minutes=number),
             )
             uids.append(uid)
             print(f"{uid}: {len(trace)} tokens, {trace.finish_reason}: {trace.answer[:90]!r}")
         lines = "".join(line.rstrip("\n") + "\n" for line in transfer.export_runs(store, uids, viewer=OWNER))
-    EXAMPLES.write_bytes(gzip.compress(lines.encode(), mtime=0))
+    with zipfile.ZipFile(EXAMPLES, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(zipfile.ZipInfo("examples.jsonl", date_time=(2026, 1, 1, 0, 0, 0)), lines, zipfile.ZIP_DEFLATED)
     print(f"{EXAMPLES}: {EXAMPLES.stat().st_size / 1024:.0f} KB")
 
 

@@ -219,32 +219,55 @@ def summary_entry(name: str, value: float) -> dict[str, Any]:
 
 
 def hottest_headline(trace: Trace) -> Headline:
-    """Select the token where the model was most torn and say so in one sentence."""
+    """Select the token where the model was most torn (highest entropy) and say in one sentence what is seen there."""
     entropy = trace.scores.get("entropy")
-    if entropy is None or len(trace) == 0:
+    speakable = [
+        bool(piece.strip()) and int(token_id) not in trace.special_ids
+        for piece, token_id in zip(trace.pieces, trace.token_ids, strict=True)
+    ]
+    if entropy is None or not any(speakable):
         return Headline()
-    open_choice = np.array([int(i) not in trace.special_ids and bool(p.strip()) for i, p in zip(
-        trace.token_ids, trace.pieces, strict=True)])  # fmt: skip
-    if not open_choice.any() or not np.isfinite(entropy[open_choice]).any():
+    open_choices = np.where(speakable & np.isfinite(entropy), entropy, -np.inf)
+    at = int(np.argmax(open_choices))
+    if not np.isfinite(open_choices[at]):
         return Headline()
-    at = int(np.nanargmax(np.where(open_choice, entropy, -np.inf)))
-    chosen = float(np.exp(-trace.scores["surprisal"][at]))
-    rival = next((j for j in range(trace.topk_ids.shape[1]) if trace.topk_ids[at, j] != trace.token_ids[at]), None)
-    if rival is None or trace.topk_ids[at, rival] < 0:
+    known = [j for j in range(trace.topk_ids.shape[1]) if trace.topk_ids[at, j] >= 0]
+    rival = next((j for j in known if trace.topk_ids[at, j] != trace.token_ids[at]), None)
+    if rival is None:
         return Headline(select=at)
     other = display_text(trace.token_bytes[int(trace.topk_ids[at, rival])]).strip() or "␣"
-    percent = 100 * math.exp(float(trace.topk_logprobs[at, rival]))
-    piece = trace.pieces[at].strip()
-    return Headline(
-        f"At “{piece}” the model was most torn: it gave {100 * chosen:.0f} % to “{piece}” and {percent:.0f} % to "
-        f"“{other}”, with {len(plausible(trace, at))} tokens above 1 %.",
-        at,
+    chosen = percent(math.exp(-float(trace.scores["surprisal"][at])))
+    against = percent(math.exp(float(trace.topk_logprobs[at, rival])))
+    piece, word = trace.pieces[at].strip(), word_around(trace.pieces, at)
+    place = f"At “{piece}”" + (f" in “{word}”" if word != piece else "")
+    first = trace.scores.get("rank", np.zeros(len(trace)))[at] == 0
+    choice = (
+        f"{chosen} for “{piece}”, {against} for “{other}”"
+        if first
+        else f"its first choice was “{other}” with {against}, “{piece}” had {chosen}"
     )
+    many = int(np.count_nonzero(trace.topk_logprobs[at] >= math.log(0.01)))
+    return Headline(f"{place} the model was most torn: {choice}, and {many} tokens had more than 1 %.", at)
 
 
-def plausible(trace: Trace, position: int, threshold: float = 0.01) -> np.ndarray:
-    """Ids of the recorded alternatives at a position whose probability reaches the threshold."""
-    return trace.topk_ids[position][trace.topk_logprobs[position] >= math.log(threshold)]
+def word_around(pieces: Sequence[str], at: int) -> str:
+    """The word that a token is part of, at most 40 characters of it."""
+    start = at
+    while start > 0 and not pieces[start][:1].isspace() and not pieces[start - 1][-1:].isspace():
+        start -= 1
+    end = at + 1
+    while end < len(pieces) and not pieces[end][:1].isspace():
+        end += 1
+    words = "".join(pieces[start:end]).split()
+    return (words[0] if len(words) == 1 else pieces[at].strip())[:40].rstrip(".,;:!?")
+
+
+def percent(probability: float) -> str:
+    """A probability as people write it: 41 %, 0.3 %, under 0.01 %."""
+    share = 100 * probability
+    if share < 0.01:
+        return "under 0.01 %"
+    return f"{share:.0f} %" if share >= 1 else f"{share:.1g} %"
 
 
 def example_strip(examples: Sequence[RunHeader], current: str) -> str:
