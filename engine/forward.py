@@ -67,4 +67,6 @@ def memory_guard(tokens: int) -> Iterator[None]:
 
 
 def _advice(tokens: int) -> str:
-    return f"There was not enough memory for a context of {tokens} tokens: shorten the prompt or the answer, or use nf4."
+    return (
+        f"There was not enough memory for a context of {tokens} tokens: shorten the prompt or the answer, or use nf4."
+    )

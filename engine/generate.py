@@ -58,9 +58,7 @@ def generate(
             return
 
 
-def run(
-    model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None
-) -> Trace:
+def run(model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None) -> Trace:
     """Decode to the end and return the recorded run."""
     started = time.perf_counter()
     steps = list(generate(model, request, cancelled=cancelled))

@@ -95,9 +95,7 @@ class ModelHost:
             self._change.wait_for(lambda: self._state.status != "loading", timeout)
             return self._state.status == "ready"
 
-    def _load(
-        self, attempt: int, name: str, quantization: str | None, device: str | None, dtype: str | None
-    ) -> None:
+    def _load(self, attempt: int, name: str, quantization: str | None, device: str | None, dtype: str | None) -> None:
         def progress(message: str, fraction: float | None) -> None:
             self._settle(attempt, HostState("loading", name, message, fraction))
 
@@ -108,7 +106,12 @@ class ModelHost:
             from engine.models import load_model
 
             model = load_model(
-                name, quantization=quantization, device=device, dtype=dtype, progress=progress, cache_dir=self._cache_dir
+                name,
+                quantization=quantization,
+                device=device,
+                dtype=dtype,
+                progress=progress,
+                cache_dir=self._cache_dir,
             )
             outcome = HostState("ready", name, "Ready", 1.0)
         except UserError as error:

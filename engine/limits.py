@@ -42,7 +42,6 @@ class Limits:
     text_chars: a pasted text to score. import_*: one file of log-probabilities; containers counts its JSON lists
     and objects, answers its replies, tokens those of all replies together, alternatives those of one token,
     vocabulary the size that is assumed where the sender states none.
-    title, tag and note: how a run is filed in the library.
     """
 
     prompt_chars: int = 100_000
@@ -61,10 +60,6 @@ class Limits:
     import_token_bytes: int = 1_000
     import_alternatives: int = 100
     import_vocabulary: int = 200_000
-    title_chars: int = 300
-    note_chars: int = 20_000
-    tag_chars: int = 64
-    tags: int = 32
 
     @classmethod
     def public(cls) -> Limits:
@@ -79,8 +74,6 @@ class Limits:
             import_answers=32,
             import_tokens=20_000,
             import_alternatives=32,
-            note_chars=4_000,
-            tags=16,
         )
 
 
@@ -131,20 +124,6 @@ def validate_text(text: object, limits: Limits, *, field: str = "text") -> str:
     """A pasted text (or, with field="prompt", the context it follows), unchanged; BadInput when it cannot be used."""
     most = limits.prompt_chars if field == "prompt" else limits.text_chars
     return _text(f"The {field}", text, most, blank=False)
-
-
-def validate_label(
-    title: object, tags: Sequence[object] | None, note: object, limits: Limits
-) -> tuple[str, tuple[str, ...], str]:
-    """Title, tags and note of a run in the library: trimmed, tags without blanks and repetitions in their order."""
-    if isinstance(tags, str):
-        raise BadInput(f"Tags are {_shown(tags)}; they must be a list of texts.")
-    cleaned = [_text("A tag", tag, limits.tag_chars).strip() for tag in tags or ()]
-    kept = tuple(dict.fromkeys(tag for tag in cleaned if tag))
-    if len(kept) > limits.tags:
-        raise BadInput(f"There are {len(kept)} tags; at most {limits.tags} are allowed.")
-    name = _text("The title", title or "", limits.title_chars).strip()
-    return name, kept, _text("The note", note or "", limits.note_chars)
 
 
 def check_fits(prompt_tokens: int, max_new_tokens: int, context_length: int) -> tuple[int, str]:

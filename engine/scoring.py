@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import limits, token_scores
+from engine.errors import BadInput
 from engine.forward import ForwardPass
 from engine.generate import top_alternatives
 from engine.recording import trace_of
+from engine.tokens import PieceDecoder
 from engine.types import Alternatives, Step, Trace
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def score_steps(
     Raises BadInput when the text is empty, holds ids outside the vocabulary or does not fit into the context.
     """
     if len(token_ids) == 0:
-        raise limits.BadInput("There is no text to score: paste at least one character.")
+        raise BadInput("There is no text to score: paste at least one character.")
     limits.check_ids([*prompt_ids, *token_ids], model.card.vocabulary_size)
     limits.check_text_fits(len(prompt_ids), len(token_ids), model.context_length)
     stopped = cancelled or (lambda: False)
@@ -61,7 +63,9 @@ def score_steps(
         carried = logits[-1:].copy()
 
 
-def score_tokens(model: LanguageModel, prompt_ids: Sequence[int], token_ids: Sequence[int], *, prompt: str = "") -> Trace:
+def score_tokens(
+    model: LanguageModel, prompt_ids: Sequence[int], token_ids: Sequence[int], *, prompt: str = ""
+) -> Trace:
     """Score exactly these ids and return the recorded run (kind "scored")."""
     started = time.perf_counter()
     steps = list(score_steps(model, prompt_ids, token_ids))
@@ -89,7 +93,7 @@ def encode_for_scoring(model: LanguageModel, prompt: str | None, text: str) -> t
 
 
 def _score_block(
-    decoder, rows_of_logits: np.ndarray, targets: Sequence[int], start: int, total: int
+    decoder: PieceDecoder, rows_of_logits: np.ndarray, targets: Sequence[int], start: int, total: int
 ) -> Iterator[Step]:
     """Steps of one block: logits float32 [b, V], or [b - 1, V] when the first token has no distribution."""
     missing = len(targets) - len(rows_of_logits)
@@ -101,7 +105,9 @@ def _score_block(
         columns = token_scores.row_scores(rows)
     for offset, token_id in enumerate(targets):
         row = offset - missing
-        alternatives, tail_mass = _no_alternatives() if rows is None or row < 0 else top_alternatives(rows.logprobs[row])
+        alternatives, tail_mass = (
+            _no_alternatives() if rows is None or row < 0 else top_alternatives(rows.logprobs[row])
+        )
         piece = decoder.push(int(token_id))
         if start + offset + 1 == total:
             piece += decoder.flush()

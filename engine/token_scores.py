@@ -310,18 +310,6 @@ REGISTRY: Mapping[str, TokenScore] = _by_name(
 )  # fmt: skip
 
 
-# Scores that exist only where a remote model gave its top-k: never computed from a distribution.
-BOUNDS: Mapping[str, TokenScore] = _by_name(
-    TokenScore(
-        "entropy_upper", "Entropy, upper bound", "H↑", "nats", "uncertain",
-        "H↑ = H↓ + r ln(V − k), r the probability outside the k known tokens, H↓ = −Σ p ln p − r ln r",
-        "The most that the entropy can be, given the known alternatives.",
-        "elementary; V as stated by the sender or assumed", lambda rows: np.full(len(rows.token_ids), np.nan), 0.0, 8.0,
-        "H↓ to ln V", "Loose where much probability lies outside the known tokens.",
-    ),
-)  # fmt: skip
-
-
 def row_scores(rows: Rows) -> dict[str, np.ndarray]:
     """Every score that needs no other token of the run: name -> float64 [n]."""
     out: dict[str, np.ndarray] = {}
@@ -346,7 +334,6 @@ def _follow(scores: dict[str, np.ndarray], *, over_run: bool) -> dict[str, np.nd
 
 def score_named(name: str) -> TokenScore:
     """The registry entry of that name. Raises BadInput listing the valid names."""
-    score = REGISTRY.get(name) or BOUNDS.get(name)
-    if score is None:
+    if name not in REGISTRY:
         raise BadInput(f"There is no score named {name[:60]!r}; the scores are: {', '.join(REGISTRY)}.")
-    return score
+    return REGISTRY[name]

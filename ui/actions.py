@@ -198,9 +198,7 @@ class Workbench:
             uid = self.keep(trace, viewer)
         except UserError as error:
             uid, problem = "", f"{problem} This run could not be stored: {error}".strip()
-        identity = views.RunIdentity(
-            uid=uid, kind=trace.kind, created=datetime.now(UTC).isoformat(timespec="seconds")
-        )
+        identity = views.RunIdentity(uid=uid, kind=trace.kind, created=datetime.now(UTC).isoformat(timespec="seconds"))
         return views.run_document(
             trace,
             identity,
@@ -237,9 +235,9 @@ class LiveDocument:
     def add(self, step: Step) -> None:
         """Append one token's line."""
         self.steps.append(step)
-        alternatives = list(
-            zip(step.alternatives.ids.tolist(), step.alternatives.logprobs.tolist(), strict=True)
-        )[: views.LIVE_ALTERNATIVES]
+        alternatives = list(zip(step.alternatives.ids.tolist(), step.alternatives.logprobs.tolist(), strict=True))[
+            : views.LIVE_ALTERNATIVES
+        ]
         for token_id in (step.token_id, step.runner_up, *(i for i, _ in alternatives)):
             if token_id >= 0 and token_id not in self._bytes:
                 self._bytes[token_id] = self._model.token_bytes(token_id)

@@ -9,7 +9,6 @@ import html
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import gradio as gr
 
@@ -26,27 +25,30 @@ def sentence_of(error: Exception) -> str:
     return DEFECT
 
 
-@dataclass
-class Problem:
-    """What came of a guarded piece of work: empty when all went well."""
+class Caught:
+    """Runs a block and turns whatever it raises into a sentence: the one top handler.
 
-    sentence: str = ""
+    sentence: empty when all went well.
+    """
 
+    def __init__(self) -> None:
+        self.sentence = ""
 
-@contextmanager
-def caught() -> Iterator[Problem]:
-    """Run a block; whatever it raises ends up as a sentence in the yielded Problem. The one top handler."""
-    problem = Problem()
-    try:
-        yield problem
-    except Exception as error:  # noqa: BLE001
-        problem.sentence = sentence_of(error)
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        # a closed generator or an interrupt is no problem to tell anybody about
+        if not isinstance(error, Exception):
+            return False
+        self.sentence = sentence_of(error)
+        return True
 
 
 @contextmanager
 def said() -> Iterator[None]:
     """Let errors leave as a sentence, in the form that gradio hands to API clients."""
-    with caught() as problem:
+    with Caught() as problem:
         yield
     if problem.sentence:
         # the toast that shows this text on a page reads it as HTML

@@ -26,7 +26,9 @@ class Shelf:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def listing(self, query: Mapping[str, Any], viewer: Viewer, *, deleted: Sequence[str] = (), message: str = "") -> str:
+    def listing(
+        self, query: Mapping[str, Any], viewer: Viewer, *, deleted: Sequence[str] = (), message: str = ""
+    ) -> str:
         """One page of the library as the browser draws it. Raises BadInput for a query that makes no sense."""
         asked = self._query(query, viewer)
         page = self.store.runs.list(asked)
@@ -73,7 +75,9 @@ class Shelf:
         wanted = _uids(uids)
         if not wanted:
             raise BadInput("Select at least one run to export.")
-        return "\n".join(line.rstrip("\n") for line in transfer.export_runs(self.store, wanted, viewer=viewer.name)) + "\n"
+        return (
+            "\n".join(line.rstrip("\n") for line in transfer.export_runs(self.store, wanted, viewer=viewer.name)) + "\n"
+        )
 
     def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
         """Keep runs from exported JSONL; says what was added, skipped and refused."""
@@ -113,7 +117,9 @@ def _names(value: Any, field: str) -> tuple[str, ...]:
 
 def _count(value: Any, field: str, largest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
-        raise BadInput(f"The {field} must be a whole number from 0 to {largest}, not {json.dumps(value, default=str)[:40]}.")
+        raise BadInput(
+            f"The {field} must be a whole number from 0 to {largest}, not {json.dumps(value, default=str)[:40]}."
+        )
     return value
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine import run_scores, token_scores
+from engine.logprob_import import BOUND_SCORES
 from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.records import RunHeader
@@ -95,7 +96,7 @@ def header_line(
 
 def score_entry(name: str) -> dict[str, Any]:
     """What legend, switch and table need to know of one token score."""
-    score = token_scores.score_named(name)
+    score = BOUND_SCORES.get(name) or token_scores.score_named(name)
     return {
         "name": score.name,
         "label": score.label,
@@ -162,16 +163,14 @@ def run_document(
             model=trace.model,
             settings=trace.settings,
             score_names=names,
-            bounds=any(name in token_scores.BOUNDS for name in names),
+            bounds=any(name in BOUND_SCORES for name in names),
             headline=headline,
             notes=trace.notes,
         )
     ]
     for i in range(len(trace)):
         known = trace.topk_ids[i] >= 0
-        alternatives = list(
-            zip(trace.topk_ids[i][known].tolist(), trace.topk_logprobs[i][known].tolist(), strict=True)
-        )
+        alternatives = list(zip(trace.topk_ids[i][known].tolist(), trace.topk_logprobs[i][known].tolist(), strict=True))
         parts.append(
             lines.line(
                 trace.pieces[i],
@@ -247,7 +246,8 @@ def hottest_headline(trace: Trace) -> Headline:
         else f"its first choice was “{other}” with {against}, “{piece}” had {chosen}"
     )
     many = int(np.count_nonzero(trace.topk_logprobs[at] >= math.log(0.01)))
-    return Headline(f"{place} the model was most torn: {choice}, and {many} tokens had more than 1 %.", at)
+    tokens = "1 token" if many == 1 else f"{many} tokens"
+    return Headline(f"{place} the model was most torn: {choice}, and {tokens} had more than 1 %.", at)
 
 
 def word_around(pieces: Sequence[str], at: int) -> str:

@@ -159,20 +159,6 @@ def test_ids_outside_the_vocabulary_are_named():
             limits.check_ids(ids, 10)
 
 
-def test_labels_are_trimmed_and_tags_kept_once():
-    assert limits.validate_label(" A title ", [" b", "a", "", "b "], None, HERE) == ("A title", ("b", "a"), "")
-    for title, tags, note, named in (
-        ("x" * 301, (), "", "title"),
-        ("", [3], "", "tag"),
-        ("", [f"t{i}" for i in range(33)], "", "33 tags"),
-        ("", "abc", "", "list"),
-        ("", (), "x" * 20_001, "note"),
-        ("\ud800", (), "", "title"),
-    ):
-        with pytest.raises(BadInput, match=named):
-            limits.validate_label(title, tags, note, HERE)
-
-
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()

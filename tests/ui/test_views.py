@@ -57,7 +57,7 @@ def test_the_sampled_from_distribution_can_be_drawn_from_the_line(trace):
 def test_bytes_of_unfinished_characters_are_shown_in_hex(tiny):
     from engine.scoring import score_tokens
 
-    _, *tokens, _ = document(score_tokens(tiny, [1], list("é€".encode()) + [0xFF]))
+    _, *tokens, _ = document(score_tokens(tiny, [1], [*"é€".encode(), 0xFF]))
     assert [t["t"] for t in tokens] == ["", "é", "", "", "€", "\ufffd"]
     assert [t.get("x") for t in tokens] == ["c3", None, "e2", "82", None, "ff"]
 
@@ -65,7 +65,9 @@ def test_bytes_of_unfinished_characters_are_shown_in_hex(tiny):
 def test_the_headline_names_the_most_open_choice(trace):
     headline = views.hottest_headline(trace)
     assert headline.select is not None and "most torn" in headline.sentence
-    speakable = [i for i, p in enumerate(trace.pieces) if p.strip() and int(trace.token_ids[i]) not in trace.special_ids]
+    speakable = [
+        i for i, p in enumerate(trace.pieces) if p.strip() and int(trace.token_ids[i]) not in trace.special_ids
+    ]
     assert trace.scores["entropy"][headline.select] == max(trace.scores["entropy"][i] for i in speakable)
 
 

@@ -12,4 +12,4 @@ class ExampleStrip(Piece):
     """Event run_open(uid): the reader chose an example."""
 
     mount = "mountExampleStrip"
-    events = ("run_open",)
+    triggers = ("run_open",)

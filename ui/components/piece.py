@@ -13,14 +13,14 @@ import gradio as gr
 class Piece(gr.HTML):
     """A gr.HTML whose content is built by `window.Forklore.<mount>` from the value, with DOM calls only.
 
-    mount: name of the function in assets/; events: names it may trigger, each an event listener here.
+    mount: name of the function in assets/; triggers: event names it may trigger, each an event listener here.
     """
 
     mount: ClassVar[str]
-    events: ClassVar[tuple[str, ...]] = ()
+    triggers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        names = ", ".join(f"'{name}'" for name in self.events)
+        names = ", ".join(f"'{name}'" for name in self.triggers)
         super().__init__(
             value=value,
             html_template='<div class="fl-piece"></div>',

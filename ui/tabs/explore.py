@@ -15,16 +15,14 @@ import gradio as gr
 from ui import views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
+from ui.components.example_strip import ExampleStrip
 from ui.components.explorer import Explorer
 from ui.components.notice import Notice
-from ui.components.example_strip import ExampleStrip
-from ui.errors import caught
+from ui.errors import Caught
 from ui.settings import Settings
 from ui.shelf import Shelf
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-BUSY = {"interactive": False}
-READY = {"interactive": True}
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,14 @@ def _settings(
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         system = gr.Textbox(label="System text", lines=1, max_lines=6, elem_id="system")
         with gr.Row():
-            temperature = gr.Slider(0, 2, 0.8, step=0.05, label="Temperature", info="0 is greedy", elem_id="temperature")
+            temperature = gr.Slider(
+                0, 2, 0.8, step=0.05, label="Temperature", info="0 is greedy", elem_id="temperature"
+            )
             top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p", info="1 keeps everything", elem_id="top-p")
             top_k = gr.Number(None, label="Top-k", info="empty keeps everything", precision=0, elem_id="top-k")
         with gr.Row():
             tokens = gr.Number(200, label="Most tokens", info=f"up to {bounds.max_new_tokens}", elem_id="tokens")
-            seed = gr.Textbox("0", label="Seed", info="same seed, same answer", elem_id="seed")
+            seed = gr.Textbox(str(settings.seed), label="Seed", info="same seed, same answer", elem_id="seed")
             stop = gr.Textbox(label="Stop strings", info="one a line", lines=1, max_lines=4, elem_id="stop-strings")
         with gr.Row(visible=not settings.public):
             model = gr.Dropdown(
@@ -120,7 +120,7 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
     """Connect the tab's buttons, the examples and the address bar to the use cases."""
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop]
 
-    def viewer(request: gr.Request):
+    def viewer(request: gr.Request) -> Viewer:
         return viewer_of(request, public=settings.public)
 
     def generate(request: gr.Request, *values: Any) -> Iterator[tuple]:
@@ -148,7 +148,7 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
     )  # fmt: skip
     scored = parts.score.click(score, [parts.context, parts.text], shown, concurrency_limit=16, **PRIVATE)
     for job in (asked, scored):
-        job.then(lambda: (gr.update(**READY), gr.update(**READY), gr.update(**BUSY)), None, shown[2:], queue=False, **PRIVATE)
+        job.then(_at_rest, None, shown[2:], queue=False, **PRIVATE)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(
         bring_in, [parts.payload, parts.upload], [parts.explorer, parts.notice], queue=False, **PRIVATE
@@ -157,9 +157,7 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
     _wire_opening(page, parts, workbench, shelf, settings)
 
 
-def _wire_opening(
-    page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings
-) -> None:
+def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
     opened = [parts.explorer, parts.notice]
 
     def arrive(request: gr.Request) -> tuple:
@@ -190,10 +188,15 @@ def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer
     return workbench.open_run(uids[0], viewer)
 
 
+def _at_rest() -> tuple:
+    """Generate and Score can be pressed, Stop cannot."""
+    return gr.update(interactive=True), gr.update(interactive=True), gr.update(interactive=False)
+
+
 def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
     """Frames of a job as page updates; a refusal becomes a sentence and leaves the run on show as it was."""
-    yield gr.skip(), "", gr.update(**BUSY), gr.update(**BUSY), gr.update(**READY)
-    with caught() as problem:
+    yield gr.skip(), "", gr.update(interactive=False), gr.update(interactive=False), gr.update(interactive=True)
+    with Caught() as problem:
         for document in start():
             yield document, gr.skip(), gr.skip(), gr.skip(), gr.skip()
     if problem.sentence:
@@ -202,6 +205,6 @@ def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
 
 def _opened(start: Callable[[], str]) -> tuple:
     """A document and no notice, or no change and a notice."""
-    with caught() as problem:
+    with Caught() as problem:
         return start(), ""
     return gr.skip(), problem.sentence

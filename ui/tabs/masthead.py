@@ -27,6 +27,4 @@ def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> 
         return text, gr.Timer(active=True) if state.status == "loading" else gr.Timer(LOADING_SECONDS * 5)
 
     for event in (page.load, timer.tick):
-        event(
-            refresh, None, [masthead, timer], queue=False, show_progress="hidden", api_visibility="private"
-        )
+        event(refresh, None, [masthead, timer], queue=False, show_progress="hidden", api_visibility="private")
