@@ -44,7 +44,7 @@ class ForwardPass:
             return output.logits[0].float().cpu().numpy()
 
     def prefill(self, ids: Sequence[int]) -> Iterator[np.ndarray | None]:
-        """Feed a long context piece by piece so that a caller may stop in between; the last item is its logits [1, V]."""
+        """Feed a long context in chunks so that a caller may stop in between; the last item is its logits [1, V]."""
         for start in range(0, len(ids), PREFILL_CHUNK):
             logits = self.feed(ids[start : start + PREFILL_CHUNK])
             yield logits if start + PREFILL_CHUNK >= len(ids) else None

@@ -37,7 +37,8 @@ def generate(
     stopped = cancelled or (lambda: False)
     context = ForwardPass(model)
     logits: np.ndarray | None = None
-    for logits in context.prefill(prompt_ids):
+    for after_chunk in context.prefill(prompt_ids):
+        logits = after_chunk
         if stopped():
             return
     decoder = model.decoder()

@@ -47,7 +47,8 @@ def score_steps(
     context = ForwardPass(model)
     decoder = model.decoder()
     carried: np.ndarray | None = None
-    for carried in context.prefill(prompt_ids):
+    for after_chunk in context.prefill(prompt_ids):
+        carried = after_chunk
         if stopped():
             return
     for start in range(0, len(token_ids), FORWARD_CHUNK):

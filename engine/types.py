@@ -100,7 +100,7 @@ class Trace:
     topk_ids: int32 [n, k], -1 where fewer are known; topk_logprobs: float32 [n, k], -inf there;
     tail_mass: float32 [n], probability outside the k; noise_rows: int64 [n], -1 where forced;
     margin, luck, log_normalizer: float32 [n] (NaN where not sampled); runner_up, support: int32 [n] (-1, 0 there).
-    token_bytes: id -> raw bytes for every id in token_ids, topk_ids and runner_up, so that a run is readable without its model.
+    token_bytes: id -> raw bytes for every id in token_ids, topk_ids and runner_up: a run is readable without its model.
     special_ids: ids among those that are control tokens (end of turn and the like), shown as marks.
     text includes the text of special tokens; `answer` leaves them out.
     """

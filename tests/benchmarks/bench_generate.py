@@ -54,7 +54,7 @@ def measure(folder: Path, quick: bool) -> list[Row]:
             pass
 
     seconds = alternate((ours, theirs, streamed), rounds)
-    mine, peer, page = (statistics.median(s) for s in seconds)
+    mine, peer = statistics.median(seconds[0]), statistics.median(seconds[1])
     return [
         Row("generation, everything recorded", length / mine, "tokens/s"),
         Row("transformers generate with do_sample, same model, prompt and length", length / peer, "tokens/s"),
