@@ -14,14 +14,15 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from engine import gguf_files
 from engine.errors import ModelUnavailable
 from engine.progress import Progress
 
 LAYOUT = 1
 MARKER = "complete.json"
 BLOCK = 1 << 22
+SECONDS_PER_100_MB = 15
 Convert = Callable[[Path, Path], None]
 
 
@@ -45,20 +46,23 @@ def default_cache_dir() -> Path:
 
 
 def converted(
-    source: Path, *, cache_dir: Path | None = None, progress: Progress, convert: Convert | None = None
+    source: Path, *, label: str, progress: Progress, cache_dir: Path | None = None, convert: Convert | None = None
 ) -> tuple[Path, str]:
     """The folder converted from a GGUF file, and the file's sha256; converts when there is no good copy.
 
-    Raises ModelUnavailable when the cache cannot be written or the file cannot be read.
+    label: what people know the file by. cache_dir: by default the user's own. convert(source, empty folder): by
+    default `gguf_files.convert`. Raises ModelUnavailable when the cache cannot be written or the file cannot be read.
     """
     home = (cache_dir or default_cache_dir()) / "models"
-    target = home / f"{source.stem}-{_quick_key(source)}"
-    digest = intact(target)
-    if digest is not None:
-        return target, digest
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        return target, _convert_alone(source, target, progress, convert or convert_gguf)
+        target = home / f"{source.stem}-{_quick_key(source)}"
+        digest = intact(target)
+        if digest is None:
+            home.mkdir(parents=True, exist_ok=True)
+            digest = _convert_alone(
+                source, target, _announcement(source, label), progress, convert or gguf_files.convert
+            )
+        return target, digest
     except OSError as error:
         raise ModelUnavailable(
             f"The converted model could not be written to {home} ({error.strerror or error}): "
@@ -71,13 +75,13 @@ def intact(folder: Path) -> str | None:
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
         files: dict[str, dict[str, int]] = marker["files"]
-        good = marker["layout"] == LAYOUT and all(_stamp(folder / name) == stamp for name, stamp in files.items())
+        good = marker["layout"] == LAYOUT and bool(files) and all(_stamp(folder / name) == stamp for name, stamp in files.items())
         return str(marker["source_sha256"]) if good else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _convert_alone(source: Path, target: Path, progress: Progress, convert: Convert) -> str:
+def _convert_alone(source: Path, target: Path, message: str, progress: Progress, convert: Convert) -> str:
     from filelock import FileLock, Timeout
 
     lock = FileLock(target.with_name(target.name + ".lock"))
@@ -89,18 +93,18 @@ def _convert_alone(source: Path, target: Path, progress: Progress, convert: Conv
     try:
         digest = intact(target)
         if digest is None:
-            digest = _rebuild(source, target, progress, convert)
+            progress(message, None)
+            digest = _rebuild(source, target, convert)
         return digest
     finally:
         lock.release()
 
 
-def _rebuild(source: Path, target: Path, progress: Progress, convert: Convert) -> str:
+def _rebuild(source: Path, target: Path, convert: Convert) -> str:
     for leftover in target.parent.glob(f"{target.name}.partial-*"):
         shutil.rmtree(leftover)
     partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.partial-", dir=target.parent))
     try:
-        progress("Converting the model (once, about 15 s)", None)
         convert(source, partial)
         digest = _sha256(source)
         files = {path.name: _stamp(path) for path in sorted(partial.iterdir())}
@@ -117,20 +121,9 @@ def _rebuild(source: Path, target: Path, progress: Progress, convert: Convert) -
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def convert_gguf(source: Path, target: Path) -> None:
-    """Write a GGUF file's network (float32) and tokenizer as safetensors and JSON into an existing empty folder."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    options: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, **options)
-    network = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **options)
-    # In float32 the modules are plain Linear layers; only the description still says GGUF, and saving would refuse.
-    del network.config.quantization_config
-    for name in ("hf_quantizer", "is_quantized", "quantization_method"):
-        vars(network).pop(name, None)
-    network.save_pretrained(target)
-    tokenizer.save_pretrained(target)
+def _announcement(source: Path, label: str) -> str:
+    seconds = max(15, round(source.stat().st_size / 1e8 * SECONDS_PER_100_MB, -1))
+    return f"Converting {label} (once, about {seconds:.0f} s)"
 
 
 def _quick_key(source: Path) -> str:

@@ -5,18 +5,23 @@ Knows states and threads; does not know how a model is loaded, nor who asks.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.catalogue import read_catalogue
 from engine.errors import Busy, ModelUnavailable, UserError
+from engine.progress import Progress
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
 
+PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 0.05
 Status = Literal["empty", "loading", "ready", "failed"]
 
 
@@ -34,14 +39,20 @@ class HostState:
 class ModelHost:
     """One model at a time, loaded by a thread of its own."""
 
-    def __init__(self, *, cache_dir: Path | None = None) -> None:
-        """cache_dir: where converted models are kept; None for the user's cache."""
+    def __init__(self, *, cache_dir: Path | None = None, patience: float = PATIENCE_SECONDS) -> None:
+        """cache_dir: where converted models are kept; None for the user's cache.
+
+        patience: seconds a new model waits for whoever still uses the one before; then both are in memory for a while.
+        """
         self._cache_dir = cache_dir
+        self._patience = patience
         self._change = threading.Condition()
         self._state = HostState("empty", "", "No model has been chosen yet.")
         self._started = 0.0
         self._attempt = 0
         self._model: LanguageModel | None = None
+        self._in_memory: weakref.WeakSet[LanguageModel] = weakref.WeakSet()
+        self._one_load = threading.Lock()
 
     @property
     def state(self) -> HostState:
@@ -102,22 +113,36 @@ class ModelHost:
         # a defect must not leave the page waiting for ever: it is shown as one, and raised for the log
         outcome = HostState("failed", name, f"{name} could not be loaded because of a defect: see the log.")
         model = None
-        try:
-            from engine.models import load_model
+        with self._one_load:
+            if attempt != self._attempt:
+                return
+            try:
+                self._wait_until_unused(progress)
+                from engine.models import load_model
 
-            model = load_model(
-                name,
-                quantization=quantization,
-                device=device,
-                dtype=dtype,
-                progress=progress,
-                cache_dir=self._cache_dir,
-            )
-            outcome = HostState("ready", name, "Ready", 1.0)
-        except UserError as error:
-            outcome = HostState("failed", name, str(error))
-        finally:
-            self._settle(attempt, outcome, model)
+                model = load_model(
+                    name,
+                    quantization=quantization,
+                    device=device,
+                    dtype=dtype,
+                    progress=progress,
+                    cache_dir=self._cache_dir,
+                )
+                self._in_memory.add(model)
+                outcome = HostState("ready", name, "Ready", 1.0)
+            except UserError as error:
+                outcome = HostState("failed", name, str(error))
+            finally:
+                self._settle(attempt, outcome, model)
+
+    def _wait_until_unused(self, progress: Progress) -> None:
+        """Give whoever still uses a model before this one time to finish, so that two need not fit into memory."""
+        gc.collect()
+        deadline = time.monotonic() + self._patience
+        if self._in_memory:
+            progress("Waiting until nobody uses the model before", None)
+        while self._in_memory and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _settle(self, attempt: int, state: HostState, model: LanguageModel | None = None) -> None:
         """Take a state over unless a later start has overtaken this one."""

