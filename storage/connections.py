@@ -26,7 +26,7 @@ _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG}
 _DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
-def _text(raw: bytes) -> str:
+def lenient_text(raw: bytes) -> str:
     """Damaged bytes become U+FFFD instead of an exception, so that a checksum can name the run they belong to."""
     return raw.decode("utf-8", "replace")
 
@@ -35,7 +35,7 @@ def connect(path: Path, *, busy_seconds: float, query_only: bool = False) -> sql
     """A connection in autocommit mode with every pragma the store relies on; the file is created when missing."""
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
-        connection.text_factory = _text
+        connection.text_factory = lenient_text
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cell_size_check=ON"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("PRAGMA trusted_schema=OFF")
@@ -111,6 +111,9 @@ def translated(path: Path) -> Iterator[None]:
         if sentence := explain(error, path):
             raise sentence from error
         raise
+    except UnicodeDecodeError as error:
+        # Values are decoded leniently, so this is SQLite quoting damaged bytes in a message of its own.
+        raise _damaged(path, "its description of the tables is unreadable") from error
     except PoolTimeout as error:
         raise busy(None) from error
 
@@ -121,10 +124,7 @@ def explain(error: sqlite3.Error, path: Path) -> UserError | None:
     if code in _BUSY:
         return busy(None)
     if code in _DAMAGED or str(error).startswith("malformed database schema"):
-        return StoreDamaged(
-            f"The database {path.name} is damaged ({error}). Nothing was changed; "
-            "restore it from a backup, or move it away to start with an empty library."
-        )
+        return _damaged(path, str(error))
     if code in _FULL:
         return UserError(
             "There is no room left for the library. Nothing was saved and nothing is lost; "
@@ -136,6 +136,13 @@ def explain(error: sqlite3.Error, path: Path) -> UserError | None:
             "Check that the folder exists, is writable and that the disk works, then try again."
         )
     return None
+
+
+def _damaged(path: Path, reason: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"The database {path.name} is damaged ({reason}). Nothing was changed; "
+        "restore it from a backup, or move it away to start with an empty library."
+    )
 
 
 def busy(seconds: float | None) -> Busy:

@@ -87,7 +87,7 @@ def _open(path: Path, limits: StoreLimits, migrations: Sequence[Migration]) -> N
         raise UserError(f"SQLite {sqlite3.sqlite_version} is too old for the library; install 3.37 or newer.")
     if not path.parent.is_dir():
         raise BadInput(f"There is no folder {path.parent} for the library; create it or choose another path.")
-    if stored_version(path, newest(migrations)) == newest(migrations):
+    if stored_version(path, migrations) == newest(migrations):
         return
     with translated(path):
         connection = connect(path, busy_seconds=limits.busy_seconds)

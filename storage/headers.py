@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import SQLModel, col
 
@@ -69,12 +70,15 @@ def columns(table: type[SQLModel], names: Sequence[str] | None = None) -> list[A
     return [col(getattr(table, name)) for name in names or table.model_fields]
 
 
-def load_headers(session: Session, ids: Sequence[int]) -> dict[int, RawHeader]:
-    """Raw headers by row id; ids without a run are missing from the answer. Reads no arrays."""
+@cache
+def _statements() -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """Tags, scores and header rows of the runs `ids`; built once, because building takes longer than running."""
     parent, root = aliased(RunRow), aliased(RunRow)
-    run, text, model = columns(RunRow), columns(RunText, _TEXT_FIELDS), columns(ModelRow)
-    statement = (
-        select(*run, *text, *model, col(parent.uid), col(root.uid))
+    ids: BindParameter[int] = bindparam("ids", expanding=True)
+    tags = select(*columns(RunTag)).where(col(RunTag.run_id).in_(ids))
+    scores = select(*columns(RunScore)).where(col(RunScore.run_id).in_(ids))
+    rows = (
+        select(*columns(RunRow), *columns(RunText, _TEXT_FIELDS), *columns(ModelRow), col(parent.uid), col(root.uid))
         .select_from(RunRow)
         .outerjoin(RunText, col(RunText.run_id) == RunRow.id)
         .outerjoin(ModelRow, col(ModelRow.id) == RunRow.model_id)
@@ -82,15 +86,23 @@ def load_headers(session: Session, ids: Sequence[int]) -> dict[int, RawHeader]:
         .outerjoin(root, col(root.id) == RunRow.root_id)
         .where(col(RunRow.id).in_(ids))
     )
+    return tags, scores, rows
+
+
+def load_headers(session: Session, ids: Sequence[int]) -> dict[int, RawHeader]:
+    """Raw headers by row id; ids without a run are missing from the answer. Reads no arrays."""
+    tag_query, score_query, row_query = _statements()
+    asked = {"ids": list(ids)}
     tags: dict[int, list[Any]] = {}
-    for run_id, tag in session.execute(select(*columns(RunTag)).where(col(RunTag.run_id).in_(ids))):
+    for run_id, tag in session.execute(tag_query, asked):
         tags.setdefault(run_id, []).append(tag)
     scores: dict[int, list[tuple[Any, Any]]] = {}
-    for run_id, name, value in session.execute(select(*columns(RunScore)).where(col(RunScore.run_id).in_(ids))):
+    for run_id, name, value in session.execute(score_query, asked):
         scores.setdefault(run_id, []).append((name, value))
-    first, second = len(run), len(run) + len(text)
+    first = len(RunRow.model_fields)
+    second = first + len(_TEXT_FIELDS)
     found = {}
-    for row in session.execute(statement):
+    for row in session.execute(row_query, asked):
         values = tuple(row)
         found[values[0]] = RawHeader(
             run=dict(zip(RunRow.model_fields, values[:first], strict=True)),

@@ -7,12 +7,13 @@ stays as it was to the last byte and gains no files beside it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import StoreDamaged
-from storage.connections import translated
-from storage.migrations import APPLICATION_ID
+from storage.connections import lenient_text, translated
+from storage.migrations import APPLICATION_ID, Migration, expected_objects, newest
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -20,10 +21,10 @@ _OTHER = "Nothing was changed; choose another path for the library."
 _BACKUP = "Nothing was changed; restore it from a backup, or move it away to start with an empty library."
 
 
-def stored_version(path: Path, newest: int) -> int:
+def stored_version(path: Path, steps: Sequence[Migration]) -> int:
     """The version of the tables in the file, 0 when there is nothing yet.
 
-    StoreDamaged, naming which: no SQLite file, cut off, damaged, somebody else's database, or newer than `newest`.
+    StoreDamaged, naming which: no SQLite file, cut off, damaged, somebody else's database, or newer than `steps`.
     """
     if not path.exists():
         return 0
@@ -34,17 +35,20 @@ def stored_version(path: Path, newest: int) -> int:
     _check_header(path)
     with translated(path):
         application, version, objects = _ask(path)
-    if (application, version, objects) == (0, 0, 0):
+    if (application, version, len(objects)) == (0, 0, 0):
         return 0
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path.name} is a SQLite database of another program. {_OTHER}")
-    if version > newest:
+    if version > newest(steps):
         raise StoreDamaged(
-            f"{path.name} was written by a newer version of this program (tables {version}, this one knows {newest}). "
-            "Nothing was changed; update the program or choose another path for the library."
+            f"{path.name} was written by a newer version of this program (its tables have version {version}, this one "
+            f"knows {newest(steps)}). Nothing was changed; update the program or choose another path for the library."
         )
-    if version < 1 or objects == 0:
+    if version < 1:
         raise StoreDamaged(f"{path.name} is damaged: its version number is impossible. {_BACKUP}")
+    if lacking := expected_objects(steps, version) - objects:
+        names = ", ".join(sorted(name for name, _ in lacking))
+        raise StoreDamaged(f"{path.name} is damaged: the description of its tables has changed ({names}). {_BACKUP}")
     return version
 
 
@@ -70,15 +74,16 @@ def _log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def _ask(path: Path) -> tuple[int, int, int]:
-    """application_id, user_version and number of tables and indexes."""
+def _ask(path: Path) -> tuple[int, int, set[tuple[str, str | None]]]:
+    """application_id, user_version, and name and definition of every table and index."""
     # Without a log the file alone is the truth, and `immutable` keeps SQLite from creating files beside it.
     mode = "mode=ro" if _log(path) else "immutable=1"
     connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=5)
+    connection.text_factory = lenient_text
     try:
         application = int(connection.execute("PRAGMA application_id").fetchone()[0])
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        objects = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        objects = set(connection.execute("SELECT name, sql FROM sqlite_master"))
     finally:
         connection.close()
     return application, version, objects

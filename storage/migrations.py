@@ -133,6 +133,18 @@ def newest(steps: Sequence[Migration] = MIGRATIONS) -> int:
     return steps[-1].version
 
 
+def expected_objects(steps: Sequence[Migration], version: int) -> set[tuple[str, str | None]]:
+    """Name and definition of every table and index that a file of that version holds, found by making an empty one."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for step in steps:
+            if step.version <= version:
+                step.apply(connection)
+        return set(connection.execute("SELECT name, sql FROM sqlite_master"))
+    finally:
+        connection.close()
+
+
 def migrate(
     connection: sqlite3.Connection, steps: Sequence[Migration] = MIGRATIONS, *, keep: Callable[[int], object]
 ) -> list[str]:

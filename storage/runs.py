@@ -22,7 +22,7 @@ from storage.headers import RawHeader, load_header, load_headers, seal, to_heade
 from storage.library import find_page, find_tags
 from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
-from storage.schema import RunRow, RunText
+from storage.schema import RunRow, RunTag, RunText
 from storage.traces import content_hash, from_parts
 from storage.values import clean_tags, clean_text, microseconds, whole_number
 from storage.writing import NewRun, Parent, PreparedRun, add_run, prepare, search_text, write_tags
@@ -120,6 +120,7 @@ class RunStore:
             run_id = int(raw.run["id"])
             session.execute(update(RunRow).where(col(RunRow.id) == run_id).values(**changes))
             if new_tags is not None:
+                session.execute(delete(RunTag).where(col(RunTag.run_id) == run_id))
                 write_tags(session, run_id, new_tags)
             _reindex(session, run_id)
             seal(session, run_id)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, get_args
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -160,8 +160,7 @@ def add_run(session: Session, run: PreparedRun) -> str:
 
 
 def write_tags(session: Session, run_id: int, tags: Sequence[str]) -> None:
-    """Make `tags` the tags of the run."""
-    session.execute(delete(RunTag).where(col(RunTag.run_id) == run_id))
+    """Give the run these tags; it must have none."""
     if tags:
         session.execute(insert(RunTag), [{"run_id": run_id, "tag": tag} for tag in tags])
 

@@ -54,7 +54,7 @@ def _orphan(connection: sqlite3.Connection) -> None:
 
 
 def _tag(connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT INTO run_tag SELECT max(id), 'step' FROM run")
+    connection.execute("INSERT INTO run_tag SELECT id, 'step' FROM run")
 
 
 STARS = Migration(newest() + 1, "stars", _add_stars)
@@ -252,13 +252,36 @@ def test_a_file_with_an_impossible_version_is_refused_untouched(tmp_path: Path) 
     refused(path, "impossible")
 
 
-def test_a_damaged_schema_is_refused_untouched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"SQLite format 3\0", None),
+        (b"CREATE TABLE run (", b"CREATE TABLE \xc2\xff\xe2 ("),
+        (b"CREATE TABLE run (", b"CREATE TABLES un ("),
+        (b"title TEXT NOT NULL", b"titel TEXT NOT NULL"),
+        (b"title TEXT NOT NULL", b"title TXET NOT NULL"),
+        (b"CHECK (seed >= 0)", b"CHECK (seed >= 9)"),
+    ],
+)
+def test_a_damaged_description_of_the_tables_is_refused_untouched(
+    tmp_path: Path, old: bytes, new: bytes | None
+) -> None:
     path = tmp_path / "library.db"
     filled(path)
-    content = bytearray(path.read_bytes())
-    content[100:140] = b"\xff" * 40
-    path.write_bytes(content)
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new) if new else content[:100] + b"\xff" * 40 + content[140:])
     refused(path, "damaged")
+
+
+def test_tables_that_somebody_added_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    uid = filled(path)
+    with raw(path) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT title FROM run")
+        connection.execute("ANALYZE")
+    with Store(path) as store:
+        assert_same_trace(store.runs.get(uid, viewer="local").trace, small_trace(1))
 
 
 def test_a_folder_or_a_missing_folder_is_named(tmp_path: Path) -> None:
