@@ -1,0 +1,114 @@
+"""The README holds: its map, commands, flags, links, versions and code are those of the project."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.catalogue import read_catalogue
+from tests.test_requirements import requirements
+from ui.settings import OPTIONS
+
+# Flags in the README that belong to other programs.
+FOREIGN_FLAGS = {"--index-url"}
+
+
+@pytest.fixture(scope="module")
+def readme(root: Path) -> str:
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def section(text: str, title: str) -> str:
+    """What stands between a heading and the next."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title!r}"
+    return found.group(1)
+
+
+def block(text: str, language: str = "") -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found, f"no block of {language or 'text'}"
+    return found.group(1)
+
+
+def map_paths(layout: str) -> list[str]:
+    """Paths of the map: names at a line's start, indented ones below the room above; files named in the remarks too."""
+    paths: list[str] = []
+    room = ""
+    for line in layout.splitlines():
+        words = re.split(r" {2,}", line.strip())
+        names = [word for word in words if re.fullmatch(r"[\w/.-]+(/|\.\w+)", word)]
+        if not line.startswith(" "):
+            room = names[0] if names[0].endswith("/") else ""
+            paths += names
+        else:
+            paths += [room + name for name in names]
+        paths += [room + name for name in re.findall(r"[\w/]+\.(?:py|toml)\b", " ".join(words[len(names) :]))]
+    return paths
+
+
+def test_every_path_on_the_map_exists_and_every_room_is_on_it(readme: str, root: Path) -> None:
+    layout = block(section(readme, "Layout"))
+    paths = map_paths(layout)
+    assert [path for path in paths if not (root / path).exists()] == []
+    rooms = {f"{path.parent.name}/" for path in root.glob("*/__init__.py")} | {"assets/"}
+    assert rooms <= set(paths)
+    assert len(layout.splitlines()) <= 20
+
+
+def test_the_map_check_would_notice_a_stale_line() -> None:
+    layout = "app.py      starts\nengine/     the mathematics\n  a.py      one; b.py two\n  c/  d/  both\n"
+    assert map_paths(layout) == ["app.py", "engine/", "engine/a.py", "engine/b.py", "engine/c/", "engine/d/"]
+
+
+def test_every_command_is_a_target_of_the_makefile(readme: str, root: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", readme, re.MULTILINE))
+    assert {"run", "test"} <= named <= targets
+
+
+def test_every_flag_and_variable_exists(readme: str) -> None:
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - FOREIGN_FLAGS - {"--help"}
+    assert flags and flags <= {option.flag for option in OPTIONS}
+    assert set(re.findall(r"FORKLORE_[A-Z_]+", readme)) <= {option.variable for option in OPTIONS}
+
+
+def test_every_catalogue_name_in_an_example_exists(readme: str) -> None:
+    models = set(re.findall(r"--model ([^\s\"]+)", readme))
+    assert {name for name in models if "/" not in name} <= set(read_catalogue())
+
+
+def test_every_link_and_picture_leads_somewhere(readme: str, root: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", readme)
+    local = [target.partition("#")[0] for target in targets if not target.startswith("https://")]
+    assert [target for target in local if not (root / target).exists()] == []
+
+
+def test_the_space_is_described_as_the_project_is(readme: str, root: Path) -> None:
+    front = dict(re.findall(r"^(\w+): \"?(.*?)\"?$", readme.split("---")[1], re.MULTILINE))
+    wanted = requirements(root / "requirements.txt")
+    assert front["sdk"] == "gradio" and wanted["gradio"].specifier.contains(front["sdk_version"])
+    assert (root / front["app_file"]).is_file()
+    assert front["license"] == "apache-2.0"
+    assert tuple(map(int, front["python_version"].split("."))) >= (3, 11)
+    assert len(front["short_description"]) <= 60
+
+
+def test_every_endpoint_it_names_exists(readme: str, root: Path) -> None:
+    notebook = section(readme, "From a notebook")
+    named = set(re.findall(r"`/(\w+)`", notebook)) | set(re.findall(r'api_name="/(\w+)"', notebook))
+    tree = ast.parse((root / "ui" / "api.py").read_text())
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert named and named <= functions
+
+
+def test_the_notebook_code_is_python(readme: str) -> None:
+    assert "Client(" in block(section(readme, "From a notebook"), "python")
+    ast.parse(block(section(readme, "From a notebook"), "python"))
+
+
+def test_nothing_is_left_to_fill_in(readme: str) -> None:
+    assert re.findall(r"^[A-Z]{3,}$|\bTODO\b|\bTBD\b|\bXXX\b", readme, re.MULTILINE) == []
