@@ -31,7 +31,7 @@
     root.classList.add('fl-masthead');
     const brand = make(root, 'a', 'fl-brand', 'Forklore');
     brand.href = './';
-    make(root, 'span', 'fl-brand-line', 'where a language model could have said something else');
+    brand.title = 'Forklore: where a language model could have said something else';
     const chip = make(root, 'span', 'fl-model-chip');
     chip.setAttribute('role', 'status');
     const dot = make(chip, 'i', 'fl-model-dot');

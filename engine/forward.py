@@ -1,6 +1,7 @@
 """One forward pass at a time through the network, with its key/value cache: ids in, float32 logits out.
 
-The only place where the decode loop and teacher forcing touch torch. Does not know sampling or scores.
+The only place where the decode loop and teacher forcing touch torch, which is imported with the first model so that
+the page is up before. Does not know sampling or scores.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from transformers import DynamicCache
 
 from engine.errors import OutOfMemory
 
@@ -25,6 +24,8 @@ class ForwardPass:
     """A growing context: what was fed stays in the cache, so each call costs its own tokens only."""
 
     def __init__(self, model: LanguageModel) -> None:
+        from transformers import DynamicCache
+
         self._model = model
         self._cache = DynamicCache(config=model.network.config)
         self.length = 0
@@ -35,6 +36,8 @@ class ForwardPass:
         Raises OutOfMemory. The model's lock is held for this pass only, so that passes of different
         contexts may alternate.
         """
+        import torch
+
         with self._model.lock, torch.inference_mode(), memory_guard(self.length + len(ids)):
             tokens = torch.as_tensor(np.asarray(ids, dtype=np.int64)[None, :], device=self._model.device)
             output = self._model.network(
@@ -53,6 +56,8 @@ class ForwardPass:
 @contextmanager
 def memory_guard(tokens: int) -> Iterator[None]:
     """Turn the device's refusal of memory into a sentence; the caller's arrays are released on the way out."""
+    import torch
+
     try:
         yield
     except torch.OutOfMemoryError as error:

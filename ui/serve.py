@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 
 import gradio as gr
 
@@ -36,29 +35,39 @@ def serve(settings: Settings) -> int:
     store = Store(settings.database)
     examples.install(store)
     host = ModelHost(cache_dir=settings.cache_dir)
-    host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
     limits = Limits.public() if settings.public else Limits()
     workbench = Workbench(store, host, limits)
     page = build_page(workbench, Shelf(store), settings)
-    launch(page, settings)
+    open_port(page, settings)
+    # only now: importing and loading a model beside the start of the page would slow both
+    host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
+    print(f"Forklore is at http://{settings.host}:{settings.port}", flush=True)
+    page.block_thread()
+    store.close()
     return 0
 
 
-def launch(page: gr.Blocks, settings: Settings) -> None:
-    """Open the port and block; every switch that hardens the page is set here."""
+def open_port(page: gr.Blocks, settings: Settings) -> None:
+    """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
-    page.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        show_error=False,
-        run_history=False,
-        strict_cors=True,
-        max_file_size=UPLOAD_LIMIT,
-        ssr_mode=False,
-        footer_links=["api"],
-        theme=page_theme(),
-        css=assets.stylesheet(),
-        head=assets.head(),
-        favicon_path=str(Path(__file__).parent.parent / "assets" / "favicon.png"),
-        quiet=True,
-    )
+    try:
+        page.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            show_error=False,
+            run_history=False,
+            strict_cors=True,
+            max_file_size=UPLOAD_LIMIT,
+            ssr_mode=False,
+            footer_links=["api"],
+            theme=page_theme(),
+            css=assets.stylesheet(),
+            head=assets.head(),
+            favicon_path=str(assets.FOLDER / "favicon.png"),
+            quiet=True,
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise BadInput(
+            f"Port {settings.port} on {settings.host} cannot be used: choose another with --port."
+        ) from error

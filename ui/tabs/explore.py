@@ -57,7 +57,7 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
     with gr.Tabs(elem_id="modes", selected="ask") as modes:
         with gr.Tab("Ask the model", id="ask"), gr.Row(elem_id="ask-row", equal_height=False):
             prompt = gr.Textbox(
-                label="Prompt", placeholder="Ask something with more than one good answer", lines=2, max_lines=10,
+                label="Prompt", placeholder="Ask something with more than one good answer", lines=1, max_lines=10,
                 elem_id="prompt", scale=8, submit_btn=False,
             )  # fmt: skip
             with gr.Column(scale=1, min_width=130, elem_id="ask-buttons"):

@@ -9,10 +9,17 @@ import json
 
 import gradio as gr
 
+from engine.types import ModelCard
 from ui.actions import Workbench
 from ui.components.masthead import Masthead
 
 LOADING_SECONDS = 1.0
+
+
+def _card_line(card: ModelCard) -> str:
+    """A model in one line: name, quantisation or dtype, device."""
+    precision = card.dtype if card.quantization == "none" else f"{card.quantization}, {card.dtype}"
+    return f"{card.name} · {precision} · {card.device}"
 
 
 def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> None:
@@ -21,9 +28,8 @@ def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> 
 
     def refresh() -> tuple[str, gr.Timer]:
         state = workbench.host.state
-        text = json.dumps(
-            {"status": state.status, "name": state.name, "message": state.message, "fraction": state.fraction}
-        )
+        message = _card_line(workbench.host.model().card) if state.status == "ready" else state.message
+        text = json.dumps({"status": state.status, "message": message, "fraction": state.fraction})
         return text, gr.Timer(active=True) if state.status == "loading" else gr.Timer(LOADING_SECONDS * 5)
 
     for event in (page.load, timer.tick):
