@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import math
-import re
 import sys
 import types
 import zlib
@@ -25,6 +24,7 @@ from engine.errors import BadInput
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.limits import ImportLimits, StoreLimits
 from storage.records import StoredRun
+from storage.strict_json import parse
 from storage.traces import FLOATS, INTEGERS, check_trace, cut, to_arrays, vocabulary_arrays
 from storage.values import clean_tags, clean_text, clean_uid, digest, microseconds, whole_number
 
@@ -67,7 +67,6 @@ _HINTS: dict[str, Any] = {
     "arrays": dict,
     "digest": str | None,
 }
-_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 LARGEST = sys.float_info.max
 _WORDS = {"inf": math.inf, "-inf": -math.inf}
 
@@ -161,45 +160,6 @@ def from_line(line: bytes, limits: StoreLimits, bounds: ImportLimits) -> Incomin
         if values["fork_position"] is None
         else whole_number(values["fork_position"], "fork_position"),
     )
-
-
-def parse(line: bytes, bounds: ImportLimits) -> dict[str, Any]:
-    """A JSON object from bytes: UTF-8, nesting bounded before parsing, no repeated names, no NaN or Infinity."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"it is not UTF-8 (byte {error.start})") from error
-    if _depth(text) > bounds.json_depth:
-        raise BadInput(f"it is nested more than {bounds.json_depth} levels deep")
-    try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"it is not JSON ({error.msg} at column {error.colno})") from error
-    except ValueError as error:  # a whole number with thousands of digits
-        raise BadInput(f"it is not JSON that can be read ({error})") from error
-    if not isinstance(value, dict):
-        raise BadInput("it is not a JSON object")
-    return value
-
-
-def _depth(text: str) -> int:
-    """How deep brackets nest outside strings."""
-    deepest = depth = 0
-    for sign in re.findall(r"[\[\]{}]", _STRINGS.sub("", text)):
-        depth += 1 if sign in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise BadInput("it names a field twice")
-    return values
-
-
-def _no_constant(name: str) -> float:
-    raise BadInput(f"it holds {name}, which is no JSON number")
 
 
 def _checked_fields(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from sqlmodel import col
 
 from engine.errors import BadInput
 from storage.database import Store
-from storage.exchange import IncomingRun, from_line, parse, to_line
+from storage.exchange import IncomingRun, from_line, to_line
 from storage.limits import ImportLimits
 from storage.schema import RunRow
+from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 
 FORMAT = "forklore-runs"

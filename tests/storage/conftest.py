@@ -1,4 +1,4 @@
-"""A fresh store for every test of this folder."""
+"""Fresh stores for every test of this folder."""
 
 from __future__ import annotations
 
@@ -14,4 +14,11 @@ from storage.database import Store
 def store(tmp_path: Path) -> Iterator[Store]:
     """A new store in a temporary folder."""
     with Store(tmp_path / "library.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Store]:
+    """A second store, to import into."""
+    with Store(tmp_path / "other.db") as opened:
         yield opened
