@@ -27,8 +27,9 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
                 listed = library.build()
             with gr.Tab("Methods", id="methods"):
                 methods.build()
+        # first, so that the endpoints' names are theirs and no handler of the page takes them
+        api.register(workbench, shelf, public=settings.public)
         wire_masthead(page, masthead, workbench)
         explore.wire(page, explored, workbench, shelf, settings)
-        library.wire(page, listed, library_tab, views, explored, workbench, shelf, settings)
-        api.register(workbench, shelf, public=settings.public)
+        library.wire(listed, library_tab, views, explored, workbench, shelf, settings)
     return page

@@ -1,0 +1,189 @@
+"""Library: find, open, label, delete and bring back, compare, export and import runs.
+
+Hands what the list asks for to `shelf`; does not know how rows are drawn or stored.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ui import views
+from ui.access import Viewer, viewer_of
+from ui.actions import Workbench
+from ui.components.compare import Compare
+from ui.components.library import RunLibrary
+from ui.components.notice import Notice
+from ui.errors import Caught
+from ui.settings import Settings
+from ui.shelf import Shelf
+from ui.tabs.explore import ExploreParts
+
+PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+EVERYTHING: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class LibraryParts:
+    """The tab's components; `asked` keeps the last query of this page, so that actions redraw the same list."""
+
+    notice: Notice
+    compare: Compare
+    runs: RunLibrary
+    asked: gr.State
+    compared: gr.State
+    bring_in: gr.UploadButton
+    exported: gr.File
+
+
+def build() -> LibraryParts:
+    """Lay the tab out: problems, a comparison when there is one, the list, import and export below."""
+    notice = Notice(elem_id="library-notice")
+    compare = Compare(elem_id="compare")
+    runs = RunLibrary(elem_id="library-piece")
+    exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
+    bring_in = gr.UploadButton(
+        "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
+    )
+    return LibraryParts(notice, compare, runs, gr.State(EVERYTHING), gr.State(()), bring_in, exported)
+
+
+def wire(
+    parts: LibraryParts,
+    tab: gr.Tab,
+    tabs: gr.Tabs,
+    explored: ExploreParts,
+    workbench: Workbench,
+    shelf: Shelf,
+    settings: Settings,
+) -> None:
+    """Connect the list's events to the shelf; every answer is a fresh list or one sentence."""
+
+    def viewer(request: gr.Request) -> Viewer:
+        return viewer_of(request, public=settings.public)
+
+    def show(query: dict[str, Any], request: gr.Request) -> tuple:
+        return _listed(lambda: shelf.listing(query, viewer(request)))
+
+    def ask(event: gr.EventData, request: gr.Request) -> tuple:
+        query = _payload(event)
+        return (*_listed(lambda: shelf.listing(query, viewer(request))), query)
+
+    def label(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+        def work() -> str:
+            changes = _payload(event)
+            shelf.label(changes.get("uid"), changes, viewer(request))
+            return shelf.listing(query, viewer(request))
+
+        return _listed(work)
+
+    def delete(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+        def work() -> str:
+            uids = _payload(event).get("uids", ())
+            shelf.delete(uids, viewer(request))
+            return shelf.listing(query, viewer(request), deleted=uids)
+
+        return _listed(work)
+
+    def restore(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+        def work() -> str:
+            shelf.restore(_payload(event).get("uids", ()), viewer(request))
+            return shelf.listing(query, viewer(request))
+
+        return _listed(work)
+
+    tab.select(show, parts.asked, [parts.runs, parts.notice], **PRIVATE)
+    parts.runs.library_query(
+        ask, None, [parts.runs, parts.notice, parts.asked], trigger_mode="always_last", **PRIVATE
+    )
+    for event, handler in (
+        (parts.runs.run_label, label),
+        (parts.runs.runs_delete, delete),
+        (parts.runs.runs_restore, restore),
+    ):
+        event(handler, parts.asked, [parts.runs, parts.notice], **PRIVATE)
+    _wire_opening(parts, tabs, explored, workbench, viewer)
+    _wire_compare(parts, shelf, viewer)
+    _wire_files(parts, shelf, viewer)
+
+
+def _wire_opening(
+    parts: LibraryParts,
+    tabs: gr.Tabs,
+    explored: ExploreParts,
+    workbench: Workbench,
+    viewer: Callable[[gr.Request], Viewer],
+) -> None:
+    def open_run(event: gr.EventData, request: gr.Request) -> tuple:
+        with Caught() as problem:
+            document = workbench.open_run(str(_payload(event).get("uid", "")), viewer(request))
+            return document, "", views.prompt_of(document), gr.Tabs(selected="explore")
+        return gr.skip(), problem.sentence, gr.skip(), gr.skip()
+
+    outputs = [explored.explorer, parts.notice, explored.prompt, tabs]
+    parts.runs.run_open(open_run, None, outputs, **PRIVATE)
+    parts.compare.run_open(open_run, None, outputs, **PRIVATE)
+
+
+def _wire_compare(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
+    def compare(event: gr.EventData, request: gr.Request) -> tuple:
+        pair = (_payload(event).get("a"), _payload(event).get("b"))
+        return (*_listed(lambda: shelf.compare(*pair, viewer(request))), pair)
+
+    def swap(pair: tuple[Any, Any], request: gr.Request) -> tuple:
+        turned = tuple(reversed(pair))
+        return (*_listed(lambda: shelf.compare(*turned, viewer(request))), turned)
+
+    outputs = [parts.compare, parts.notice, parts.compared]
+    parts.runs.runs_compare(compare, None, outputs, **PRIVATE)
+    parts.compare.compare_swap(swap, parts.compared, outputs, **PRIVATE)
+    parts.compare.compare_close(lambda: "", None, parts.compare, **PRIVATE)
+
+
+def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
+    def export(event: gr.EventData, request: gr.Request) -> tuple:
+        asked = _payload(event)
+        with Caught() as problem:
+            who = viewer(request)
+            uids = shelf.matching(asked.get("query") or {}, who) if asked.get("all") else asked.get("uids", ())
+            stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+            target = Path(tempfile.mkdtemp(prefix="forklore-")) / f"forklore-{stamp}.jsonl"
+            target.write_text(shelf.export_text(uids, who), encoding="utf-8")
+            return gr.File(str(target), visible=True), ""
+        return gr.skip(), problem.sentence
+
+    def bring_in(path: str, query: dict[str, Any], request: gr.Request) -> tuple:
+        def work() -> str:
+            report = shelf.import_text(Path(path).read_bytes(), viewer(request))
+            return shelf.listing(query, viewer(request), message=_report(report))
+
+        return _listed(work)
+
+    parts.runs.runs_export(export, None, [parts.exported, parts.notice], **PRIVATE)
+    parts.bring_in.upload(bring_in, [parts.bring_in, parts.asked], [parts.runs, parts.notice], **PRIVATE)
+
+
+def _report(report: dict[str, Any]) -> str:
+    """What an import did, in one line."""
+    said = f"{len(report['added'])} added, {len(report['skipped'])} there already"
+    problems = report["problems"]
+    return said + (f", {len(problems)} refused: {' '.join(problems[:3])}" if problems else "") + "."
+
+
+def _payload(event: gr.EventData) -> dict[str, Any]:
+    """What the browser sent along; it comes from outside and is checked by whoever uses it."""
+    data = getattr(event, "_data", None)
+    return dict(data) if isinstance(data, dict) else {}
+
+
+def _listed(work: Callable[[], str]) -> tuple:
+    """A fresh value and no notice, or no change and a notice."""
+    with Caught() as problem:
+        return work(), ""
+    return gr.skip(), problem.sentence
