@@ -81,9 +81,13 @@ class Shelf:
 
     def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
         """Keep runs from exported JSONL; says what was added, skipped and refused."""
-        raw = data.encode() if isinstance(data, str) else data
-        report = transfer.import_runs(self.store, raw, owner=viewer.name)
-        return {"added": list(report.added), "skipped": list(report.skipped), "problems": list(report.problems)}
+        report = transfer.import_runs(self.store, data, owner=viewer.name)
+        return {
+            "added": list(report.added),
+            "skipped": list(report.skipped),
+            "renamed": dict(report.renamed),
+            "problems": list(report.problems),
+        }
 
     def _query(self, raw: Mapping[str, Any], viewer: Viewer) -> RunQuery:
         """What the browser asks for, with everything that is not of the right kind refused."""

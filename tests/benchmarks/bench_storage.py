@@ -1,4 +1,4 @@
-"""What the store costs: file size, saving, opening, listing, searching, exchanging. Run as a script to see the table.
+"""What the store costs: file size, saving, opening, listing, searching, exchanging.
 
 The runs are made, not recorded: peaked random logits over a Zipf-like vocabulary of 49,152 tokens, and every score of
 the registry computed from them (see tests/storage/examples.py). Their floats are noise in the last digits as a model's
@@ -8,7 +8,6 @@ are; distinct traces are few and stored again and again, which changes no size b
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from storage.limits import StoreLimits
 from storage.records import RunQuery
 from storage.transfer import export_runs, import_runs
 from storage.writing import NewRun, add_run, prepare
+from tests.benchmarks.rows import Row
 from tests.storage.examples import realistic_trace, small_trace, word
 
 RUNS = 1_000
@@ -28,13 +28,13 @@ DISTINCT = 3
 TAGS = ("arithmetic", "history", "torn", "checked")
 
 
-def measure(tmp: Path) -> list[tuple[str, float, str, str]]:
-    """Rows (what, value, unit, promise), measured in a folder that may be written to; takes under a minute."""
+def measure(folder: Path, quick: bool) -> list[Row]:
+    """Measured in a folder that may be written to; takes under a minute, quick or not."""
     traces = [realistic_trace(seed) for seed in range(DISTINCT)]
-    return [*_full_runs(tmp, traces), *_long_list(tmp)]
+    return [*_full_runs(folder, traces), *_long_list(folder)]
 
 
-def _full_runs(tmp: Path, traces: list[Trace]) -> list[tuple[str, float, str, str]]:
+def _full_runs(tmp: Path, traces: list[Trace]) -> list[Row]:
     path = tmp / "runs.db"
     with Store(path) as store:
         uids: list[str] = []
@@ -55,15 +55,15 @@ def _full_runs(tmp: Path, traces: list[Trace]) -> list[tuple[str, float, str, st
     scores = len(traces[0].scores)
     what = f"{RUNS:,} runs of {len(traces[0])} tokens, top-20, {scores} scores"
     return [
-        (f"file of {what}", path.stat().st_size / 1e6, "MB", "<= 120"),
-        ("saving one of them", saving, "ms", ""),
-        ("opening one of them", opening, "ms", "< 300"),
-        ("exported line of one of them", len(text) / 20 / 1e3, "kB", ""),
-        ("importing one of them", importing, "ms", ""),
+        Row(f"file of {what}", path.stat().st_size / 1e6, "MB", "at most 120 MB", at_most=120.0),
+        Row("saving one of them", saving, "ms"),
+        Row("opening one of them", opening, "ms", "under 300 ms", at_most=300.0),
+        Row("exported line of one of them", len(text) / 20 / 1e3, "kB"),
+        Row("importing one of them", importing, "ms"),
     ]
 
 
-def _long_list(tmp: Path) -> list[tuple[str, float, str, str]]:
+def _long_list(tmp: Path) -> list[Row]:
     """10,000 runs with texts of full length (300 words) and few tokens: lists never read arrays."""
     with Store(tmp / "list.db") as store:
         base = prepare(NewRun(small_trace(0, 8, 2, 1), "local", "finished", {}), None, StoreLimits())
@@ -85,7 +85,13 @@ def _long_list(tmp: Path) -> list[tuple[str, float, str, str]]:
             "searched, filtered and sorted": RunQuery("local", "question 9", ("torn",), sort="mean_entropy"),
         }
         return [
-            (f"listing {LISTED:,} runs, {name}", _milliseconds(lambda i, q=query: list_runs(q), 9), "ms", "< 200")
+            Row(
+                f"listing {LISTED:,} runs, {name}",
+                _milliseconds(lambda i, q=query: list_runs(q), 9),
+                "ms",
+                "under 200 ms",
+                at_most=200.0,
+            )
             for name, query in queries.items()
         ]
 
@@ -102,14 +108,3 @@ def _milliseconds(work: Callable[[int], object], times: int) -> float:
         work(i)
         taken.append((time.perf_counter() - start) * 1e3)
     return statistics.median(taken)
-
-
-def main() -> None:
-    """Measure in a temporary folder and print one line per row."""
-    with tempfile.TemporaryDirectory() as folder:
-        for what, value, unit, promise in measure(Path(folder)):
-            print(f"{what:65} {value:10.1f} {unit:3} {promise}")
-
-
-if __name__ == "__main__":
-    main()
