@@ -1,6 +1,6 @@
-"""What every score means: the reference page.
+"""Every score with its definition, searchable, each with an address of its own.
 
-Value: JSON of ui.methods_view.methods. Does not know runs.
+Value: the JSON text of `methods_view.methods`. Does not know how scores are computed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from ui.components.piece import Piece
 
 
 class Methods(Piece):
-    """Nothing to press that the server hears of."""
+    """No events: search and jumps stay in the browser."""
 
     mount = "mountMethods"
