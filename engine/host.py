@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.models import LanguageModel
 
 PATIENCE_SECONDS = 30.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
 Status = Literal["empty", "loading", "ready", "failed"]
 
 
@@ -88,6 +88,7 @@ class ModelHost:
         with self._change:
             self._attempt += 1
             self._model = model
+            self._in_memory.add(model)
             self._state = HostState("ready", model.card.name, "Ready", 1.0)
             self._change.notify_all()
 
@@ -137,12 +138,12 @@ class ModelHost:
 
     def _wait_until_unused(self, progress: Progress) -> None:
         """Give whoever still uses a model before this one time to finish, so that two need not fit into memory."""
-        gc.collect()
         deadline = time.monotonic() + self._patience
-        if self._in_memory:
-            progress("Waiting until nobody uses the model before", None)
+        gc.collect()
         while self._in_memory and time.monotonic() < deadline:
+            progress("Waiting until nobody uses the model before", None)
             time.sleep(POLL_SECONDS)
+            gc.collect()
 
     def _settle(self, attempt: int, state: HostState, model: LanguageModel | None = None) -> None:
         """Take a state over unless a later start has overtaken this one."""
