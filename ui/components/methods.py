@@ -1,6 +1,6 @@
-"""Every score with its definition, searchable, each with an address of its own.
+"""What every score means: the reference page.
 
-Value: the JSON text of `methods_view.methods`. Does not know how scores are computed.
+Value: JSON of ui.methods_view.methods. Does not know runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from ui.components.piece import Piece
 
 
 class Methods(Piece):
-    """No events: search and jumps stay in the browser."""
+    """Nothing to press that the server hears of."""
 
     mount = "mountMethods"
