@@ -1,185 +1,168 @@
-"""Which parts of two sequences correspond: a longest common subsequence, tidied for readers, grouped into tokens.
+"""Which tokens of one run stand where which tokens of another stand: blocks of equal, replaced, added, missing tokens.
 
-Bounded time and memory whatever the texts are (difflib takes minutes on repetitive ones). Knows sequences and their
-lengths in characters; does not know runs, scores or pages.
+Works on pieces of text and, where a piece says too little, on raw bytes. Does not know scores or the page.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from difflib import SequenceMatcher
+from itertools import accumulate, pairwise
 from typing import Literal
 
-Kind = Literal["equal", "replaced", "deleted", "inserted"]
+from engine.types import Trace
 
-# Above this many cells the middle of two texts (what lies between common start and end) counts as rewritten.
-MOST_CELLS = 400_000_000
-# A word of Latin-like scripts, a number, one character of any other script, or one separator.
-SEGMENT = re.compile(r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\uffff\U00010000-\U0010ffff]+|\d+|.", re.S)
+Block = tuple[str, int, int, int, int]
+Match = tuple[int, int, int]
 
-
-@dataclass(frozen=True)
-class Unit:
-    """Tokens a_start to a_end of one side that stand where tokens b_start to b_end of the other do (half-open)."""
-
-    kind: Kind
-    a_start: int
-    a_end: int
-    b_start: int
-    b_end: int
+# difflib compares each unit with all its equals on the other side, and again for each block found; beyond this
+# many comparisons a coarser unit is taken, and in the end only what the two have in common at both ends
+MOST_COMPARISONS = 3_000_000
+REPLACEMENT = "\ufffd"
+_WORD = re.compile(r"\s*\w+|\s+|[^\w\s]")
 
 
 @dataclass(frozen=True)
-class _Block:
-    equal: bool
-    a_start: int
-    a_end: int
-    b_start: int
-    b_end: int
+class Alignment:
+    """blocks: (kind, a0, a1, b0, b1), half-open token ranges that cover both runs in order; kind as in difflib.
 
-
-def align_ids(a: Sequence[int], b: Sequence[int], a_pieces: Sequence[str], b_pieces: Sequence[str]) -> list[Unit]:
-    """Units of two token sequences of ONE tokenizer, in order, covering both; equal units hold one token a side."""
-    blocks = _tidy(_blocks(a, b), [len(p.strip()) for p in a_pieces], [len(p.strip()) for p in b_pieces])
-    return _units(blocks, range(len(a) + 1), range(len(b) + 1), a, b)
-
-
-def align_texts(a_pieces: Sequence[str], b_pieces: Sequence[str]) -> list[Unit]:
-    """Units of two token sequences of DIFFERENT tokenizers, aligned on their text word by word.
-
-    An equal unit is the smallest group of tokens that spells the same characters on both sides.
+    unit: what was compared; "ends" when the texts are too long to look between their common start and end.
+    An equal block of different token counts is the same text cut differently.
     """
-    a_text, b_text = "".join(a_pieces), "".join(b_pieces)
-    a_words, b_words = SEGMENT.findall(a_text), SEGMENT.findall(b_text)
-    blocks = _tidy(_blocks(a_words, b_words), [len(w.strip()) for w in a_words], [len(w.strip()) for w in b_words])
-    in_characters = _scaled(blocks, _starts(a_words), _starts(b_words))
-    return _units(in_characters, _starts(a_pieces), _starts(b_pieces), a_text, b_text)
+
+    blocks: tuple[Block, ...]
+    unit: Literal["tokens", "characters", "words", "ends"]
+
+    @property
+    def divergence(self) -> tuple[int, int] | None:
+        """The first token of each run that is not the same, None when there is none."""
+        return next(((a0, b0) for kind, a0, _, b0, _ in self.blocks if kind != "equal"), None)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Tokens that stand in each other's place: the i-th with the i-th in every block of equal counts."""
+        return [(a0 + i, b0 + i) for _, a0, a1, b0, b1 in self.blocks if a1 - a0 == b1 - b0 for i in range(a1 - a0)]
 
 
-def common_subsequence(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Index pairs of a longest common subsequence, in order.
-
-    The bit-vector method of Hyyrö (2004): one big-integer step for each item of b, len(a) bits kept for each.
-    """
-    if not a or not b or len(a) * len(b) > MOST_CELLS:
-        return []
-    positions: dict[Hashable, int] = {}
-    for i, item in enumerate(a):
-        positions[item] = positions.get(item, 0) | (1 << i)
-    full = (1 << len(a)) - 1
-    row, rows = full, [full]
-    for item in b:
-        hits = row & positions.get(item, 0)
-        row = ((row + hits) | (row - hits)) & full
-        rows.append(row)
-    pairs = []
-    i, j = len(a), len(b)
-    while i and j:
-        if rows[j] >> (i - 1) & 1:
-            i -= 1
-        elif not rows[j - 1] >> (i - 1) & 1:
-            j -= 1
-        else:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-    return pairs[::-1]
+def align(a: Trace, b: Trace) -> Alignment:
+    """Align by tokens when both runs come from one tokenizer, otherwise by text mapped back to tokens."""
+    if a.model.tokenizer_hash and a.model.tokenizer_hash == b.model.tokenizer_hash:
+        left, right = _token_keys(a), _token_keys(b)
+        matches = _matches(left, right)
+        unit: Literal["tokens", "ends"] = "tokens" if matches is not None else "ends"
+        found = matches if matches is not None else _ends(left, right)
+        return Alignment(_blocks([(i, j, i + size, j + size) for i, j, size in found], len(a), len(b)), unit)
+    return _align_text(a, b)
 
 
-def _starts(pieces: Sequence[str]) -> list[int]:
-    """Where each piece begins, in characters, and where the last one ends."""
-    return list(accumulate((len(piece) for piece in pieces), initial=0))
-
-
-def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[_Block]:
-    """Equal and unequal stretches in turn, covering both sequences."""
-    head = 0
-    while head < min(len(a), len(b)) and a[head] == b[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(a), len(b)) - head and a[-1 - tail] == b[-1 - tail]:
-        tail += 1
-    middle = common_subsequence(a[head : len(a) - tail], b[head : len(b) - tail])
-    pairs = [(i, i) for i in range(head)]
-    pairs += [(i + head, j + head) for i, j in middle]
-    pairs += [(len(a) - k, len(b) - k) for k in range(tail, 0, -1)]
-    blocks: list[_Block] = []
-    i = j = 0
-    for x, y in pairs:
-        if x > i or y > j:
-            blocks.append(_Block(False, i, x, j, y))
-        last = blocks[-1] if blocks else None
-        if last and last.equal and last.a_end == x and last.b_end == y:
-            blocks[-1] = _Block(True, last.a_start, x + 1, last.b_start, y + 1)
-        else:
-            blocks.append(_Block(True, x, x + 1, y, y + 1))
-        i, j = x + 1, y + 1
-    if i < len(a) or j < len(b):
-        blocks.append(_Block(False, i, len(a), j, len(b)))
-    return blocks
-
-
-def _tidy(blocks: list[_Block], a_sizes: Sequence[int], b_sizes: Sequence[int]) -> list[_Block]:
-    """Let a stray match (a comma, an article) between two longer rewritten stretches count as rewritten.
-
-    sizes: visible characters of each item. Without this, two unrelated sentences look like confetti.
-    """
-    a_sum, b_sum = list(accumulate(a_sizes, initial=0)), list(accumulate(b_sizes, initial=0))
-
-    def size(block: _Block) -> int:
-        return max(a_sum[block.a_end] - a_sum[block.a_start], b_sum[block.b_end] - b_sum[block.b_start])
-
-    kept: list[_Block] = []
-    for block in blocks:
-        kept.append(block)
-        while len(kept) >= 3 and not kept[-1].equal and not kept[-3].equal:
-            before, between, after = kept[-3:]
-            if size(between) > min(size(before), size(after)):
-                break
-            kept[-3:] = [_Block(False, before.a_start, after.a_end, before.b_start, after.b_end)]
-    return kept
-
-
-def _scaled(blocks: list[_Block], a_starts: Sequence[int], b_starts: Sequence[int]) -> list[_Block]:
+def _token_keys(trace: Trace) -> list[Hashable]:
+    """The piece of each token, its id where the piece does not tell it from others."""
     return [
-        _Block(x.equal, a_starts[x.a_start], a_starts[x.a_end], b_starts[x.b_start], b_starts[x.b_end]) for x in blocks
+        token_id if token_id in trace.special_ids or not piece or REPLACEMENT in piece else piece
+        for piece, token_id in zip(trace.pieces, trace.token_ids.tolist(), strict=True)
     ]
 
 
-def _units(
-    blocks: list[_Block], a_starts: Sequence[int], b_starts: Sequence[int], a: Sequence[Hashable], b: Sequence[Hashable]
-) -> list[Unit]:
-    """Cut both token sequences wherever a boundary of the one corresponds to a boundary of the other.
+def _align_text(a: Trace, b: Trace) -> Alignment:
+    left, right = "".join(a.pieces), "".join(b.pieces)
+    unit: Literal["characters", "words", "ends"] = "characters"
+    found = _matches(left, right)
+    if found is None:
+        unit, found = "words", _word_matches(left, right)
+    if found is None:
+        unit, found = "ends", _ends(left, right)
+    cuts = _common_cuts(a, b, [*found, (len(left), len(right), 0)])
+    same = [
+        (i0, j0, i1, j1)
+        for (i0, j0), (i1, j1) in pairwise(cuts)
+        if i1 > i0 and j1 > j0 and _spelled(a, i0, i1) == _spelled(b, j0, j1)
+    ]
+    return Alignment(_blocks(same, len(a), len(b)), unit)
 
-    starts: where each token begins in the coordinates of the blocks, and where the last one ends.
+
+def _common_cuts(a: Trace, b: Trace, matches: Sequence[Match]) -> list[tuple[int, int]]:
+    """Token boundaries (i, j) that fall on the same place of matched text, from the start to the end of both runs.
+
+    Of boundaries without text between them the first counts, so that the parts of a character stay together.
     """
-    a_bounds, b_bounds = set(a_starts), set(b_starts)
+    starts_a, starts_b = _boundaries(a), _boundaries(b)
     cuts = [(0, 0)]
-    for block in blocks:
-        steps = range(1 + block.a_end - block.a_start) if block.equal else ()
-        cuts += [
-            (block.a_start + k, block.b_start + k)
-            for k in steps
-            if block.a_start + k in a_bounds and block.b_start + k in b_bounds
-        ]
-    cuts.append((a_starts[-1], b_starts[-1]))
-    units: list[Unit] = []
-    i = j = 0
-    for number, (x, y) in enumerate(cuts):
-        last = number == len(cuts) - 1
-        # a token that only begins a character has no text yet and goes with the one that completes it
-        m = len(a_starts) - 1 if last else bisect_left(a_starts, x)
-        n = len(b_starts) - 1 if last else bisect_left(b_starts, y)
-        if m > i or n > j:
-            same = m > i and n > j and a[a_starts[i] : a_starts[m]] == b[b_starts[j] : b_starts[n]]
-            units.append(Unit(_kind(same, m - i, n - j), i, m, j, n))
-            i, j = m, n
-    return units
+    for at_a, at_b, size in matches:
+        for k in range(size + 1):
+            i, j = starts_a.get(at_a + k), starts_b.get(at_b + k)
+            if i is not None and j is not None and i >= cuts[-1][0] and j >= cuts[-1][1] and (i, j) != cuts[-1]:
+                cuts.append((i, j))
+    return cuts if cuts[-1] == (len(a), len(b)) else [*cuts, (len(a), len(b))]
 
 
-def _kind(same: bool, in_a: int, in_b: int) -> Kind:
-    if same:
-        return "equal"
-    return "replaced" if in_a and in_b else "deleted" if in_a else "inserted"
+def _boundaries(trace: Trace) -> dict[int, int]:
+    """Character offset -> the first token boundary there."""
+    first: dict[int, int] = {}
+    for i, offset in enumerate(accumulate(map(len, trace.pieces), initial=0)):
+        first.setdefault(offset, i)
+    return first
+
+
+def _spelled(trace: Trace, start: int, end: int) -> tuple[str, bytes]:
+    """The text of some tokens, and their bytes where the text does not tell them from others."""
+    text = "".join(trace.pieces[start:end])
+    if text and REPLACEMENT not in text:
+        return text, b""
+    return text, b"".join(trace.token_bytes.get(int(i), b"") for i in trace.token_ids[start:end])
+
+
+def _word_matches(left: str, right: str) -> list[Match] | None:
+    words_a, words_b = _WORD.findall(left), _WORD.findall(right)
+    found = _matches(words_a, words_b)
+    if found is None:
+        return None
+    at_a = list(accumulate(map(len, words_a), initial=0))
+    at_b = list(accumulate(map(len, words_b), initial=0))
+    return [(at_a[i], at_b[j], at_a[i + size] - at_a[i]) for i, j, size in found]
+
+
+def _matches(left: Sequence[Hashable], right: Sequence[Hashable]) -> list[Match] | None:
+    """Matching blocks (start in left, start in right, length), None when finding them would take too long."""
+    ends = _ends(left, right)
+    head, tail = ends[0][2], ends[1][2]
+    middle_a, middle_b = left[head : len(left) - tail], right[head : len(right) - tail]
+    counts = Counter(middle_b)
+    if sum(counts[unit] for unit in middle_a) > MOST_COMPARISONS:
+        return None
+    inner = SequenceMatcher(None, middle_a, middle_b, autojunk=False).get_matching_blocks()
+    return [ends[0], *((i + head, j + head, size) for i, j, size in inner if size), ends[1]]
+
+
+def _ends(left: Sequence[Hashable], right: Sequence[Hashable]) -> list[Match]:
+    """What both have in common at the start and at the end, two matches of length 0 and more."""
+    shorter = min(len(left), len(right))
+    head = next((i for i in range(shorter) if left[i] != right[i]), shorter)
+    tail = next((i for i in range(shorter - head) if left[-1 - i] != right[-1 - i]), shorter - head)
+    return [(0, 0, head), (len(left) - tail, len(right) - tail, tail)]
+
+
+def _blocks(same: Sequence[tuple[int, int, int, int]], length_a: int, length_b: int) -> tuple[Block, ...]:
+    """The ranges (a0, b0, a1, b1) that are the same, in order, with what lies between them."""
+    blocks: list[Block] = []
+    at_a = at_b = 0
+    for a0, b0, a1, b1 in [*same, (length_a, length_b, length_a, length_b)]:
+        if a0 > at_a or b0 > at_b:
+            kind = "replace" if a0 > at_a and b0 > at_b else "delete" if a0 > at_a else "insert"
+            blocks.append((kind, at_a, a0, at_b, b0))
+        if a1 > a0:
+            _append_equal(blocks, a0, a1, b0, b1)
+        at_a, at_b = a1, b1
+    return tuple(blocks)
+
+
+def _append_equal(blocks: list[Block], a0: int, a1: int, b0: int, b1: int) -> None:
+    """Join with the block before when both say which token is which."""
+    if blocks and a1 - a0 == b1 - b0:
+        kind, was_a0, was_a1, was_b0, was_b1 = blocks[-1]
+        if kind == "equal" and was_a1 == a0 and was_b1 == b0 and was_a1 - was_a0 == was_b1 - was_b0:
+            blocks[-1] = ("equal", was_a0, a1, was_b0, b1)
+            return
+    blocks.append(("equal", a0, a1, b0, b1))

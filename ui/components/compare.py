@@ -1,6 +1,6 @@
-"""Two runs side by side, aligned token by token.
+"""Two runs side by side.
 
-Value: the JSON text of `compare_view.compare`, empty to hide. Does not know where runs are kept.
+Value: JSON of ui.compare_view.compare, or "" while nothing is compared (then nothing is shown). Does not know the store.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from ui.components.piece import Piece
 
 
 class Compare(Piece):
-    """Events: compare_close(); run_open(uid). Swapping the sides stays in the browser."""
+    """Events: compare_close(); compare_swap(a, b: uids in the new order); run_open(uid): show one of the two alone."""
 
     mount = "mountCompare"
-    triggers = ("compare_close", "run_open")
+    triggers = ("compare_close", "compare_swap", "run_open")
