@@ -18,7 +18,7 @@ from ui import views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.compare import Compare
-from ui.components.library import RunLibrary
+from ui.components.library import Library
 from ui.components.notice import Notice
 from ui.errors import Caught
 from ui.settings import Settings
@@ -26,17 +26,15 @@ from ui.shelf import Shelf
 from ui.tabs.explore import ExploreParts
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-EVERYTHING: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
 class LibraryParts:
-    """The tab's components; `asked` keeps the last query of this page, so that actions redraw the same list."""
+    """The tab's components; `compared` keeps the two uids on show, so that they can change sides."""
 
     notice: Notice
     compare: Compare
-    runs: RunLibrary
-    asked: gr.State
+    runs: Library
     compared: gr.State
     bring_in: gr.UploadButton
     exported: gr.File
@@ -46,12 +44,12 @@ def build() -> LibraryParts:
     """Lay the tab out: problems, a comparison when there is one, the list, import and export below."""
     notice = Notice(elem_id="library-notice")
     compare = Compare(elem_id="compare")
-    runs = RunLibrary(elem_id="library-piece")
+    runs = Library(elem_id="library-piece")
     exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
     bring_in = gr.UploadButton(
         "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
     )
-    return LibraryParts(notice, compare, runs, gr.State(EVERYTHING), gr.State(()), bring_in, exported)
+    return LibraryParts(notice, compare, runs, gr.State(()), bring_in, exported)
 
 
 def wire(
@@ -68,46 +66,43 @@ def wire(
     def viewer(request: gr.Request) -> Viewer:
         return viewer_of(request, public=settings.public)
 
-    def show(query: dict[str, Any], request: gr.Request) -> tuple:
-        return _listed(lambda: shelf.listing(query, viewer(request)))
+    def show(request: gr.Request) -> tuple:
+        return _listed(lambda: shelf.listing({}, viewer(request)))
 
     def ask(event: gr.EventData, request: gr.Request) -> tuple:
-        query = _payload(event)
-        return (*_listed(lambda: shelf.listing(query, viewer(request))), query)
+        return _listed(lambda: shelf.listing(_payload(event), viewer(request)))
 
-    def label(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+    def update(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            changes = _payload(event)
-            shelf.label(changes.get("uid"), changes, viewer(request))
-            return shelf.listing(query, viewer(request))
+            asked = _payload(event)
+            shelf.label(asked.get("uid"), asked, viewer(request))
+            return shelf.listing(asked.get("query") or {}, viewer(request))
 
         return _listed(work)
 
-    def delete(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+    def delete(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            uids = _payload(event).get("uids", ())
+            asked = _payload(event)
+            uids = asked.get("uids", ())
             shelf.delete(uids, viewer(request))
-            return shelf.listing(query, viewer(request), deleted=uids)
+            return shelf.listing(asked.get("query") or {}, viewer(request), deleted=uids)
 
         return _listed(work)
 
-    def restore(query: dict[str, Any], event: gr.EventData, request: gr.Request) -> tuple:
+    def restore(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            shelf.restore(_payload(event).get("uids", ()), viewer(request))
-            return shelf.listing(query, viewer(request))
+            asked = _payload(event)
+            shelf.restore(asked.get("uids", ()), viewer(request))
+            return shelf.listing(asked.get("query") or {}, viewer(request))
 
         return _listed(work)
 
-    tab.select(show, parts.asked, [parts.runs, parts.notice], **PRIVATE)
-    parts.runs.library_query(
-        ask, None, [parts.runs, parts.notice, parts.asked], trigger_mode="always_last", **PRIVATE
-    )
-    for event, handler in (
-        (parts.runs.run_label, label),
-        (parts.runs.runs_delete, delete),
-        (parts.runs.runs_restore, restore),
-    ):
-        event(handler, parts.asked, [parts.runs, parts.notice], **PRIVATE)
+    outputs = [parts.runs, parts.notice]
+    tab.select(show, None, outputs, **PRIVATE)
+    parts.runs.library_query(ask, None, outputs, trigger_mode="always_last", **PRIVATE)
+    parts.runs.run_update(update, None, outputs, **PRIVATE)
+    parts.runs.runs_delete(delete, None, outputs, **PRIVATE)
+    parts.runs.runs_restore(restore, None, outputs, **PRIVATE)
     _wire_opening(parts, tabs, explored, workbench, viewer)
     _wire_compare(parts, shelf, viewer)
     _wire_files(parts, shelf, viewer)
@@ -158,15 +153,15 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
             return gr.File(str(target), visible=True), ""
         return gr.skip(), problem.sentence
 
-    def bring_in(path: str, query: dict[str, Any], request: gr.Request) -> tuple:
+    def bring_in(path: str, request: gr.Request) -> tuple:
         def work() -> str:
             report = shelf.import_text(Path(path).read_bytes(), viewer(request))
-            return shelf.listing(query, viewer(request), message=_report(report))
+            return shelf.listing({}, viewer(request), message=_report(report))
 
         return _listed(work)
 
     parts.runs.runs_export(export, None, [parts.exported, parts.notice], **PRIVATE)
-    parts.bring_in.upload(bring_in, [parts.bring_in, parts.asked], [parts.runs, parts.notice], **PRIVATE)
+    parts.bring_in.upload(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
 
 
 def _report(report: dict[str, Any]) -> str:
