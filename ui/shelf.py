@@ -38,7 +38,7 @@ class Shelf:
         """The finished runs that ship with the project, in their own order."""
         return self.store.runs.list(RunQuery(viewer.name, examples=True, sort="created", descending=False)).rows
 
-    def label(self, uid: str, changes: Mapping[str, Any], viewer: Viewer) -> None:
+    def label(self, uid: Any, changes: Mapping[str, Any], viewer: Viewer) -> None:
         """Change title, tags or note of a run."""
         known = {name: changes[name] for name in ("title", "tags", "note") if changes.get(name) is not None}
         self.store.runs.update(_uid(uid), viewer=viewer.name, **known)
@@ -51,7 +51,7 @@ class Shelf:
         """Undo a deletion."""
         return self.store.runs.restore(_uids(uids), viewer=viewer.name)
 
-    def compare(self, a: str, b: str, viewer: Viewer) -> str:
+    def compare(self, a: Any, b: Any, viewer: Viewer) -> str:
         """Two runs aligned, as the browser draws them."""
         if a == b:
             raise BadInput("Choose two different runs to compare.")

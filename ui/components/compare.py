@@ -1,6 +1,6 @@
 """Two runs side by side.
 
-Value: JSON of ui.compare_view.compare, or "" while nothing is compared (then nothing is shown). Does not know the store.
+Value: JSON of ui.compare_view.compare, or "" while nothing is compared (nothing is shown then). Knows no store.
 """
 
 from __future__ import annotations

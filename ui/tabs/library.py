@@ -128,12 +128,12 @@ def _wire_opening(
 
 def _wire_compare(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
     def compare(event: gr.EventData, request: gr.Request) -> tuple:
-        pair = (_payload(event).get("a"), _payload(event).get("b"))
-        return (*_listed(lambda: shelf.compare(*pair, viewer(request))), pair)
+        a, b = _payload(event).get("a"), _payload(event).get("b")
+        return (*_listed(lambda: shelf.compare(a, b, viewer(request))), (a, b))
 
     def swap(pair: tuple[Any, Any], request: gr.Request) -> tuple:
-        turned = tuple(reversed(pair))
-        return (*_listed(lambda: shelf.compare(*turned, viewer(request))), turned)
+        b, a = pair
+        return (*_listed(lambda: shelf.compare(a, b, viewer(request))), (a, b))
 
     outputs = [parts.compare, parts.notice, parts.compared]
     parts.runs.runs_compare(compare, None, outputs, **PRIVATE)
