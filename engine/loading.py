@@ -80,7 +80,6 @@ def load_network(source: Source, plan: Plan) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    _check_architecture(source)
     tensors = weights.read_tensors(weights.weight_files(source.folder))
     needed = weights.bytes_needed(tensors, plan.quantization, plan.dtype)
     if plan.device.startswith("cuda"):
@@ -133,7 +132,7 @@ def _check_device(device: str) -> str:
     return parsed.type
 
 
-def _check_architecture(source: Source) -> None:
+def check_architecture(source: Source) -> None:
     """Refuse what is no causal language model, by its configuration alone."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -209,6 +208,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _told_apart(source: Source, part: str, plan: Plan | None = None) -> Iterator[None]:
     """Turn what transformers raises for bad files into one sentence."""
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
@@ -219,7 +219,7 @@ def _told_apart(source: Source, part: str, plan: Plan | None = None) -> Iterator
             f"{source.name} cannot be loaded because a package for {asked} is missing ({_first_line(error)}): "
             "install requirements.txt again, or choose quantisation none."
         ) from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, StrictDataclassError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
             f"The {part} of {source.name} cannot be read ({_first_line(error)}): "
             "copy or download the model again, or choose another."

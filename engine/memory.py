@@ -31,7 +31,7 @@ def free_bytes(device: str) -> int | None:
         import torch
 
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    known = [value for value in (_meminfo(MEMINFO), _cgroup(CGROUP)) if value is not None]
+    known = [value for value in (_meminfo(MEMINFO), cgroup_free(CGROUP)) if value is not None]
     return min(known, default=None)
 
 
@@ -46,7 +46,7 @@ def _meminfo(path: Path) -> int | None:
     return int(match[1]) * 1024 if match else None
 
 
-def _cgroup(folder: Path) -> int | None:
+def cgroup_free(folder: Path) -> int | None:
     """What a container may still take (cgroup v2); files that can be dropped from its cache count as free."""
     limit, used = _read(folder / "memory.max").strip(), _read(folder / "memory.current").strip()
     if not (limit.isdigit() and used.isdigit()):

@@ -130,6 +130,7 @@ def load_model(
     tell = progress or silent
     plan = loading.choose_plan(quantization, device, dtype)
     source = sources.resolve(name, cache_dir=cache_dir, progress=tell)
+    loading.check_architecture(source)
     tell(f"Loading {source.name} into memory", None)
     tokenizer = loading.load_tokenizer(source)
     network = loading.load_network(source, plan)
