@@ -164,8 +164,8 @@
       this.readout.replaceChildren(part("a"), part("b"), ...(exists ? [el("span", { class: "fl-cmp-part" }, el("span", { class: "fl-cmp-hint", text: "B − A" }), el("b", { text: this.signed(this.entry.difference[pair], this.entry.unit) }))] : []));
     }
 
-    signed(value, unit) {
-      return `${format.exists(value) && value > 0 ? "+" : ""}${format.quantity(value, unit, this.bits, 3)}`;
+    signed(value, unit, digits = 3) {
+      return `${format.exists(value) && value > 0 ? "+" : ""}${format.quantity(value, unit, this.bits, digits)}`;
     }
 
     /** The aligned tokens with the score on show, differences last. */
@@ -196,7 +196,7 @@
     summary() {
       const number = (text) => el("td", { class: "fl-cmp-number", text });
       return this.table("Scores of the whole runs", ["Score", "A", "B", "B − A"], this.page.summary.map((row) => el("tr", {},
-        el("th", { scope: "row", text: row.label, title: `${row.short} ${scale.phrase(row.direction)}` }), number(format.quantity(row.a, row.unit, this.bits)), number(format.quantity(row.b, row.unit, this.bits)), number(this.signed(row.difference, row.unit)))));
+        el("th", { scope: "row", text: row.label, title: `${row.short} ${scale.phrase(row.direction)}` }), number(format.quantity(row.a, row.unit, this.bits)), number(format.quantity(row.b, row.unit, this.bits)), number(this.signed(row.difference, row.unit, 4)))));
     }
 
     settings() {

@@ -46,11 +46,12 @@
       const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity }[event.key];
       if (step === undefined || event.ctrlKey || event.metaKey || event.altKey || !this.tokens.length) return;
       event.preventDefault();
-      const skip = event.key === "ArrowUp" || event.key === "ArrowDown";
-      let i = Math.max(0, Math.min(this.tokens.length - 1, this.cursor + step));
-      // up and down go from difference to difference
-      while (skip && !this.differs[i] && this.nodes[i + step] !== undefined) i += step;
-      while (!this.nodes[i] && i > 0 && i < this.tokens.length - 1) i += step > 0 ? 1 : -1;
+      const back = step < 0;
+      const last = this.tokens.length - 1;
+      let i = Number.isFinite(step) ? this.cursor + step : back ? 0 : last;
+      // up and down go from difference to difference, left and right over what is folded away
+      if (event.key === "ArrowUp" || event.key === "ArrowDown") while (i >= 0 && i <= last && !this.differs[i]) i += step;
+      else while (i >= 0 && i <= last && !this.nodes[i]) i += (back ? -1 : 1) * (Number.isFinite(step) ? 1 : -1);
       if (this.nodes[i]) this.hover(this.side, i, true);
     }
 

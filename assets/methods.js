@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, scale } = Forklore;
+  const { dom, scale } = Forklore;
   const { el } = dom;
 
   const about = (page) => [
@@ -26,13 +26,14 @@
   ];
 
   const open = (value) => typeof value !== "number";
+  const plain = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
   /** The ends of a range in words; an open end is said to be open. */
   function interval(entry) {
     const unit = entry.unit ? `\u00a0${entry.unit}` : "";
     if (open(entry.low) && open(entry.high)) return "open";
-    if (open(entry.high)) return `${format.number(entry.low)}${unit} to the largest of the run`;
-    if (open(entry.low)) return `up to ${format.number(entry.high)}${unit}`;
-    return `${format.number(entry.low)} to ${format.number(entry.high)}${unit}`;
+    if (open(entry.high)) return `${plain(entry.low)}${unit} to the largest of the run`;
+    if (open(entry.low)) return `up to ${plain(entry.high)}${unit}`;
+    return `${plain(entry.low)} to ${plain(entry.high)}${unit}`;
   }
 
   const fact = (name, value, className) => (value ? [el("dt", { text: name }), el("dd", { class: className, text: value })] : []);
