@@ -19,9 +19,10 @@ ROWS = {"sqlmodel", "sqlalchemy"}
 MODELS = {"torch", "transformers", "bitsandbytes", "accelerate"}
 # The only files that may touch tensors; everything else works on numpy arrays.
 TORCH_FILES = {
-    "engine.conversion",
     "engine.forward",
+    "engine.gguf_files",
     "engine.loading",
+    "engine.memory",
     "engine.models",
     "engine.testing",
 }
