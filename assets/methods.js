@@ -7,7 +7,7 @@
   const { el } = dom;
 
   const about = (page) => [
-    ["Which distribution scores come from", "Every score describes the model’s own next-token distribution: the full vocabulary, temperature 1, before top-k or top-p. "
+    ["Which distribution scores come from", "Scores describe the model’s own next-token distribution: the full vocabulary, temperature 1, before top-k or top-p; the one exception, CNTP trials, says so. "
       + "Tokens are drawn from a second, processed distribution: the logits divided by the temperature, then cut to top-k and top-p. Where the page shows the second one it says “sampled from”. "
       + "A low temperature therefore changes which tokens you see, never how uncertain the model is said to be at a given token."],
     ["How a draw is recorded", "A token is drawn by the Gumbel-Max rule: each candidate’s log-weight gets its own random Gumbel number and the largest sum wins. "
@@ -15,7 +15,7 @@
       + "Recorded with the token are its luck (the winner’s own Gumbel number), the runner-up, and the margin by which it lost: a small margin says that slightly different luck would have changed the word."],
     ["The end of the turn counts", "The control token that ends an answer is a token like any other: it is shown as a mark, has scores, and is counted in every score of a run. Where an answer was cut off at its length limit there is none."],
     ["What n/a means", "The value does not exist: a first token that nothing precedes has no distribution, and an imported run lacks whatever its API did not report. It is never shown as zero, "
-      + "and a score of a whole run is n/a as soon as one of the values it needs is missing."],
+      + "and a score of a whole run is n/a as soon as one of the values it needs is missing; only such a first token is left out instead."],
     ["Imported runs have bounds", `An API names only a few alternatives for each token, at most ${page.alternatives} as a rule. The entropy is then known only between two bounds: the lower one stands in the entropy’s place, `
       + "the upper one is a score of its own, and scores that need the whole distribution are n/a."],
   ];
