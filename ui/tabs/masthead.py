@@ -19,7 +19,7 @@ LOADING_SECONDS = 1.0
 def _card_line(card: ModelCard) -> str:
     """A model in one line: name, quantisation or dtype, device."""
     precision = card.dtype if card.quantization == "none" else f"{card.quantization}, {card.dtype}"
-    return f"{card.name} · {precision} · {card.device}"
+    return f"{card.repo.rsplit('/', 1)[-1] or card.name} · {precision} · {card.device}"
 
 
 def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> None:

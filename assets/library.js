@@ -1,0 +1,348 @@
+// The library: rows of runs that are searched, sorted, labelled, selected, deleted with Undo, compared and exported.
+// Knows the JSON of ui/library_view.py and asks the server through events; does not know where runs are kept.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { dom, format } = Forklore;
+  const { el } = dom;
+
+  const PAGE = 50;
+  const MOST = 500;
+  const ANSWER_MS = 15_000;
+  const KEPT = "forklore-library";
+  const EVERYTHING = { text: "", tags: [], kinds: [], models: [], statuses: [], examples: null, sort: "created", descending: true, limit: PAGE, offset: 0 };
+  const FILTERS = Object.keys(EVERYTHING).filter((name) => name !== "limit" && name !== "offset");
+  const sameList = (a, b) => FILTERS.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
+  const HINT = "↑ ↓ move · Enter opens · x selects · e renames · t tags · n notes · c compares two · / searches";
+
+  function keptColumns() {
+    try {
+      const names = JSON.parse(localStorage.getItem(KEPT) || "[]");
+      if (Array.isArray(names)) return names.filter((name) => typeof name === "string").slice(0, 3);
+    } catch { /* a private window, or somebody else's text under this key */ }
+    return [];
+  }
+
+  class RunList {
+    constructor(root, trigger) {
+      this.root = root;
+      this.trigger = trigger;
+      this.query = { ...EVERYTHING };
+      this.rows = [];
+      this.total = 0;
+      this.tags = [];
+      this.scores = [];
+      this.models = new Set();
+      this.chosen = new Map();
+      this.nodes = new Map();
+      this.columns = keptColumns();
+      this.cursor = "";
+      this.expecting = "";
+      this.labels = new Forklore.LibraryLabels(this);
+      this.acts = {
+        edit: (uid, field) => this.labels.edit(uid, field), remove: (uids) => this.remove(uids), tag: (tag) => this.ask({ addTag: tag }),
+        select: (uid, on, range) => this.select(uid, on, range),
+      };
+      this.build();
+    }
+
+    build() {
+      const { Tools, Toast } = Forklore.libraryTools;
+      this.tools = new Tools({
+        query: (patch) => this.ask(patch), columns: (name) => this.toggleColumn(name), selectAll: () => this.selectAll(), clear: () => this.clear(),
+        remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), enter: () => this.move(0),
+      });
+      this.toast = new Toast();
+      this.heads = el("div", { class: "fl-lib-heads", role: "row" });
+      this.body = el("div", { role: "rowgroup" });
+      this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);
+      this.empty = el("div", { class: "fl-lib-empty" }, el("p", { text: "Loading the runs …" }));
+      this.more = el("button", { type: "button", class: "fl-lib-button", onclick: () => this.ask({ more: true }) });
+      this.rest = el("span", { class: "fl-lib-hint" });
+      this.foot = el("div", { class: "fl-lib-foot" }, this.more, this.rest, el("span", { class: "fl-lib-grow" }), el("span", { class: "fl-lib-hint fl-lib-keys", text: HINT }));
+      this.root.replaceChildren(this.tools.root, this.table, this.empty, this.foot, this.toast.root);
+      this.table.hidden = this.foot.hidden = true;
+      this.body.addEventListener("click", (event) => this.clicked(event));
+      this.body.addEventListener("keydown", (event) => this.pressed(event));
+      this.body.addEventListener("focusin", (event) => this.point(event.target.closest(".fl-lib-row")));
+      document.addEventListener("keydown", (event) => this.slash(event));
+      this.clock = setInterval(() => this.tick(), 60e3);
+    }
+
+    // ---------------------------------------------------------------- what arrives
+
+    receive(text) {
+      const page = JSON.parse(text);
+      const { expecting } = this;
+      // an answer to an earlier wish: the one that is waited for comes after it
+      if ((expecting === "query" || expecting === "more") && !sameList(page.query, this.query)) return;
+      this.settle("");
+      if (expecting === "label") this.labels.saved();
+      const kept = this.rows.filter((run) => !page.deleted.includes(run.uid));
+      const continues = page.query.offset > 0 && page.query.offset <= kept.length && sameList(page.query, this.shownQuery || this.query);
+      if (page.query.offset > 0 && (!continues || !expecting || expecting === "restore")) {
+        this.ask({});
+        return;
+      }
+      const tail = expecting === "query" || expecting === "restore" || !continues ? [] : kept.slice(page.query.offset + page.query.limit);
+      const uids = new Set();
+      this.rows = [...(continues ? kept.slice(0, page.query.offset) : []), ...page.rows, ...tail].filter((run) => !uids.has(run.uid) && uids.add(run.uid));
+      this.query = this.shownQuery = { ...page.query, limit: PAGE };
+      this.now = { at: Date.parse(page.at), since: performance.now() };
+      Object.assign(this, { total: page.total, tags: page.tags, scores: page.scores });
+      for (const name of page.models) this.models.add(name);
+      for (const uid of page.deleted) this.chosen.delete(uid);
+      for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
+      this.columns = this.columns.filter((name) => this.scores.some((entry) => entry.name === name));
+      if (!this.columns.length) this.columns = this.scores.filter((entry) => ["mean_entropy", "perplexity"].includes(entry.name)).map((entry) => entry.name).reverse();
+      this.draw();
+      this.say(page, expecting);
+    }
+
+    say(page, expecting) {
+      const gone = page.deleted;
+      if (gone.length) {
+        const what = gone.length === 1 ? `Deleted ${this.lastDeleted || "one run"}.` : `Deleted ${format.count(gone.length)} runs.`;
+        this.toast.show(what, { label: "Undo", run: () => { this.settle("restore"); this.trigger("runs_restore", { uids: gone, query: this.query }); } });
+      } else if (page.message) this.toast.show(page.message);
+      else if (expecting === "restore") this.toast.show("Back in the library.");
+    }
+
+    /** Remembers what the next answer will be about; says so when none comes. */
+    settle(expecting) {
+      this.expecting = expecting;
+      clearTimeout(this.waiting);
+      this.table.setAttribute("aria-busy", String(Boolean(expecting)));
+      if (expecting) this.waiting = setTimeout(() => { this.settle(""); this.toast.show("No answer from the server.", { label: "Try again", run: () => this.ask({}) }); }, ANSWER_MS);
+    }
+
+    ask(patch) {
+      const { addTag, dropTag, flip, reset, more, ...rest } = patch;
+      const before = this.query;
+      let query = { ...before, ...rest, offset: more ? this.rows.length : 0, limit: PAGE };
+      if (addTag && !query.tags.includes(addTag)) query = { ...query, tags: [...query.tags, addTag] };
+      if (dropTag) query = { ...query, tags: query.tags.filter((tag) => tag !== dropTag) };
+      if (flip) query = { ...query, descending: !query.descending };
+      if (reset) query = { ...EVERYTHING, sort: query.sort, descending: query.descending };
+      this.query = query;
+      this.settle(more ? "more" : "query");
+      this.tools.update(this.state());
+      this.trigger("library_query", { ...query });
+    }
+
+    // ---------------------------------------------------------------- drawing
+
+    state() {
+      return { query: this.query, total: this.total, tags: this.tags, models: [...this.models].sort(), scores: this.scores, columns: this.columns };
+    }
+
+    moment() {
+      return this.now.at + performance.now() - this.now.since;
+    }
+
+    draw() {
+      const held = this.heldFocus();
+      const columns = this.columns.map((name) => this.scores.find((entry) => entry.name === name)).filter(Boolean).map((entry) => Forklore.libraryRows.spread(entry, this.rows));
+      this.table.style.setProperty("--fl-lib-figures", columns.length);
+      this.drawHeads(columns);
+      this.nodes.clear();
+      for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), acts: this.acts }));
+      this.body.replaceChildren(...this.nodes.values());
+      this.labels.place();
+      this.table.hidden = this.foot.hidden = !this.rows.length;
+      this.drawEmpty();
+      this.drawFoot();
+      this.tools.update(this.state());
+      this.showChosen();
+      this.point(this.nodes.get(this.cursor) || this.body.firstElementChild);
+      this.returnFocus(held);
+      Object.assign(this.root.dataset, { total: this.total, loaded: this.rows.length });
+    }
+
+    drawHeads(columns) {
+      const head = (name, label, unit, title) => {
+        const on = this.query.sort === name;
+        const button = el("button", { type: "button", class: "fl-lib-sort", title, onclick: () => this.ask(on ? { flip: true } : { sort: name, descending: name !== "title" }) },
+          label, unit ? el("span", { class: "fl-lib-unit", text: ` ${unit}` }) : null, el("span", { class: "fl-lib-arrow", "aria-hidden": "true", text: on ? (this.query.descending ? "↓" : "↑") : "" }));
+        return el("div", { role: "columnheader", class: name === "title" ? "" : "fl-lib-right", "aria-sort": on ? (this.query.descending ? "descending" : "ascending") : "none" }, button);
+      };
+      this.heads.replaceChildren(el("div", { role: "columnheader", "aria-label": "Selected" }), head("title", "Run", "", "Sort by title"),
+        ...columns.map((entry) => head(entry.name, entry.label, entry.unit, entry.short)), head("tokens", "Tokens", "", "Sort by length"), head("created", "When", "", "Sort by date"));
+    }
+
+    drawEmpty() {
+      this.empty.hidden = this.rows.length > 0;
+      if (this.rows.length) return;
+      const filtered = this.tools.filtered(this.query);
+      const action = filtered ? el("button", { type: "button", class: "fl-lib-button fl-lib-primary", text: "Clear search and filters", onclick: () => this.ask({ reset: true }) })
+        : el("a", { class: "fl-lib-button fl-lib-primary", href: "./", text: "Ask the model something" });
+      this.empty.replaceChildren(el("p", { class: "fl-lib-empty-head", text: filtered ? "No run matches." : "No runs yet." }),
+        el("p", { text: filtered ? "Search looks into prompts, answers, titles, notes and tags." : "Every answer you generate, text you score and file you import will be listed here, with its figures." }), action);
+    }
+
+    drawFoot() {
+      const left = this.total - this.rows.length;
+      this.more.hidden = left <= 0 || this.rows.length >= MOST;
+      this.more.textContent = `Show ${format.count(Math.min(PAGE, left))} more`;
+      this.rest.textContent = left <= 0 ? "" : this.rows.length >= MOST ? `${format.count(this.rows.length)} of ${format.count(this.total)} on show; search or filter to see others.` : `${format.count(this.rows.length)} of ${format.count(this.total)}`;
+    }
+
+    tick() {
+      if (!this.root.isConnected) return clearInterval(this.clock);
+      if (this.now) for (const node of this.body.querySelectorAll("time")) node.textContent = Forklore.libraryRows.ago(node.dateTime, this.moment());
+    }
+
+    toggleColumn(name) {
+      const on = this.columns.includes(name);
+      if (on && this.columns.length === 1) return;
+      this.columns = on ? this.columns.filter((other) => other !== name) : [...this.columns, name].slice(-3);
+      try { localStorage.setItem(KEPT, JSON.stringify(this.columns)); } catch { /* a private window forgets */ }
+      this.draw();
+    }
+
+    // ---------------------------------------------------------------- keyboard and pointer
+
+    run(uid) {
+      return this.rows.find((run) => run.uid === uid);
+    }
+
+    /** One tab stop for the whole list: only the row the reader is at takes part in tabbing. */
+    point(row) {
+      if (!row) return;
+      this.cursor = row.dataset.uid;
+      for (const node of this.body.querySelectorAll("a, button, input[type=checkbox]")) node.tabIndex = row.contains(node) ? 0 : -1;
+    }
+
+    heldFocus() {
+      const at = document.activeElement;
+      const row = this.body.contains(at) ? at.closest(".fl-lib-row") : null;
+      if (!row) return null;
+      return { uid: row.dataset.uid, index: [...this.body.children].indexOf(row), check: at.matches(".fl-lib-check"), act: at.dataset.act, input: at.matches(".fl-lib-field") ? [at, at.selectionStart, at.selectionEnd] : null };
+    }
+
+    returnFocus(held) {
+      if (!held) return;
+      if (held.input && held.input[0].isConnected) { held.input[0].focus(); return held.input[0].setSelectionRange(held.input[1], held.input[2]); }
+      const row = this.nodes.get(held.uid) || this.body.children[Math.min(held.index, this.body.children.length - 1)];
+      if (!row) return this.tools.input.focus();
+      const same = this.nodes.has(held.uid);
+      (row.querySelector(same && held.check ? ".fl-lib-check" : same && held.act ? `[data-act="${held.act}"]` : ".fl-lib-title") || row.querySelector("a, button"))?.focus({ preventScroll: same });
+    }
+
+    move(to) {
+      const rows = [...this.body.children].filter((row) => row.querySelector("a"));
+      if (!rows.length) return;
+      if (to < 0) return this.tools.input.focus();
+      const row = rows[Math.min(to, rows.length - 1)];
+      row.querySelector("a").focus({ preventScroll: true });
+      row.scrollIntoView({ block: "nearest" });
+    }
+
+    slash(event) {
+      if (event.key !== "/" || !this.root.isConnected || !this.root.getClientRects().length || dom.keyTaken(event)) return;
+      event.preventDefault();
+      this.tools.input.focus();
+      this.tools.input.select();
+    }
+
+    pressed(event) {
+      const checkbox = event.target.matches("input[type=checkbox]");
+      if (!checkbox && dom.keyTaken(event)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const row = event.target.closest(".fl-lib-row");
+      const at = [...this.body.children].filter((node) => node.querySelector("a")).indexOf(row);
+      const uid = row.dataset.uid;
+      const run = this.run(uid);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: Infinity }[event.key];
+      if (to !== undefined) this.move(to);
+      else if (event.key === "x") this.select(uid, !this.chosen.has(uid));
+      else if (event.key === "c" && this.chosen.size === 2) this.compare();
+      else if (event.key === "e" && !run.example) this.labels.edit(uid, "title");
+      else if (event.key === "t" && !run.example) this.labels.edit(uid, "tags");
+      else if (event.key === "n" && !run.example) this.labels.edit(uid, "note");
+      else if (event.key === "Enter" && checkbox) this.open(uid);
+      else if (event.key === "Escape" && this.chosen.size) this.clear();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    }
+
+    clicked(event) {
+      const words = event.target.closest(".fl-lib-words");
+      const link = event.target.closest("a");
+      if (!words || event.target.closest("button, form") || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      const row = words.closest(".fl-lib-row");
+      if (row.classList.contains("fl-lib-damaged")) return;
+      if (link) event.preventDefault();
+      else if (!getSelection().isCollapsed) return;
+      this.open(row.dataset.uid);
+    }
+
+    open(uid) {
+      this.trigger("run_open", { uid });
+    }
+
+    // ---------------------------------------------------------------- selection and what is done with it
+
+    select(uid, on, range = false) {
+      const order = this.rows.map((run) => run.uid);
+      const [from, to] = [order.indexOf(range && this.anchor ? this.anchor : uid), order.indexOf(uid)].sort((a, b) => a - b);
+      for (const run of this.rows.slice(Math.max(0, from), to + 1)) if (!run.damaged) { if (on) this.chosen.set(run.uid, run); else this.chosen.delete(run.uid); }
+      this.anchor = uid;
+      this.showChosen();
+    }
+
+    selectAll() {
+      for (const run of this.rows) if (!run.damaged) this.chosen.set(run.uid, run);
+      this.showChosen();
+    }
+
+    clear() {
+      this.chosen.clear();
+      this.showChosen();
+    }
+
+    showChosen() {
+      for (const [uid, node] of this.nodes) {
+        const on = this.chosen.has(uid);
+        node.classList.toggle("fl-lib-chosen", on);
+        const box = node.querySelector(".fl-lib-check");
+        if (box) box.checked = on;
+      }
+      this.tools.select([...this.chosen.values()], [...this.chosen.keys()].filter((uid) => !this.nodes.has(uid)).length);
+    }
+
+    remove(uids) {
+      const known = uids.map((uid) => this.run(uid) || this.chosen.get(uid)).filter((run) => run && !run.example);
+      if (!known.length) return;
+      this.lastDeleted = `“${Forklore.libraryRows.nameOf(known[0])}”`;
+      this.settle("delete");
+      this.trigger("runs_delete", { uids: known.map((run) => run.uid), query: this.query });
+    }
+
+    compare() {
+      if (this.chosen.size !== 2) return;
+      // the older run stands on the left
+      const [a, b] = [...this.chosen.values()].sort((one, other) => one.created_at.localeCompare(other.created_at));
+      this.trigger("runs_compare", { a: a.uid, b: b.uid });
+    }
+
+    exports(all) {
+      this.trigger("runs_export", { uids: all ? [] : [...this.chosen.keys()], all, query: { ...this.query, offset: 0 } });
+    }
+  }
+
+  Forklore.mountLibrary = ({ element, props, watch, trigger }) => {
+    const root = element.querySelector(".fl-piece");
+    root.classList.add("fl-library");
+    const list = new RunList(root, trigger);
+    let said = "";
+    const draw = () => {
+      if (!props.value || props.value === said) return;
+      said = props.value;
+      list.receive(said);
+    };
+    watch("value", draw);
+    draw();
+  };
+})();

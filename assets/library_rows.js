@@ -1,0 +1,132 @@
+// One run as a row of the library: what it says, its chips and its figures.
+// Draws only; what a press of its buttons means is the list's business.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { dom, format, scale } = Forklore;
+  const { el } = dom;
+
+  const KINDS = { generation: "generated", branch: "branch", counterfactual: "counterfactual", import: "imported", scored: "scored text" };
+  const STATUSES = { finished: "finished", stopped: "stopped", failed: "failed", imported: "imported", scored: "scored" };
+  const MINUTE = 60e3;
+  const DAY = 864e5;
+
+  /** Text exactly as it is: what is invisible or changes direction becomes a mark. breaks: line breaks stay breaks. */
+  function exact(tag, className, text, breaks = false) {
+    const node = el(tag, { class: className, dir: "auto", translate: "no" });
+    for (const part of format.segments(text || "")) {
+      if (part.mark && !(breaks && part.text)) node.append(el("span", { class: "fl-lib-mark", text: part.mark, title: part.title }));
+      else node.append(part.text);
+    }
+    return node;
+  }
+
+  /** What a run is called in labels and messages, at most 60 characters. */
+  function nameOf(run) {
+    const text = format.label((run.title || run.prompt || run.answer || run.uid).trim());
+    const chars = [...text];
+    return chars.length > 60 ? `${chars.slice(0, 59).join("")}…` : text;
+  }
+
+  /** How long ago, as seen from the moment `now` (milliseconds). */
+  function ago(iso, now) {
+    const then = new Date(iso);
+    const age = now - then.getTime();
+    if (Number.isNaN(age)) return "";
+    if (age < -MINUTE || age >= 7 * DAY) {
+      const sameYear = then.getFullYear() === new Date(now).getFullYear();
+      return then.toLocaleDateString(undefined, { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) });
+    }
+    if (age < MINUTE) return "just now";
+    if (age < 60 * MINUTE) return `${Math.floor(age / MINUTE)} min ago`;
+    if (age < DAY) return `${Math.floor(age / (60 * MINUTE))} h ago`;
+    const days = Math.floor(age / DAY);
+    return days === 1 ? "yesterday" : `${days} days ago`;
+  }
+
+  /** Low and high of a score's little bars: its own range where it has one, else that of the runs on show. */
+  function spread(entry, rows) {
+    const values = rows.map((run) => run.run_scores[entry.name]).filter(format.exists);
+    const low = format.exists(entry.low) ? entry.low : Math.min(...values, 0);
+    const high = format.exists(entry.high) ? entry.high : Math.max(...values, low + 1e-9);
+    return { ...entry, low, high: high > low ? high : low + 1e-9 };
+  }
+
+  /** A figure with a bar: its length is the value within the range, its tint how uncertain that is. */
+  function figure(entry, value) {
+    const cell = el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: entry.label }));
+    cell.append(el("span", { class: format.exists(value) ? "fl-lib-number" : "fl-lib-number fl-lib-none", text: format.number(value, 3) }));
+    if (format.exists(value)) {
+      const share = Math.min(1, Math.max(0, (value - entry.low) / (entry.high - entry.low)));
+      const level = scale.level(scale.uncertainty(value, entry));
+      cell.append(el("span", { class: "fl-lib-bar fl-ramp-heat", "aria-hidden": "true" }, el("i", { class: `fl-h${Math.max(6, level)}`, style: { width: `${(100 * share).toFixed(1)}%` } })));
+      cell.title = `${entry.label} ${format.quantity(value, entry.unit)}: ${entry.short}`;
+    } else cell.title = `${entry.label} does not exist for this run.`;
+    return cell;
+  }
+
+  const chip = (text, className = "", title) => el("span", { class: `fl-lib-chip ${className}`, text, title });
+
+  function chips(run) {
+    const out = [];
+    if (run.example) out.push(chip("example", "fl-lib-chip-example", "Ships with Forklore; cannot be changed"));
+    if (run.kind !== "generation") out.push(chip(KINDS[run.kind] || run.kind));
+    if (run.status === "stopped" || run.status === "failed") out.push(chip(STATUSES[run.status], `fl-lib-chip-${run.status}`));
+    return out;
+  }
+
+  function origin(run) {
+    const parts = [run.model_name, run.quantization && run.quantization !== "none" ? run.quantization : ""].filter(Boolean);
+    if (format.exists(run.fork_position)) parts.push(`from token ${format.count(run.fork_position + 1)}`);
+    return exact("span", "fl-lib-origin", parts.join(" · "));
+  }
+
+  /** The words of a row: title or prompt, answer, chips, tags, note. */
+  function words(run, acts) {
+    const heading = run.title || run.prompt || run.answer || run.uid;
+    const link = el("a", { class: run.title ? "fl-lib-title" : "fl-lib-title fl-lib-untitled", href: `?run=${encodeURIComponent(run.uid)}`, draggable: "false" }, exact("bdi", "", heading));
+    const tags = run.tags.map((tag) => el("button", { type: "button", class: "fl-lib-chip fl-lib-tag", title: "Show only runs with this tag", onclick: () => acts.tag(tag) }, exact("bdi", "", tag)));
+    return el("div", { class: "fl-lib-words", role: "cell" },
+      el("div", { class: "fl-lib-head" }, link, chips(run)),
+      run.title && run.prompt ? exact("p", "fl-lib-prompt", run.prompt, true) : null,
+      run.answer ? exact("p", "fl-lib-answer", run.answer, true) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
+      run.note ? exact("p", "fl-lib-note", run.note, true) : null,
+      el("div", { class: "fl-lib-meta" }, origin(run), tags.length ? el("span", { class: "fl-lib-tags" }, tags) : null, actions(run, acts)));
+  }
+
+  function actions(run, acts) {
+    const name = nameOf(run);
+    const act = (word, what, does) => el("button", { type: "button", class: "fl-lib-act", text: word, "aria-label": `${what} ${name}`, data: { act: word.toLowerCase() }, onclick: does });
+    const own = run.example ? [] : [
+      act("Rename", "Rename", () => acts.edit(run.uid, "title")), act("Tags", "Tags of", () => acts.edit(run.uid, "tags")),
+      act("Note", "Note on", () => acts.edit(run.uid, "note")), act("Delete", "Delete", () => acts.remove([run.uid])),
+    ];
+    return el("span", { class: "fl-lib-acts" }, own);
+  }
+
+  function box(run, chosen, acts) {
+    const input = el("input", { type: "checkbox", class: "fl-lib-check", checked: chosen, "aria-label": `Select ${nameOf(run)}` });
+    input.addEventListener("click", (event) => acts.select(run.uid, input.checked, event.shiftKey));
+    return el("div", { class: "fl-lib-box", role: "cell" }, input);
+  }
+
+  /** A row. view: {columns: spread entries, now, chosen, acts}. */
+  function row(run, view) {
+    if (run.damaged) return damaged(run);
+    const { columns, now, chosen, acts } = view;
+    const when = el("time", { class: "fl-lib-when", datetime: run.created_at, title: format.date(run.created_at), text: ago(run.created_at, now) });
+    const node = el("div", { class: "fl-lib-row", role: "row", data: { uid: run.uid } },
+      box(run, chosen, acts), words(run, acts), columns.map((entry) => figure(entry, run.run_scores[entry.name])),
+      el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: "Tokens" }), el("span", { class: "fl-lib-number", text: format.count(run.tokens) })),
+      el("div", { class: "fl-lib-figure", role: "cell" }, when));
+    node.classList.toggle("fl-lib-chosen", chosen);
+    return node;
+  }
+
+  function damaged(run) {
+    return el("div", { class: "fl-lib-row fl-lib-damaged", role: "row", data: { uid: run.uid } }, el("div", { class: "fl-lib-box", role: "cell" }),
+      el("div", { class: "fl-lib-words", role: "cell" }, el("div", { class: "fl-lib-head" }, exact("span", "fl-lib-title", run.uid), chip("damaged", "fl-lib-chip-failed")), el("p", { class: "fl-lib-note", text: run.note })));
+  }
+
+  Forklore.libraryRows = { row, exact, nameOf, ago, spread, KINDS, STATUSES };
+})();

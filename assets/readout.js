@@ -1,0 +1,49 @@
+// How one score of one token is put into words and bars: value with unit, place within the run, bounds, classes.
+// Shared by inspector, tooltip, table and chart; draws no layout of its own.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { dom, format, scale } = Forklore;
+  const { el } = dom;
+
+  /** "≥ " or "≤ " before values that are bounds, because the run's source gave only its top log-probabilities. */
+  function bound(trace, entry) {
+    if (!trace.header || !trace.header.bounds) return "";
+    if (/_(high|upper)$|_at_most/.test(entry.name)) return "≤\u00a0";
+    return /entropy|renyi|_(low|lower)$|_at_least/.test(entry.name) ? "≥\u00a0" : "";
+  }
+
+  /** The value of a score with its unit, as the reader asked to see it; "n/a" when it does not exist. */
+  function valueText(trace, entry, value, bits, withUnit = true) {
+    if (value === null) return format.NA;
+    if (scale.isClass(entry)) return (entry.classes || [])[value] || `class ${value}`;
+    if (entry.direction === "flag") return value ? "yes" : "no";
+    const shown = withUnit ? format.quantity(value, entry.unit, bits) : format.number(format.convert(value, entry.unit, bits));
+    return bound(trace, entry) + shown;
+  }
+
+  const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] || "th"}`;
+  /** "higher than 96 % of this run" */
+  const placeText = (share) => (share === null ? "" : `higher than ${Math.round(share * 100)} % of this run`);
+  const percentileText = (share) => (share === null ? "" : `${ordinal(Math.round(share * 100))} percentile`);
+
+  /** A table row: label, place within the run, value. */
+  function scoreRow(context, i, entry) {
+    const { trace, view } = context;
+    const value = trace.value(i, entry.name);
+    const place = scale.isClass(entry) || entry.direction === "flag" ? null : trace.percentile(i, entry.name);
+    const track = el("span", { class: "fl-track", title: placeText(place) });
+    if (place !== null) {
+      track.append(el("i", { style: { left: `${(100 * place).toFixed(1)}%` } }), el("span", { class: "fl-sr", text: placeText(place) }));
+    }
+    return el("tr", { class: entry.name === view.state.score ? "fl-score-on" : "", title: entry.short || "" },
+      el("th", { scope: "row" }, el("button", {
+        type: "button", class: "fl-score-name", text: entry.label, title: `Colour the text by this score. ${entry.short || ""}`,
+        onclick: () => context.view.set({ score: entry.name }),
+      })),
+      el("td", { class: "fl-score-place" }, track),
+      el("td", { class: "fl-score-value", text: valueText(trace, entry, value, view.state.bits) }));
+  }
+
+  Forklore.readout = { bound, valueText, placeText, percentileText, scoreRow };
+})();

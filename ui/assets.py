@@ -1,0 +1,69 @@
+"""What the browser is given: scripts and styles from assets/, in the order they need each other.
+
+Builds the page's head and the document a saved run stands in. Does not know what the scripts do.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "assets"
+
+# The instrument alone, as a saved run carries it; each file uses those before it.
+INSTRUMENT = (
+    "dom", "format", "scale", "state", "trace", "readout", "menu", "tip", "toolbar", "heatmap", "rivals", "inspector",
+    "chart", "curves", "datatable", "summary", "files", "status", "keys", "explorer", "standalone",
+)  # fmt: skip
+PAGE = (
+    "masthead", "library_labels", "library_rows", "library_tools", "library", "compare_text", "compare_curve", "compare",
+    "methods",
+)  # fmt: skip
+INSTRUMENT_STYLES = ("theme", "explorer")
+PAGE_STYLES = ("page", "compare", "methods")
+
+
+def head() -> str:
+    """Everything for the page's head: the instrument's style and scripts (which a saved run copies), then the rest."""
+    shell = _data(json.dumps((FOLDER / "standalone.html").read_text("utf-8")))
+    return "\n".join(
+        [
+            f'<style id="forklore-style">{_styles(INSTRUMENT_STYLES)}</style>',
+            f'<script type="application/json" id="forklore-shell">{shell}</script>',
+            *(_script(name, ' data-forklore="{}"') for name in INSTRUMENT),
+            *(_script(name, "") for name in PAGE),
+        ]
+    )
+
+
+def stylesheet() -> str:
+    """The styles that only the page needs."""
+    return _styles(PAGE_STYLES)
+
+
+def standalone_page(ndjson: str, title: str) -> str:
+    """One HTML document with a run inside, for a reader without a network."""
+    shell = (FOLDER / "standalone.html").read_text("utf-8")
+    parts = {
+        "TITLE": html.escape(title),
+        "STYLE": _styles(INSTRUMENT_STYLES),
+        "SCRIPTS": "\n".join(_script(name, ' data-forklore="{}"') for name in INSTRUMENT),
+        "DATA": _data(json.dumps(ndjson)),
+        "SHELL": _data(json.dumps(shell)),
+    }
+    pieces = shell.split("@@")
+    return "".join(parts[piece] if odd % 2 else piece for odd, piece in enumerate(pieces))
+
+
+def _styles(names: tuple[str, ...]) -> str:
+    return "\n".join((FOLDER / f"{name}.css").read_text("utf-8") for name in names)
+
+
+def _script(name: str, mark: str) -> str:
+    return f"<script{mark.format(name)}>{(FOLDER / f'{name}.js').read_text('utf-8')}</script>"
+
+
+def _data(text: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return text.replace("<", "\\u003c")
