@@ -40,17 +40,20 @@
     if (typed !== undefined) input.value = typed;
     const id = dom.uid("fl-lib-field");
     input.id = id;
+    const first = input.value;
     let over = false;
     const finish = (value) => { if (!over) { over = true; done(value, input.value); } };
+    // an untouched field changes nothing, not even a line break that the field cannot hold
+    const keep = () => finish(input.value === first && !problem ? undefined : save(input));
     input.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return;
-      if (event.key === "Enter" && (field !== "note" || event.ctrlKey || event.metaKey)) finish(save(input));
+      if (event.key === "Enter" && (field !== "note" || event.ctrlKey || event.metaKey)) keep();
       else if (event.key === "Escape") finish();
       else return;
       event.preventDefault();
       event.stopPropagation();
     });
-    const node = el("form", { class: "fl-lib-editor", onsubmit: (event) => { event.preventDefault(); finish(save(input)); } },
+    const node = el("form", { class: "fl-lib-editor", onsubmit: (event) => { event.preventDefault(); keep(); } },
       el("label", { for: id, text: `${label} of ${Forklore.libraryRows.nameOf(run)}` }), input, field === "tags" ? suggestions(input, known) : null,
       problem ? el("p", { class: "fl-lib-problem", role: "alert", text: problem }) : null,
       el("div", { class: "fl-lib-editor-foot" }, el("button", { type: "submit", class: "fl-lib-button fl-lib-primary", text: problem ? "Try again" : "Save" }),

@@ -8,15 +8,15 @@ from __future__ import annotations
 from ui.components.piece import Piece
 
 
-class Library(Piece):
-    """Events; `query` is always what `Shelf.listing` takes, to be answered with that page.
+class RunLibrary(Piece):
+    """Events. library_query: the fields of a query, to be answered with that page. run_open(uid).
 
-    library_query(query); run_open(uid); runs_compare(a, b);
-    run_update(uid, title, tags, note, query) where None leaves a field as it is;
-    runs_delete(uids, query); runs_restore(uids, query); runs_export(uids, all, query): all matching when all is true.
+    run_label(uid, title, tags, note, query): None leaves a field as it is. runs_delete(uids, query).
+    runs_restore(uids, query). runs_compare(a, b), the older run first. runs_export(uids, all, query): every run that
+    the query finds when all is true. query is what the list shows now.
     """
 
     mount = "mountLibrary"
     triggers = (
-        "library_query", "run_open", "run_update", "runs_delete", "runs_restore", "runs_compare", "runs_export",
+        "library_query", "run_open", "run_label", "runs_delete", "runs_restore", "runs_compare", "runs_export",
     )  # fmt: skip

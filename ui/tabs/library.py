@@ -18,7 +18,7 @@ from ui import views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.compare import Compare
-from ui.components.library import Library
+from ui.components.library import RunLibrary
 from ui.components.notice import Notice
 from ui.errors import Caught
 from ui.settings import Settings
@@ -34,7 +34,7 @@ class LibraryParts:
 
     notice: Notice
     compare: Compare
-    runs: Library
+    runs: RunLibrary
     compared: gr.State
     bring_in: gr.UploadButton
     exported: gr.File
@@ -44,7 +44,7 @@ def build() -> LibraryParts:
     """Lay the tab out: problems, a comparison when there is one, the list, import and export below."""
     notice = Notice(elem_id="library-notice")
     compare = Compare(elem_id="compare")
-    runs = Library(elem_id="library-piece")
+    runs = RunLibrary(elem_id="library-piece")
     exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
     bring_in = gr.UploadButton(
         "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
@@ -100,7 +100,7 @@ def wire(
     outputs = [parts.runs, parts.notice]
     tab.select(show, None, outputs, **PRIVATE)
     parts.runs.library_query(ask, None, outputs, trigger_mode="always_last", **PRIVATE)
-    parts.runs.run_update(update, None, outputs, **PRIVATE)
+    parts.runs.run_label(update, None, outputs, **PRIVATE)
     parts.runs.runs_delete(delete, None, outputs, **PRIVATE)
     parts.runs.runs_restore(restore, None, outputs, **PRIVATE)
     _wire_opening(parts, tabs, explored, workbench, viewer)
