@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent.parent / "assets"
 
 # The instrument alone, as a saved run carries it; each file uses those before it.
 INSTRUMENT = (
-    "dom", "format", "scale", "state", "trace", "readout", "menu", "tip", "toolbar", "heatmap", "rivals", "inspector",
+    "dom", "format", "scale", "state", "trace", "readout", "menu", "toolbar", "heatmap", "rivals", "tip", "inspector",
     "chart", "curves", "datatable", "summary", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
@@ -21,7 +21,7 @@ PAGE = (
     "methods",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer")
-PAGE_STYLES = ("page", "compare", "methods")
+PAGE_STYLES = ("page", "library", "compare", "methods")
 
 
 def head() -> str:
