@@ -75,7 +75,11 @@ def intact(folder: Path) -> str | None:
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
         files: dict[str, dict[str, int]] = marker["files"]
-        good = marker["layout"] == LAYOUT and bool(files) and all(_stamp(folder / name) == stamp for name, stamp in files.items())
+        good = (
+            marker["layout"] == LAYOUT
+            and bool(files)
+            and all(_stamp(folder / name) == stamp for name, stamp in files.items())
+        )
         return str(marker["source_sha256"]) if good else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

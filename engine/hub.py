@@ -137,16 +137,21 @@ def _progress_bar(message: str, total: int, progress: Progress) -> Any:
     """A class in the shape of tqdm that tells `progress` instead of a terminal."""
     from huggingface_hub.utils.tqdm import tqdm
 
+    furthest = 0.0
+
     class Bar(tqdm):
-        """Counts bytes of all files together."""
+        """Counts bytes of all files together; the client makes one for what arrives and one for what is written."""
 
-        def display(self, *args: Any, **kwargs: Any) -> bool:
-            return True
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._counts_bytes = kwargs.get("unit") == "B"
+            self._bytes = 0.0
+            super().__init__(*args, **{**kwargs, "disable": True})
 
-        def update(self, n: float | None = 1) -> bool | None:
-            shown: bool | None = super().update(n)
-            if self.unit == "B" and total:
-                progress(message, min(1.0, self.n / total))
-            return shown
+        def update(self, n: float | None = 1) -> None:
+            nonlocal furthest
+            self._bytes += n or 0
+            if self._counts_bytes and total:
+                furthest = max(furthest, min(1.0, self._bytes / total))
+                progress(message, furthest)
 
     return Bar

@@ -46,8 +46,12 @@ class LanguageModel:
         self.lock = threading.Lock()
         self.special_ids = _special_ids(tokenizer)
         self.end_ids = _end_ids(network, tokenizer, self.special_ids)
-        self.start_ids: tuple[int, ...] = tuple(tokenizer("").input_ids)
         self._vocabulary = vocabulary
+        # Called directly: the wrapper changes the tokenizer's state at each call, which other threads may be using.
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self.start_ids: tuple[int, ...] = tuple(self._backend.encode("").ids)
 
     def encode_prompt(self, prompt: str, system: str | None = None) -> list[int]:
         """The context after which an answer begins: the chat template with its generation prompt, or plain text.
@@ -60,13 +64,13 @@ class LanguageModel:
         _check_unicode(system or "")
         if not self.card.has_chat_template:
             text = f"{system}\n\n{prompt}" if system else prompt
-            return self._without_double_start(self.tokenizer(text).input_ids)
+            return self._without_double_start(self._backend.encode(text).ids)
         return self.encode(self._render(prompt, system))
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text as it stands: nothing is added, the names of special tokens are recognised."""
         _check_unicode(text)
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+        return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def token_bytes(self, token_id: int) -> bytes:
         """Raw bytes of one token; b"" for ids beyond the tokenizer (padded rows of the embedding)."""
@@ -129,6 +133,7 @@ def load_model(
     """
     tell = progress or silent
     plan = loading.choose_plan(quantization, device, dtype)
+    sources.check_fits(name, plan.quantization, plan.device)
     source = sources.resolve(name, cache_dir=cache_dir, progress=tell)
     loading.check_architecture(source)
     tell(f"Loading {source.name} into memory", None)

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import conversion, hub, weights
-from engine.catalogue import CatalogueEntry, read_catalogue
+from engine import conversion, hub, memory, weights
+from engine.catalogue import CATALOGUE_FILE, CatalogueEntry, Quantization, read_catalogue
 from engine.errors import ModelUnavailable
 from engine.progress import Progress
 
@@ -55,6 +55,17 @@ def resolve(name: str, *, cache_dir: Path | None, progress: Progress) -> Source:
         f"There is no model {name!r}: choose one of {', '.join(catalogue)}, an existing folder or .gguf file, "
         "or a hub id (owner/name)."
     )
+
+
+def check_fits(name: str, quantization: Quantization, device: str, catalogue: Path = CATALOGUE_FILE) -> None:
+    """Raise OutOfMemory for a catalogue entry that cannot fit, before gigabytes are fetched for nothing.
+
+    Names outside the catalogue pass: their files are measured once they are here.
+    """
+    entry = read_catalogue(catalogue).get(name)
+    if entry is not None:
+        remedy = "choose nf4 or a smaller model" if quantization == "none" else "choose a smaller model"
+        memory.check_room(int(entry.memory_gb[quantization] * 1e9), device, f"{name} ({quantization})", remedy)
 
 
 def _from_entry(entry: CatalogueEntry, cache_dir: Path | None, progress: Progress) -> Source:

@@ -42,7 +42,8 @@ def tiny_model(*, vocabulary: int = 288, seed: int = 0, context_length: int = 51
 
 def save_tiny_folder(path: Path, *, vocabulary: int = 288, seed: int = 0, chat: bool = True) -> None:
     """Write the tiny model as a local model folder: configuration, safetensors and tokenizer."""
-    tiny_network(vocabulary, seed, 512).save_pretrained(path)
+    with loading.quiet():
+        tiny_network(vocabulary, seed, 512).save_pretrained(path)
     byte_tokenizer(vocabulary, chat=chat).save_pretrained(path)
 
 

@@ -1,0 +1,17 @@
+"""Asking for a model that cannot be had, and checking the form of the answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import ModelUnavailable
+from engine.models import load_model
+
+
+def refusal(name: str, **options: str) -> str:
+    """The one sentence with which a model is refused."""
+    with pytest.raises(ModelUnavailable) as caught:
+        load_model(name, **{"device": "cpu", **options})
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
