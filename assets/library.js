@@ -31,6 +31,7 @@
       this.rows = [];
       this.total = 0;
       this.tags = [];
+      this.titles = {};
       this.scores = [];
       this.models = new Set();
       this.chosen = new Map();
@@ -89,7 +90,7 @@
       this.rows = [...(continues ? kept.slice(0, page.query.offset) : []), ...page.rows, ...tail].filter((run) => !uids.has(run.uid) && uids.add(run.uid));
       this.query = this.shownQuery = { ...page.query, limit: PAGE };
       this.now = { at: Date.parse(page.at), since: performance.now() };
-      Object.assign(this, { total: page.total, tags: page.tags, scores: page.scores });
+      Object.assign(this, { total: page.total, tags: page.tags, scores: page.scores, titles: page.model_titles });
       for (const name of page.models) this.models.add(name);
       for (const uid of page.deleted) this.chosen.delete(uid);
       for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
@@ -133,7 +134,7 @@
     // ---------------------------------------------------------------- drawing
 
     state() {
-      return { query: this.query, total: this.total, tags: this.tags, models: [...this.models].sort(), scores: this.scores, columns: this.columns };
+      return { query: this.query, total: this.total, tags: this.tags, models: [...this.models].sort(), titles: this.titles, scores: this.scores, columns: this.columns };
     }
 
     moment() {
@@ -146,7 +147,7 @@
       this.table.style.setProperty("--fl-lib-figures", columns.length);
       this.drawHeads(columns);
       this.nodes.clear();
-      for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), acts: this.acts }));
+      for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), titles: this.titles, acts: this.acts }));
       this.body.replaceChildren(...this.nodes.values());
       this.labels.place();
       this.table.hidden = this.foot.hidden = !this.rows.length;
@@ -166,7 +167,7 @@
           label, unit ? el("span", { class: "fl-lib-unit", text: ` ${unit}` }) : null, el("span", { class: "fl-lib-arrow", "aria-hidden": "true", text: on ? (this.query.descending ? "↓" : "↑") : "" }));
         return el("div", { role: "columnheader", class: name === "title" ? "" : "fl-lib-right", "aria-sort": on ? (this.query.descending ? "descending" : "ascending") : "none" }, button);
       };
-      this.heads.replaceChildren(el("div", { role: "columnheader", "aria-label": "Selected" }), head("title", "Run", "", "Sort by title"),
+      this.heads.replaceChildren(el("div", { role: "columnheader" }, el("span", { class: "fl-lib-unseen", text: "Selected" })), head("title", "Run", "", "Sort by title"),
         ...columns.map((entry) => head(entry.name, entry.label, entry.unit, entry.short)), head("tokens", "Tokens", "", "Sort by length"), head("created", "When", "", "Sort by date"));
     }
 

@@ -47,8 +47,10 @@
   /** Low and high of a score's little bars: its own range where it has one, else that of the runs on show. */
   function spread(entry, rows) {
     const values = rows.map((run) => run.run_scores[entry.name]).filter(format.exists);
-    const low = format.exists(entry.low) ? entry.low : Math.min(...values, 0);
-    const high = format.exists(entry.high) ? entry.high : Math.max(...values, low + 1e-9);
+    values.sort((a, b) => a - b);
+    // one extreme run must not flatten the bars of all others
+    const low = format.exists(entry.low) ? entry.low : values[Math.floor(0.1 * (values.length - 1))] ?? 0;
+    const high = format.exists(entry.high) ? entry.high : values[Math.ceil(0.9 * (values.length - 1))] ?? low;
     return { ...entry, low, high: high > low ? high : low + 1e-9 };
   }
 
@@ -75,14 +77,14 @@
     return out;
   }
 
-  function origin(run) {
-    const parts = [run.model_name, run.quantization && run.quantization !== "none" ? run.quantization : ""].filter(Boolean);
+  function origin(run, titles) {
+    const parts = [titles[run.model_name] || run.model_name, run.quantization && run.quantization !== "none" ? run.quantization : ""].filter(Boolean);
     if (format.exists(run.fork_position)) parts.push(`from token ${format.count(run.fork_position + 1)}`);
     return exact("span", "fl-lib-origin", parts.join(" · "));
   }
 
   /** The words of a row: title or prompt, answer, chips, tags, note. */
-  function words(run, acts) {
+  function words(run, { acts, titles }) {
     const heading = run.title || run.prompt || run.answer || run.uid;
     const link = el("a", { class: run.title ? "fl-lib-title" : "fl-lib-title fl-lib-untitled", href: `?run=${encodeURIComponent(run.uid)}`, draggable: "false" }, exact("bdi", "", heading));
     const tags = run.tags.map((tag) => el("button", { type: "button", class: "fl-lib-chip fl-lib-tag", title: "Show only runs with this tag", onclick: () => acts.tag(tag) }, exact("bdi", "", tag)));
@@ -91,7 +93,7 @@
       run.title && run.prompt ? exact("p", "fl-lib-prompt", run.prompt, true) : null,
       run.answer ? exact("p", "fl-lib-answer", run.answer, true) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
       run.note ? exact("p", "fl-lib-note", run.note, true) : null,
-      el("div", { class: "fl-lib-meta" }, origin(run), tags.length ? el("span", { class: "fl-lib-tags" }, tags) : null, actions(run, acts)));
+      el("div", { class: "fl-lib-meta" }, origin(run, titles), tags.length ? el("span", { class: "fl-lib-tags" }, tags) : null, actions(run, acts)));
   }
 
   function actions(run, acts) {
@@ -110,15 +112,16 @@
     return el("div", { class: "fl-lib-box", role: "cell" }, input);
   }
 
-  /** A row. view: {columns: spread entries, now, chosen, acts}. */
+  /** A row. view: {columns: spread entries, now, chosen, titles of models, acts}. */
   function row(run, view) {
     if (run.damaged) return damaged(run);
     const { columns, now, chosen, acts } = view;
     const when = el("time", { class: "fl-lib-when", datetime: run.created_at, title: format.date(run.created_at), text: ago(run.created_at, now) });
     const node = el("div", { class: "fl-lib-row", role: "row", data: { uid: run.uid } },
-      box(run, chosen, acts), words(run, acts), columns.map((entry) => figure(entry, run.run_scores[entry.name])),
-      el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: "Tokens" }), el("span", { class: "fl-lib-number", text: format.count(run.tokens) })),
-      el("div", { class: "fl-lib-figure", role: "cell" }, when));
+      box(run, chosen, acts), words(run, view),
+      el("div", { class: "fl-lib-figures" }, columns.map((entry) => figure(entry, run.run_scores[entry.name])),
+        el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: "Tokens" }), el("span", { class: "fl-lib-number", text: format.count(run.tokens) })),
+        el("div", { class: "fl-lib-figure", role: "cell" }, when)));
     node.classList.toggle("fl-lib-chosen", chosen);
     return node;
   }

@@ -95,7 +95,7 @@
 
     /** Draws what the query says. state: {query, total, tags, models, scores, columns, loaded}. */
     update(state) {
-      const { query, total, tags, models, scores, columns } = state;
+      const { query, total, tags, models, titles, scores, columns } = state;
       const { KINDS, STATUSES } = Forklore.libraryRows;
       this.scores = scores;
       this.shown = columns;
@@ -104,7 +104,7 @@
       const label = (name) => [name, format.label(name)];
       this.kind.set(any("Any kind", KINDS), query.kinds[0] || "");
       this.status.set(any("Any status", STATUSES), query.statuses[0] || "");
-      this.model.set([["", "Any model"], ...models.map(label)], query.models[0] || "");
+      this.model.set([["", "Any model"], ...models.map((name) => [name, format.label(titles[name] || name)])], query.models[0] || "");
       this.tag.set([["", "Any tag"], ...tags.filter((tag) => !query.tags.includes(tag)).map(label)], "");
       this.tag.node.disabled = !tags.length;
       this.examples.set([["", "With examples"], ["only", "Examples only"], ["none", "Without examples"]], query.examples === null ? "" : query.examples ? "only" : "none");

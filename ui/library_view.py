@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from engine import run_scores
+from engine.catalogue import read_catalogue
 from engine.errors import BadInput
 from storage.records import RunHeader, RunPage, RunQuery
 from ui import views
@@ -33,7 +35,7 @@ def library(
 
     models: every model name that may be filtered by; those of the page and of the query are added. deleted: uids just
     moved to the bin, for Undo. message: one sentence to show once. at: when this was made, so that equal answers
-    differ and ages do not depend on the browser's clock.
+    differ and ages do not depend on the browser's clock. model_titles: what catalogue names stand for.
     """
     known = {*models, *query.models, *(row.model_name for row in page.rows)} - {""}
     document = {
@@ -43,11 +45,17 @@ def library(
         "rows": [row(header) for header in page.rows],
         "tags": list(page.tags),
         "models": sorted(known),
+        "model_titles": {name: title for name, title in _model_titles().items() if name in known},
         "scores": [score_entry(name) for name in run_scores.REGISTRY],
         "deleted": list(deleted),
         "message": message,
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def _model_titles() -> Mapping[str, str]:
+    return {name: entry.title for name, entry in read_catalogue().items()}
 
 
 def row(header: RunHeader) -> dict[str, Any]:

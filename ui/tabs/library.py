@@ -41,14 +41,14 @@ class LibraryParts:
 
 
 def build() -> LibraryParts:
-    """Lay the tab out: problems, a comparison when there is one, the list, import and export below."""
+    """Lay the tab out: problems, a comparison when there is one, files in and out, the list."""
     notice = Notice(elem_id="library-notice")
     compare = Compare(elem_id="compare")
-    runs = RunLibrary(elem_id="library-piece")
-    exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
     bring_in = gr.UploadButton(
         "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
     )
+    exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
+    runs = RunLibrary(elem_id="library-piece")
     return LibraryParts(notice, compare, runs, gr.State(()), bring_in, exported)
 
 
