@@ -60,8 +60,9 @@
     cell.append(el("span", { class: format.exists(value) ? "fl-lib-number" : "fl-lib-number fl-lib-none", text: format.number(value, 3) }));
     if (format.exists(value)) {
       const share = Math.min(1, Math.max(0, (value - entry.low) / (entry.high - entry.low)));
-      const level = scale.level(scale.uncertainty(value, entry));
-      cell.append(el("span", { class: "fl-lib-bar fl-ramp-heat", "aria-hidden": "true" }, el("i", { class: `fl-h${Math.max(6, level)}`, style: { width: `${(100 * share).toFixed(1)}%` } })));
+      // never so pale that the bar cannot be told from its track
+      const level = scale.level(0.3 + 0.7 * scale.uncertainty(value, entry));
+      cell.append(el("span", { class: "fl-lib-bar fl-ramp-heat", "aria-hidden": "true" }, el("i", { class: `fl-h${level}`, style: { width: `${(100 * share).toFixed(1)}%` } })));
       cell.title = `${entry.label} ${format.quantity(value, entry.unit)}: ${entry.short}`;
     } else cell.title = `${entry.label} does not exist for this run.`;
     return cell;

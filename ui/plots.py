@@ -15,6 +15,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 from ui.library_view import Axis, Glance, Point
 
 HEIGHT = 340
+FONT = 'Inter, "Source Sans 3", system-ui, sans-serif'
 # name, colour, symbol for each group; a colour keeps 3 : 1 against both backgrounds
 GROUPS: tuple[tuple[str, str, str, str], ...] = (
     ("generation", "generated", "#b75b26", "circle"),
@@ -69,11 +70,11 @@ def _layout(view: Glance) -> dict[str, object]:
         "margin": {"l": 62, "r": 16, "t": 40, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": 'Inter, "Source Sans 3", system-ui, sans-serif', "size": 12, "color": "#807b72"},
+        "font": {"family": FONT, "size": 12, "color": "#807b72"},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         "showlegend": True,
         "hovermode": "closest",
-        "hoverlabel": {"align": "left"},
+        "hoverlabel": {"align": "left", "font": {"family": FONT, "size": 13}},
         "dragmode": False,
         "xaxis": _axis(view.x),
         "yaxis": _axis(view.y),
