@@ -79,7 +79,7 @@
       this.piece.replaceChildren(el("bdi", { text: trace.label(i) }));
       const rank = trace.rank(i);
       const parts = [`token ${format.count(i + 1)} of ${format.count(trace.length)}`, `id ${token.id}`];
-      if (rank !== null) parts.push(`rank ${format.count(rank)}`);
+      if (rank !== null) parts.push(rank === 1 ? "the model's first choice" : `its choice no. ${format.count(rank)}`);
       if (token.c) parts.push("control token");
       else if (token.x) parts.push(`bytes ${token.x}`);
       this.sub.textContent = parts.join(" · ");

@@ -33,13 +33,10 @@ def head() -> str:
             f'<script type="application/json" id="forklore-shell">{shell}</script>',
             *(_script(name, ' data-forklore="{}"') for name in INSTRUMENT),
             *(_script(name, "") for name in PAGE),
+            # here and not as gradio's css, which rewrites selectors and loses those inside @media
+            f"<style>{_styles(PAGE_STYLES)}</style>",
         ]
     )
-
-
-def stylesheet() -> str:
-    """The styles that only the page needs."""
-    return _styles(PAGE_STYLES)
 
 
 def standalone_page(ndjson: str, title: str) -> str:

@@ -61,7 +61,6 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             ssr_mode=False,
             footer_links=["api"],
             theme=page_theme(),
-            css=assets.stylesheet(),
             head=assets.head(),
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
