@@ -39,6 +39,7 @@
       this.columns = keptColumns();
       this.cursor = "";
       this.expecting = "";
+      this.shown = false;
       this.labels = new Forklore.LibraryLabels(this);
       this.acts = {
         edit: (uid, field) => this.labels.edit(uid, field), remove: (uids) => this.remove(uids), tag: (tag) => this.ask({ addTag: tag }),
@@ -75,20 +76,25 @@
     receive(text) {
       const page = JSON.parse(text);
       const { expecting } = this;
+      const same = sameList(page.query, this.query);
       // an answer to an earlier wish: the one that is waited for comes after it
-      if ((expecting === "query" || expecting === "more") && !sameList(page.query, this.query)) return;
+      if ((expecting === "query" || expecting === "more") && !same) return;
       this.settle("");
       if (expecting === "label") this.labels.saved();
       const kept = this.rows.filter((run) => !page.deleted.includes(run.uid));
-      const continues = page.query.offset > 0 && page.query.offset <= kept.length && sameList(page.query, this.shownQuery || this.query);
-      if (page.query.offset > 0 && (!continues || !expecting || expecting === "restore")) {
+      const { offset, limit } = page.query;
+      if (this.shown && (offset > kept.length || (!expecting && !same))) {
+        // the page's own answer (a tab opened, a file imported) to no question of the reader's: ask again as the reader would
+        if (page.message) this.toast.show(page.message);
         this.ask({});
         return;
       }
-      const tail = expecting === "query" || expecting === "restore" || !continues ? [] : kept.slice(page.query.offset + page.query.limit);
+      // brought back runs push others down, everything else stays in its place
+      const tail = this.shown && expecting !== "query" ? kept.slice(expecting === "restore" ? offset : offset + limit) : [];
       const uids = new Set();
-      this.rows = [...(continues ? kept.slice(0, page.query.offset) : []), ...page.rows, ...tail].filter((run) => !uids.has(run.uid) && uids.add(run.uid));
-      this.query = this.shownQuery = { ...page.query, limit: PAGE };
+      this.rows = [...kept.slice(0, offset), ...page.rows, ...tail].filter((run) => !uids.has(run.uid) && uids.add(run.uid));
+      this.shown = true;
+      this.query = { ...page.query, limit: PAGE, offset: 0 };
       this.now = { at: Date.parse(page.at), since: performance.now() };
       Object.assign(this, { total: page.total, tags: page.tags, scores: page.scores, titles: page.model_titles });
       for (const name of page.models) this.models.add(name);
@@ -104,7 +110,7 @@
       const gone = page.deleted;
       if (gone.length) {
         const what = gone.length === 1 ? `Deleted ${this.lastDeleted || "one run"}.` : `Deleted ${format.count(gone.length)} runs.`;
-        this.toast.show(what, { label: "Undo", run: () => { this.settle("restore"); this.trigger("runs_restore", { uids: gone, query: this.query }); } });
+        this.toast.show(what, { label: "Undo", run: () => { this.settle("restore"); this.trigger("runs_restore", { uids: gone, query: page.query }); } });
       } else if (page.message) this.toast.show(page.message);
       else if (expecting === "restore") this.toast.show("Back in the library.");
     }
@@ -125,10 +131,16 @@
       if (dropTag) query = { ...query, tags: query.tags.filter((tag) => tag !== dropTag) };
       if (flip) query = { ...query, descending: !query.descending };
       if (reset) query = { ...EVERYTHING, sort: query.sort, descending: query.descending };
-      this.query = query;
+      this.query = { ...query, offset: 0 };
       this.settle(more ? "more" : "query");
       this.tools.update(this.state());
       this.trigger("library_query", { ...query });
+    }
+
+    /** The query whose answer is the page that holds a run. */
+    pageOf(uid) {
+      const at = Math.max(0, this.rows.findIndex((run) => run.uid === uid));
+      return { ...this.query, offset: at - (at % PAGE) };
     }
 
     // ---------------------------------------------------------------- drawing
@@ -318,7 +330,7 @@
       if (!known.length) return;
       this.lastDeleted = `“${Forklore.libraryRows.nameOf(known[0])}”`;
       this.settle("delete");
-      this.trigger("runs_delete", { uids: known.map((run) => run.uid), query: this.query });
+      this.trigger("runs_delete", { uids: known.map((run) => run.uid), query: this.pageOf(known[0].uid) });
     }
 
     compare() {
@@ -329,7 +341,7 @@
     }
 
     exports(all) {
-      this.trigger("runs_export", { uids: all ? [] : [...this.chosen.keys()], all, query: { ...this.query, offset: 0 } });
+      this.trigger("runs_export", { uids: all ? [] : [...this.chosen.keys()], all, query: this.query });
     }
   }
 

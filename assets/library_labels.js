@@ -63,7 +63,7 @@
   }
 
   class LibraryLabels {
-    /** list: the rows' owner: run(uid), nodes, tags, draw(), settle(what), trigger(event, data), query. */
+    /** list: the rows' owner: run(uid), nodes, tags, draw(), settle(what), trigger(event, data), pageOf(uid). */
     constructor(list) {
       this.list = list;
       this.editing = null;
@@ -109,7 +109,7 @@
       run[field] = value;
       this.list.draw();
       this.list.settle("label");
-      this.list.trigger("run_label", { uid, title: null, tags: null, note: null, [field]: value, query: this.list.query });
+      this.list.trigger("run_label", { uid, title: null, tags: null, note: null, [field]: value, query: this.list.pageOf(uid) });
     }
 
     /** The server answered with a fresh list, which says what is stored now. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -16,18 +17,20 @@ from ui.library_view import Axis, Glance, Point
 
 HEIGHT = 340
 FONT = 'Inter, "Source Sans 3", system-ui, sans-serif'
-# name, colour, symbol for each group; a colour keeps 3 : 1 against both backgrounds
-GROUPS: tuple[tuple[str, str, str, str], ...] = (
-    ("generation", "generated", "#b75b26", "circle"),
-    ("branch", "branches", "#5b83bb", "triangle-up"),
-    ("counterfactual", "counterfactual", "#9a68a8", "diamond"),
-    ("scored", "scored texts", "#64862f", "square"),
-    ("import", "imported", "#2f877d", "cross"),
-    ("example", "examples", "#8d877c", "circle-open"),
-)
+# group -> name, colour, symbol; a colour keeps 3 : 1 against both backgrounds
+Look = tuple[str, str, str]
+GROUPS: Mapping[str, Look] = {
+    "generation": ("generated", "#b75b26", "circle"),
+    "branch": ("branches", "#5b83bb", "triangle-up"),
+    "counterfactual": ("counterfactual", "#9a68a8", "diamond"),
+    "scored": ("scored texts", "#64862f", "square"),
+    "import": ("imported", "#2f877d", "cross"),
+    "example": ("examples", "#8d877c", "circle-open"),
+}
+OTHERS: Look = ("others", "#a8476a", "star")
 HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\uffff\U000e0000-\U000e0fff]"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\uffff\U000e0000-\U000e0fff]"
 )
 
 
@@ -39,10 +42,10 @@ def shown(text: str) -> str:
 def runs_at_a_glance(view: Glance) -> go.Figure:
     """Scatter of runs, one dot a run: customdata of a point is [uid, title]; hover shows title and both figures."""
     figure = go.Figure(layout=_layout(view))
-    for name, label, color, symbol in GROUPS:
-        points = [point for point in view.points if point.group == name]
+    for look in (*GROUPS.values(), OTHERS):
+        points = [point for point in view.points if GROUPS.get(point.group, OTHERS) == look]
         if points:
-            figure.add_trace(_dots(points, label, color, symbol, view))
+            figure.add_trace(_dots(points, look, view))
     if not view.points:
         figure.add_annotation(
             text="No run has both figures yet.", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5
@@ -50,7 +53,8 @@ def runs_at_a_glance(view: Glance) -> go.Figure:
     return figure
 
 
-def _dots(points: list[Point], label: str, color: str, symbol: str, view: Glance) -> go.Scatter:
+def _dots(points: Sequence[Point], look: Look, view: Glance) -> go.Scatter:
+    label, color, symbol = look
     ring = 1.5 if symbol.endswith("-open") else 0
     return go.Scatter(
         x=[_coordinate(point.x) for point in points],
