@@ -17,11 +17,11 @@ INSTRUMENT = (
     "chart", "curves", "datatable", "summary", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
-    "masthead", "library_labels", "library_rows", "library_tools", "library", "compare_text", "compare_curve", "compare",
-    "methods",
+    "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
+    "compare_text", "compare_curve", "compare", "methods",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer")
-PAGE_STYLES = ("page", "library", "compare", "methods")
+PAGE_STYLES = ("page", "library", "compare", "methods", "glance")
 
 
 def head() -> str:

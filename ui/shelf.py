@@ -34,6 +34,10 @@ class Shelf:
         page = self.store.runs.list(asked)
         return library_view.library(page, asked, deleted=deleted, message=message)
 
+    def glance(self, x: str, y: str, viewer: Viewer) -> library_view.Glance:
+        """The newest 500 runs as points of a picture, placed by two of their figures."""
+        return library_view.glance(self.store.runs.list(RunQuery(viewer.name, limit=500)), x, y)
+
     def examples(self, viewer: Viewer) -> tuple[RunHeader, ...]:
         """The finished runs that ship with the project, in their own order."""
         return self.store.runs.list(RunQuery(viewer.name, examples=True, sort="created", descending=False)).rows

@@ -14,18 +14,20 @@ from typing import Any
 
 import gradio as gr
 
-from ui import views
+from ui import library_view, plots, views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.compare import Compare
 from ui.components.library import RunLibrary
 from ui.components.notice import Notice
+from ui.components.plot_bridge import PlotBridge
 from ui.errors import Caught
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.explore import ExploreParts
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+PLOT_ID = "glance-plot"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class LibraryParts:
     compared: gr.State
     bring_in: gr.UploadButton
     exported: gr.File
+    glance: gr.Accordion
+    across: gr.Dropdown
+    up: gr.Dropdown
+    plot: gr.Plot
+    bridge: PlotBridge
 
 
 def build() -> LibraryParts:
@@ -48,8 +55,15 @@ def build() -> LibraryParts:
         "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
     )
     exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
+    with gr.Accordion("Runs at a glance", open=False, elem_id="glance") as glance:
+        choices = [(axis.label, name) for name, axis in library_view.axes().items()]
+        with gr.Row():
+            across = gr.Dropdown(choices, value="tokens", label="Across", elem_id="glance-across")
+            up = gr.Dropdown(choices, value="mean_entropy", label="Up", elem_id="glance-up")
+        plot = gr.Plot(show_label=False, elem_id=PLOT_ID, elem_classes="fl-glance")
+    bridge = PlotBridge(PLOT_ID, elem_id="glance-bridge")
     runs = RunLibrary(elem_id="library-piece")
-    return LibraryParts(notice, compare, runs, gr.State(()), bring_in, exported)
+    return LibraryParts(notice, compare, runs, gr.State(()), bring_in, exported, glance, across, up, plot, bridge)
 
 
 def wire(
@@ -106,6 +120,17 @@ def wire(
     _wire_opening(parts, tabs, explored, workbench, viewer)
     _wire_compare(parts, shelf, viewer)
     _wire_files(parts, shelf, viewer)
+    _wire_glance(parts, shelf, viewer)
+
+
+def _wire_glance(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
+    def draw(across: str, up: str, request: gr.Request) -> tuple:
+        with Caught() as problem:
+            return plots.runs_at_a_glance(shelf.glance(across, up, viewer(request))), ""
+        return gr.skip(), problem.sentence
+
+    for event in (parts.glance.expand, parts.across.change, parts.up.change):
+        event(draw, [parts.across, parts.up], [parts.plot, parts.notice], **PRIVATE)
 
 
 def _wire_opening(
@@ -122,8 +147,8 @@ def _wire_opening(
         return gr.skip(), problem.sentence, gr.skip(), gr.skip()
 
     outputs = [explored.explorer, parts.notice, explored.prompt, tabs]
-    parts.runs.run_open(open_run, None, outputs, **PRIVATE)
-    parts.compare.run_open(open_run, None, outputs, **PRIVATE)
+    for event in (parts.runs.run_open, parts.compare.run_open, parts.bridge.plot_click):
+        event(open_run, None, outputs, **PRIVATE)
 
 
 def _wire_compare(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
