@@ -1,0 +1,137 @@
+"""A page with nothing but the library over a real store of 132 runs; remembers every event that reaches the server.
+
+For browser tests of the list itself; the whole app's wiring is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from engine import run_scores
+from storage.database import Store
+from storage.records import RunQuery
+from tests.storage.examples import realistic_trace
+from tests.support.app_server import free_port
+from ui import assets, library_view, plots
+from ui.access import Viewer
+from ui.components.library import RunLibrary
+from ui.components.plot_bridge import PlotBridge
+from ui.shelf import Shelf
+from ui.theme import page_theme
+
+HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} {{window.__ran=3}} \u202eevil\u200b <b>bold</b>"
+ME = Viewer("local", "test", True)
+COUNT = 130
+START = datetime(2026, 1, 1, tzinfo=UTC)
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass
+class Served:
+    """The running page, its store, and every event that reached the server."""
+
+    url: str
+    file: Path
+    store: Store
+    shelf: Shelf
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def stored(self, **query: Any) -> dict[str, str]:
+        """Uid -> title of every run, in the order asked for."""
+        return {run.uid: run.title for run in self.store.runs.list(RunQuery("local", limit=200, **query)).rows}
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [data for heard, data in self.heard if heard == name]
+
+
+def fill(store: Store) -> None:
+    trace = realistic_trace(1, tokens=24)
+    scores = run_scores.compute(trace)
+    for i in range(COUNT):
+        store.runs.add(
+            trace, uid=f"run-{i:03}", title=f"Run number {i}", tags=("even",) if i % 2 == 0 else (), status="finished",
+            run_scores={**scores, "perplexity": float("nan") if i == 7 else 1.0 + (i * 37) % 101},
+            created_at=START + timedelta(minutes=i),
+        )  # fmt: skip
+    last: dict[str, Any] = {"run_scores": scores, "created_at": START + timedelta(days=1)}
+    store.runs.add(trace, uid="hostile", title=HOSTILE, tags=("<i>t</i>",), note=HOSTILE, status="stopped", **last)
+    store.runs.add(trace, uid="example", title="An example", status="finished", example=True, **last)
+
+
+def build(served: Served) -> gr.Blocks:
+    shelf, runs = served.shelf, served.store.runs
+
+    def heard(event: gr.EventData, name: str) -> dict[str, Any]:
+        served.heard.append((name, event._data))
+        return event._data
+
+    def query(event: gr.EventData) -> str:
+        return shelf.listing(heard(event, "library_query"), ME)
+
+    def label(event: gr.EventData) -> Any:
+        asked = heard(event, "run_label")
+        if asked["title"] == "refused":
+            return gr.skip()
+        shelf.label(asked["uid"], asked, ME)
+        return shelf.listing(asked["query"], ME)
+
+    def delete(event: gr.EventData) -> str:
+        asked = heard(event, "runs_delete")
+        shelf.delete(asked["uids"], ME)
+        return shelf.listing(asked["query"], ME, deleted=asked["uids"])
+
+    def restore(event: gr.EventData) -> str:
+        asked = heard(event, "runs_restore")
+        shelf.restore(asked["uids"], ME)
+        return shelf.listing(asked["query"], ME)
+
+    def note(name: str) -> Any:
+        def listen(event: gr.EventData) -> None:
+            heard(event, name)
+
+        return listen
+
+    with gr.Blocks() as demo:
+        with gr.Tab("Runs"):
+            library = RunLibrary(elem_id="library-piece")
+        # drawn when opened: plotly's script is large
+        with gr.Tab("Glance"):
+            figure = gr.Plot(elem_id="glance", elem_classes="fl-glance", show_label=False)
+        bridge = PlotBridge("glance", elem_id="bridge")
+        for event, handler in (
+            (library.library_query, query), (library.run_label, label), (library.runs_delete, delete),
+            (library.runs_restore, restore),
+        ):  # fmt: skip
+            event(handler, None, library, trigger_mode="multiple", **QUIET)
+        for name in ("run_open", "runs_compare", "runs_export"):
+            getattr(library, name)(note(name), None, None, **QUIET)
+        bridge.plot_click(note("plot_click"), None, None, **QUIET)
+        demo.load(lambda: shelf.listing({}, ME), None, library, **QUIET)
+        demo.load(
+            lambda: plots.runs_at_a_glance(library_view.glance(runs.list(RunQuery("local", limit=200)))),
+            None, figure, **QUIET,
+        )  # fmt: skip
+    return demo
+
+
+@contextmanager
+def serve(file: Path) -> Iterator[Served]:
+    """The page on a free port over a new store at `file`."""
+    with Store(file) as store:
+        fill(store)
+        port = free_port()
+        served = Served(f"http://127.0.0.1:{port}/", file, store, Shelf(store))
+        demo = build(served)
+        demo.launch(
+            server_port=port, head=assets.head(), theme=page_theme(), prevent_thread_lock=True, quiet=True,
+            ssr_mode=False, run_history=False,
+        )  # fmt: skip
+        yield served
+        demo.close()
