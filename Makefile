@@ -42,7 +42,8 @@ test: tools
 	  $(PYTHON_IN_VENV) -m pytest $(ARGS)
 
 bench: tools
-	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+	@CHROMIUM="$$($(PYTHON_IN_VENV) -m tests.support.chromium --install)" && export CHROMIUM && \
+	  $(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
 
 lint: tools
 	@$(PYTHON_IN_VENV) -m ruff check .
