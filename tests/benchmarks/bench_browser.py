@@ -32,6 +32,12 @@ def measure(folder: Path, quick: bool) -> list[Row]:
         tinted = [page.evaluate("name => Forklore.measure.recolour(name)", names[i % 3]) for i in range(times)]
         browser.close()
     return [
-        Row(f"drawing {len(trace)} tokens in the browser", statistics.median(drawn), "ms", "under 200 ms", at_most=200.0),
+        Row(
+            f"drawing {len(trace)} tokens in the browser",
+            statistics.median(drawn),
+            "ms",
+            "under 200 ms",
+            at_most=200.0,
+        ),
         Row(f"tinting {len(trace)} tokens by another score", statistics.median(tinted), "ms"),
     ]
