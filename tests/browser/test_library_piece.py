@@ -66,6 +66,24 @@ def test_typing_asks_once_and_finds(page: Page, library: Locator, served: Served
     expect(rows(library)).to_have_count(50)
 
 
+def test_an_answer_that_nobody_asked_for_changes_neither_filters_nor_selection(
+    page: Page, library: Locator, served: Served
+) -> None:
+    page.get_by_role("button", name="Answer unasked").click()
+    library.get_by_role("searchbox").fill("number 12")
+    expect(rows(library)).to_have_count(11)
+    library.locator("input[type=checkbox]").nth(0).check()
+    library.locator("input[type=checkbox]").nth(1).check()
+    expect(library.get_by_text("Said once.")).to_be_visible()
+    until(page, lambda: len(served.events("library_query")) == 2)
+    page.wait_for_timeout(300)
+    expect(rows(library)).to_have_count(11)
+    expect(library.get_by_role("searchbox")).to_have_value("number 12")
+    expect(library.locator(".fl-lib-selection")).to_contain_text("2 selected")
+    library.get_by_role("button", name="Compare").click()
+    until(page, lambda: len(served.events("runs_compare")) == 1)
+
+
 def test_filters_add_up_are_shown_and_cleared(library: Locator) -> None:
     library.get_by_label("Tag", exact=True).select_option("even")
     expect(library.locator(".fl-lib-count").first).to_have_text("65 runs")

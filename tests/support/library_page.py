@@ -5,6 +5,7 @@ For browser tests of the list itself; the whole app's wiring is tested elsewhere
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,6 +93,12 @@ def build(served: Served) -> gr.Blocks:
         shelf.restore(asked["uids"], ME)
         return shelf.listing(asked["query"], ME)
 
+    def unasked() -> str:
+        """What the page sends when the tab is opened or a file was imported: late, and without the reader's filters."""
+        page = shelf.listing({}, ME, message="Said once.")
+        time.sleep(0.4)
+        return page
+
     def note(name: str) -> Any:
         def listen(event: gr.EventData) -> None:
             heard(event, name)
@@ -101,6 +108,7 @@ def build(served: Served) -> gr.Blocks:
     with gr.Blocks() as demo:
         with gr.Tab("Runs"):
             library = RunLibrary(elem_id="library-piece")
+            answer = gr.Button("Answer unasked")
         # drawn when opened: plotly's script is large
         with gr.Tab("Glance"):
             figure = gr.Plot(elem_id="glance", elem_classes="fl-glance", show_label=False)
@@ -114,6 +122,7 @@ def build(served: Served) -> gr.Blocks:
             getattr(library, name)(note(name), None, None, **QUIET)
         bridge.plot_click(note("plot_click"), None, None, **QUIET)
         demo.load(lambda: shelf.listing({}, ME), None, library, **QUIET)
+        answer.click(unasked, None, library, **QUIET)
         demo.load(
             lambda: plots.runs_at_a_glance(library_view.glance(runs.list(RunQuery("local", limit=200)))),
             None, figure, **QUIET,
