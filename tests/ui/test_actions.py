@@ -24,7 +24,7 @@ FIELDS = {"prompt": "Tell me", "max_new_tokens": 40, "seed": 3}
 @pytest.fixture
 def bench(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(actions, "FRAME_SECONDS", 0.0)
-    host = ModelHost()
+    host = ModelHost(patience=0.0)
     host.hold(tiny)
     with Store(tmp_path / "forklore.db") as store:
         yield Workbench(store, host, Limits())

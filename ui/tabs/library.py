@@ -114,9 +114,9 @@ def wire(
     outputs = [parts.runs, parts.notice]
     tab.select(show, None, outputs, **PRIVATE)
     parts.runs.library_query(ask, None, outputs, trigger_mode="always_last", **PRIVATE)
-    parts.runs.run_label(update, None, outputs, **PRIVATE)
-    parts.runs.runs_delete(delete, None, outputs, **PRIVATE)
-    parts.runs.runs_restore(restore, None, outputs, **PRIVATE)
+    parts.runs.run_label(update, None, outputs, trigger_mode="multiple", **PRIVATE)
+    parts.runs.runs_delete(delete, None, outputs, trigger_mode="multiple", **PRIVATE)
+    parts.runs.runs_restore(restore, None, outputs, trigger_mode="multiple", **PRIVATE)
     _wire_opening(parts, tabs, explored, workbench, viewer)
     _wire_compare(parts, shelf, viewer)
     _wire_files(parts, shelf, viewer)
