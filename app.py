@@ -9,18 +9,24 @@ import sys
 
 from ui.settings import parse
 
+INTERRUPTED = 130
+
 
 def main() -> int:
+    """The exit code: 0, 2 for a wrong value or an unusable file, 130 for Ctrl-C."""
     settings = parse(sys.argv[1:])
-    # after parsing: a wrong flag or --help must not wait for the libraries to load
-    from engine.errors import UserError
-    from ui.serve import serve
-
     try:
-        return serve(settings)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+        # after parsing: a wrong flag or --help must not wait for the libraries to load
+        from engine.errors import UserError
+        from ui.serve import serve
+
+        try:
+            return serve(settings)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@
     const rough = (high - low) / Math.max(1, wanted);
     if (!(rough > 0)) return [low];
     const unit = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].find((m) => m * unit >= rough * 0.999) * unit;
+    const step = [1, 2, 2.5, 5, 10].find((m) => m * unit >= rough * 0.8) * unit;
     const out = [];
     for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-6; v += step) out.push(Math.abs(v) < step * 1e-9 ? 0 : Number(v.toPrecision(12)));
     return out;

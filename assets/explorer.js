@@ -98,13 +98,13 @@
       this.arrived = true;
       const asked = this.trace.header.select;
       const { pinned, cursor } = this.place.state;
-      if (pinned < 0 && cursor < 0 && Number.isInteger(asked) && this.trace.tokens[asked]) this.select(asked);
+      if (pinned < 0 && cursor < 0 && Number.isInteger(asked) && this.trace.tokens[asked]) this.select(asked, false);
       this.address();
     }
 
-    select(i) {
+    select(i, reveal = true) {
       this.place.set({ pinned: i, span: null });
-      this.prose.reveal(i);
+      if (reveal) this.prose.reveal(i);
     }
 
     goTo(wish) {

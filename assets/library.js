@@ -5,40 +5,22 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { dom, format } = Forklore;
   const { el } = dom;
+  const { EVERYTHING, PAGE, FIGURES, Tools, Toast, sameList, changed, keptColumns, keepColumns, heads, empty, foot } = Forklore.libraryTools;
 
-  const PAGE = 50;
   const MOST = 500;
   const ANSWER_MS = 15_000;
-  const KEPT = "forklore-library";
-  const EVERYTHING = { text: "", tags: [], kinds: [], models: [], statuses: [], examples: null, sort: "created", descending: true, limit: PAGE, offset: 0 };
-  const FILTERS = Object.keys(EVERYTHING).filter((name) => name !== "limit" && name !== "offset");
-  const sameList = (a, b) => FILTERS.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
-  const HINT = "↑ ↓ move · Enter opens · x selects · e renames · t tags · n notes · c compares two · / searches";
-
-  function keptColumns() {
-    try {
-      const names = JSON.parse(localStorage.getItem(KEPT) || "[]");
-      if (Array.isArray(names)) return names.filter((name) => typeof name === "string").slice(0, 3);
-    } catch { /* a private window, or somebody else's text under this key */ }
-    return [];
-  }
 
   class RunList {
     constructor(root, trigger) {
       this.root = root;
       this.trigger = trigger;
       this.query = { ...EVERYTHING };
-      this.rows = [];
-      this.total = 0;
-      this.tags = [];
-      this.titles = {};
-      this.scores = [];
+      Object.assign(this, { rows: [], total: 0, tags: [], titles: {}, scores: [] });
       this.models = new Set();
       this.chosen = new Map();
       this.nodes = new Map();
       this.columns = keptColumns();
-      this.cursor = "";
-      this.expecting = "";
+      this.cursor = this.expecting = "";
       this.shown = false;
       this.labels = new Forklore.LibraryLabels(this);
       this.acts = {
@@ -49,7 +31,6 @@
     }
 
     build() {
-      const { Tools, Toast } = Forklore.libraryTools;
       this.tools = new Tools({
         query: (patch) => this.ask(patch), columns: (name) => this.toggleColumn(name), selectAll: () => this.selectAll(), clear: () => this.clear(),
         remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), enter: () => this.move(0),
@@ -59,11 +40,9 @@
       this.body = el("div", { role: "rowgroup" });
       this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);
       this.empty = el("div", { class: "fl-lib-empty" }, el("p", { text: "Loading the runs …" }));
-      this.more = el("button", { type: "button", class: "fl-lib-button", onclick: () => this.ask({ more: true }) });
-      this.rest = el("span", { class: "fl-lib-hint" });
-      this.foot = el("div", { class: "fl-lib-foot" }, this.more, this.rest, el("span", { class: "fl-lib-grow" }), el("span", { class: "fl-lib-hint fl-lib-keys", text: HINT }));
-      this.root.replaceChildren(this.tools.root, this.table, this.empty, this.foot, this.toast.root);
-      this.table.hidden = this.foot.hidden = true;
+      this.foot = foot(MOST, () => this.ask({ more: true }));
+      this.root.replaceChildren(this.tools.root, this.table, this.empty, this.foot.root, this.toast.root);
+      this.table.hidden = true;
       this.body.addEventListener("click", (event) => this.clicked(event));
       this.body.addEventListener("keydown", (event) => this.pressed(event));
       this.body.addEventListener("focusin", (event) => this.point(event.target.closest(".fl-lib-row")));
@@ -102,7 +81,10 @@
       for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
       this.columns = this.columns.filter((name) => this.scores.some((entry) => entry.name === name));
       if (!this.columns.length) this.columns = this.scores.filter((entry) => ["mean_entropy", "perplexity"].includes(entry.name)).map((entry) => entry.name).reverse();
+      const asked = this.foot.root.contains(document.activeElement);
       this.draw();
+      // on to the first of the runs that were asked for, also when there are no more to ask for
+      if (asked && expecting === "more") this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
       this.say(page, expecting);
     }
 
@@ -110,7 +92,7 @@
       const gone = page.deleted;
       if (gone.length) {
         const what = gone.length === 1 ? `Deleted ${this.lastDeleted || "one run"}.` : `Deleted ${format.count(gone.length)} runs.`;
-        this.toast.show(what, { label: "Undo", run: () => { this.settle("restore"); this.trigger("runs_restore", { uids: gone, query: page.query }); } });
+        this.toast.show(what, { label: "Undo", run: () => { this.settle("restore"); this.trigger("runs_restore", { uids: gone, query: page.query }); } }, true);
       } else if (page.message) this.toast.show(page.message);
       else if (expecting === "restore") this.toast.show("Back in the library.");
     }
@@ -124,15 +106,9 @@
     }
 
     ask(patch) {
-      const { addTag, dropTag, flip, reset, more, ...rest } = patch;
-      const before = this.query;
-      let query = { ...before, ...rest, offset: more ? this.rows.length : 0, limit: PAGE };
-      if (addTag && !query.tags.includes(addTag)) query = { ...query, tags: [...query.tags, addTag] };
-      if (dropTag) query = { ...query, tags: query.tags.filter((tag) => tag !== dropTag) };
-      if (flip) query = { ...query, descending: !query.descending };
-      if (reset) query = { ...EVERYTHING, sort: query.sort, descending: query.descending };
+      const query = changed(this.query, patch, this.rows.length);
       this.query = { ...query, offset: 0 };
-      this.settle(more ? "more" : "query");
+      this.settle(patch.more ? "more" : "query");
       this.tools.update(this.state());
       this.trigger("library_query", { ...query });
     }
@@ -149,55 +125,36 @@
       return { query: this.query, total: this.total, tags: this.tags, models: [...this.models].sort(), titles: this.titles, scores: this.scores, columns: this.columns };
     }
 
+    /** The run scores on show: the chosen ones, and always the one that the list is sorted by. */
+    figures() {
+      const { sort } = this.query;
+      const sorted = this.scores.some((entry) => entry.name === sort) && !this.columns.includes(sort);
+      const names = sorted ? [...this.columns.slice(0, FIGURES - 1), sort] : this.columns;
+      return names.map((name) => this.scores.find((entry) => entry.name === name)).filter(Boolean);
+    }
+
     moment() {
       return this.now.at + performance.now() - this.now.since;
     }
 
     draw() {
-      const held = this.heldFocus();
-      const columns = this.columns.map((name) => this.scores.find((entry) => entry.name === name)).filter(Boolean).map((entry) => Forklore.libraryRows.spread(entry, this.rows));
+      const held = Forklore.libraryRows.heldFocus(this.body);
+      const columns = this.figures().map((entry) => Forklore.libraryRows.spread(entry, this.rows));
       this.table.style.setProperty("--fl-lib-figures", columns.length);
-      this.drawHeads(columns);
+      heads(this.heads, this.query, columns, (patch) => this.ask(patch));
       this.nodes.clear();
       for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), titles: this.titles, acts: this.acts }));
       this.body.replaceChildren(...this.nodes.values());
       this.labels.place();
-      this.table.hidden = this.foot.hidden = !this.rows.length;
-      this.drawEmpty();
-      this.drawFoot();
+      this.table.hidden = !this.rows.length;
+      this.empty.hidden = this.rows.length > 0;
+      if (!this.rows.length) this.empty.replaceChildren(...empty(this.tools.filtered(this.query), () => this.ask({ reset: true })));
+      this.foot.draw(this.rows.length, this.total);
       this.tools.update(this.state());
       this.showChosen();
       this.point(this.nodes.get(this.cursor) || this.body.firstElementChild);
-      this.returnFocus(held);
+      if (held) Forklore.libraryRows.returnFocus(held, this.body, this.nodes, this.tools.input);
       Object.assign(this.root.dataset, { total: this.total, loaded: this.rows.length });
-    }
-
-    drawHeads(columns) {
-      const head = (name, label, unit, title) => {
-        const on = this.query.sort === name;
-        const button = el("button", { type: "button", class: "fl-lib-sort", title, onclick: () => this.ask(on ? { flip: true } : { sort: name, descending: name !== "title" }) },
-          label, unit ? el("span", { class: "fl-lib-unit", text: ` ${unit}` }) : null, el("span", { class: "fl-lib-arrow", "aria-hidden": "true", text: on ? (this.query.descending ? "↓" : "↑") : "" }));
-        return el("div", { role: "columnheader", class: name === "title" ? "" : "fl-lib-right", "aria-sort": on ? (this.query.descending ? "descending" : "ascending") : "none" }, button);
-      };
-      this.heads.replaceChildren(el("div", { role: "columnheader" }, el("span", { class: "fl-lib-unseen", text: "Selected" })), head("title", "Run", "", "Sort by title"),
-        ...columns.map((entry) => head(entry.name, entry.label, entry.unit, entry.short)), head("tokens", "Tokens", "", "Sort by length"), head("created", "When", "", "Sort by date"));
-    }
-
-    drawEmpty() {
-      this.empty.hidden = this.rows.length > 0;
-      if (this.rows.length) return;
-      const filtered = this.tools.filtered(this.query);
-      const action = filtered ? el("button", { type: "button", class: "fl-lib-button fl-lib-primary", text: "Clear search and filters", onclick: () => this.ask({ reset: true }) })
-        : el("a", { class: "fl-lib-button fl-lib-primary", href: "./", text: "Ask the model something" });
-      this.empty.replaceChildren(el("p", { class: "fl-lib-empty-head", text: filtered ? "No run matches." : "No runs yet." }),
-        el("p", { text: filtered ? "Search looks into prompts, answers, titles, notes and tags." : "Every answer you generate, text you score and file you import will be listed here, with its figures." }), action);
-    }
-
-    drawFoot() {
-      const left = this.total - this.rows.length;
-      this.more.hidden = left <= 0 || this.rows.length >= MOST;
-      this.more.textContent = `Show ${format.count(Math.min(PAGE, left))} more`;
-      this.rest.textContent = left <= 0 ? "" : this.rows.length >= MOST ? `${format.count(this.rows.length)} of ${format.count(this.total)} on show; search or filter to see others.` : `${format.count(this.rows.length)} of ${format.count(this.total)}`;
     }
 
     tick() {
@@ -208,38 +165,20 @@
     toggleColumn(name) {
       const on = this.columns.includes(name);
       if (on && this.columns.length === 1) return;
-      this.columns = on ? this.columns.filter((other) => other !== name) : [...this.columns, name].slice(-3);
-      try { localStorage.setItem(KEPT, JSON.stringify(this.columns)); } catch { /* a private window forgets */ }
+      this.columns = on ? this.columns.filter((other) => other !== name) : [...this.columns, name].slice(-FIGURES);
+      keepColumns(this.columns);
       this.draw();
     }
 
     // ---------------------------------------------------------------- keyboard and pointer
 
-    run(uid) {
-      return this.rows.find((run) => run.uid === uid);
-    }
+    run = (uid) => this.rows.find((run) => run.uid === uid);
 
     /** One tab stop for the whole list: only the row the reader is at takes part in tabbing. */
     point(row) {
       if (!row) return;
       this.cursor = row.dataset.uid;
       for (const node of this.body.querySelectorAll("a, button, input[type=checkbox]")) node.tabIndex = row.contains(node) ? 0 : -1;
-    }
-
-    heldFocus() {
-      const at = document.activeElement;
-      const row = this.body.contains(at) ? at.closest(".fl-lib-row") : null;
-      if (!row) return null;
-      return { uid: row.dataset.uid, index: [...this.body.children].indexOf(row), check: at.matches(".fl-lib-check"), act: at.dataset.act, input: at.matches(".fl-lib-field") ? [at, at.selectionStart, at.selectionEnd] : null };
-    }
-
-    returnFocus(held) {
-      if (!held) return;
-      if (held.input && held.input[0].isConnected) { held.input[0].focus(); return held.input[0].setSelectionRange(held.input[1], held.input[2]); }
-      const row = this.nodes.get(held.uid) || this.body.children[Math.min(held.index, this.body.children.length - 1)];
-      if (!row) return this.tools.input.focus();
-      const same = this.nodes.has(held.uid);
-      (row.querySelector(same && held.check ? ".fl-lib-check" : same && held.act ? `[data-act="${held.act}"]` : ".fl-lib-title") || row.querySelector("a, button"))?.focus({ preventScroll: same });
     }
 
     move(to) {

@@ -1,5 +1,5 @@
 // One run as a row of the library: what it says, its chips and its figures.
-// Draws only; what a press of its buttons means is the list's business.
+// Draws, and finds the reader's place again; what a press of its buttons means is the list's business.
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
@@ -132,5 +132,24 @@
       el("div", { class: "fl-lib-words", role: "cell" }, el("div", { class: "fl-lib-head" }, exact("span", "fl-lib-title", run.uid), chip("damaged", "fl-lib-chip-failed")), el("p", { class: "fl-lib-note", text: run.note })));
   }
 
-  Forklore.libraryRows = { row, exact, nameOf, ago, spread, KINDS, STATUSES };
+  /** Where in which row the reader is, to be found again after the rows were drawn anew; null when elsewhere. */
+  function heldFocus(body) {
+    const at = document.activeElement;
+    const row = body.contains(at) ? at.closest(".fl-lib-row") : null;
+    if (!row) return null;
+    const input = at.matches(".fl-lib-field") ? [at, at.selectionStart, at.selectionEnd] : null;
+    return { uid: row.dataset.uid, index: [...body.children].indexOf(row), check: at.matches(".fl-lib-check"), act: at.dataset.act, input };
+  }
+
+  /** Back to the same control, else to the row in that place, else to the `other` element. */
+  function returnFocus(held, body, nodes, other) {
+    if (held.input && held.input[0].isConnected) { held.input[0].focus(); return held.input[0].setSelectionRange(held.input[1], held.input[2]); }
+    const row = nodes.get(held.uid) || body.children[Math.min(held.index, body.children.length - 1)];
+    if (!row) return other.focus();
+    const same = nodes.has(held.uid);
+    const wanted = same && held.check ? ".fl-lib-check" : same && held.act ? `[data-act="${held.act}"]` : ".fl-lib-title";
+    return (row.querySelector(wanted) || row.querySelector("a, button"))?.focus({ preventScroll: same });
+  }
+
+  Forklore.libraryRows = { heldFocus, returnFocus, row, exact, nameOf, ago, spread, KINDS, STATUSES };
 })();

@@ -1,4 +1,4 @@
-// What stands above the library's rows: search, filters, sorting, columns, and what can be done with selected runs.
+// What stands around the library's rows: search, filters, sorting, columns, what can be done with selected runs, the foot.
 // Holds no runs; tells the list what the reader wants.
 (() => {
   "use strict";
@@ -6,12 +6,42 @@
   const { dom, format } = Forklore;
   const { el } = dom;
   const TYPING_MS = 250;
+  const PAGE = 50;
+  const FIGURES = 3;
+  const KEPT = "forklore-library";
+  const EVERYTHING = { text: "", tags: [], kinds: [], models: [], statuses: [], examples: null, sort: "created", descending: true, limit: PAGE, offset: 0 };
+  const FILTERS = Object.keys(EVERYTHING).filter((name) => name !== "limit" && name !== "offset");
+  const HINT = "↑ ↓ move · Enter opens · x selects · e renames · t tags · n notes · c compares two · / searches";
   const TOAST_MS = 12_000;
 
   const ORDERS = {
     created: ["Newest first", "Oldest first"], title: ["Z to A", "A to Z"], tokens: ["Longest first", "Shortest first"],
   };
   const orderWord = (sort, descending) => (ORDERS[sort] || ["Highest first", "Lowest first"])[descending ? 0 : 1];
+
+  /** Whether two queries ask for the same runs in the same order. */
+  const sameList = (a, b) => FILTERS.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
+
+  /** A query after a wish: fields of a query, {addTag}, {dropTag}, {flip}, {reset} or {more} after the `loaded` rows on show. */
+  function changed(before, patch, loaded) {
+    const { addTag, dropTag, flip, reset, more, ...rest } = patch;
+    const query = { ...before, ...rest, offset: more ? loaded : 0, limit: PAGE };
+    if (addTag && !query.tags.includes(addTag)) query.tags = [...query.tags, addTag];
+    if (dropTag) query.tags = query.tags.filter((tag) => tag !== dropTag);
+    if (flip) query.descending = !query.descending;
+    return reset ? { ...EVERYTHING, sort: query.sort, descending: query.descending } : query;
+  }
+
+  function keptColumns() {
+    try {
+      const names = JSON.parse(localStorage.getItem(KEPT) || "[]");
+      if (Array.isArray(names)) return names.filter((name) => typeof name === "string").slice(0, FIGURES);
+    } catch { /* a private window, or somebody else's text under this key */ }
+    return [];
+  }
+  function keepColumns(names) {
+    try { localStorage.setItem(KEPT, JSON.stringify(names)); } catch { /* a private window forgets */ }
+  }
 
   /** A select with a label that only screen readers hear. choices: [value, word] or {group, choices}. */
   function picker(label, pick) {
@@ -145,7 +175,7 @@
     }
   }
 
-  /** One line at the foot of the window that goes away by itself, not while it is read or pointed at. */
+  /** One line at the foot of the window that goes away by itself, not while it is read or pointed at or holds an Undo. */
   class Toast {
     constructor() {
       this.words = el("span", { class: "fl-lib-toast-words" });
@@ -157,19 +187,21 @@
       this.root.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.hide(); } });
     }
 
-    /** action: {label, run} or nothing. */
-    show(text, action) {
+    /** action: {label, run} or nothing. stays: until it is used, closed or followed by another line. */
+    show(text, action, stays = false) {
+      // on show first: a status that is filled while hidden is not read aloud
+      this.root.hidden = false;
+      this.stays = stays;
       this.words.textContent = text;
       this.act.hidden = !action;
       this.act.textContent = action ? action.label : "";
       this.act.onclick = action ? () => { this.hide(); action.run(); } : null;
-      this.root.hidden = false;
       this.wait();
     }
 
     wait() {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.hide(), TOAST_MS);
+      if (!this.stays) this.timer = setTimeout(() => this.hide(), TOAST_MS);
     }
 
     hide() {
@@ -178,5 +210,43 @@
     }
   }
 
-  Forklore.libraryTools = { Tools, Toast };
+  /** Draws the cells above the columns into `host`; a press sorts, a second one turns the order round. */
+  function heads(host, query, columns, ask) {
+    const held = [...host.children].findIndex((cell) => cell.contains(document.activeElement));
+    const head = (name, label, unit, title) => {
+      const on = query.sort === name;
+      const way = query.descending ? "descending" : "ascending";
+      const button = el("button", { type: "button", class: "fl-lib-sort", title, onclick: () => ask(on ? { flip: true } : { sort: name, descending: name !== "title" }) },
+        label, unit ? el("span", { class: "fl-lib-unit", text: ` ${unit}` }) : null, el("span", { class: "fl-lib-arrow", "aria-hidden": "true", text: on ? (query.descending ? "↓" : "↑") : "" }));
+      return el("div", { role: "columnheader", class: name === "title" ? "" : "fl-lib-right", "aria-sort": on ? way : "none" }, button);
+    };
+    host.replaceChildren(el("div", { role: "columnheader" }, el("span", { class: "fl-lib-unseen", text: "Selected" })), head("title", "Run", "", "Sort by title"),
+      ...columns.map((entry) => head(entry.name, entry.label, entry.unit, entry.short)), head("tokens", "Tokens", "", "Sort by length"), head("created", "When", "", "Sort by date"));
+    if (held >= 0) host.children[Math.min(held, host.children.length - 1)].querySelector("button")?.focus();
+  }
+
+  /** What stands where no rows are, with the one thing to do about it. */
+  function empty(filtered, reset) {
+    const action = filtered ? el("button", { type: "button", class: "fl-lib-button fl-lib-primary", text: "Clear search and filters", onclick: reset })
+      : el("a", { class: "fl-lib-button fl-lib-primary", href: "./", text: "Ask the model something" });
+    return [el("p", { class: "fl-lib-empty-head", text: filtered ? "No run matches." : "No runs yet." }),
+      el("p", { text: filtered ? "Search looks into prompts, answers, titles, notes and tags." : "Every answer you generate, text you score and file you import will be listed here, with its figures." }), action];
+  }
+
+  /** Below the rows: how many there are, more of them, and the keys. most: how many may stand on the page at once. */
+  function foot(most, ask) {
+    const more = el("button", { type: "button", class: "fl-lib-button", onclick: ask });
+    const rest = el("span", { class: "fl-lib-hint" });
+    const root = el("div", { class: "fl-lib-foot", hidden: true }, more, rest, el("span", { class: "fl-lib-grow" }), el("span", { class: "fl-lib-hint fl-lib-keys", text: HINT }));
+    const draw = (loaded, total) => {
+      const left = total - loaded;
+      root.hidden = !loaded;
+      more.hidden = left <= 0 || loaded >= most;
+      more.textContent = `Show ${format.count(Math.min(PAGE, left))} more`;
+      rest.textContent = left <= 0 ? "" : `${format.count(loaded)} of ${format.count(total)}${loaded >= most ? " on show; search or filter to see others." : ""}`;
+    };
+    return { root, draw };
+  }
+
+  Forklore.libraryTools = { EVERYTHING, PAGE, FIGURES, Tools, Toast, sameList, changed, keptColumns, keepColumns, heads, empty, foot };
 })();

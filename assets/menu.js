@@ -32,8 +32,8 @@
     function open(last) {
       list.replaceChildren(...items().map((item) => entry(item)));
       list.hidden = false;
-      list.classList.remove("fl-menu-left");
-      if (list.getBoundingClientRect().right > innerWidth - 8) list.classList.add("fl-menu-left");
+      list.classList.remove("fl-menu-start");
+      if (list.getBoundingClientRect().left < 8) list.classList.add("fl-menu-start");
       button.setAttribute("aria-expanded", "true");
       document.addEventListener("pointerdown", outside, true);
       const chosen = entries().findIndex((node) => node.getAttribute("aria-checked") === "true");

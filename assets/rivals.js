@@ -6,6 +6,7 @@
   const { dom, format } = Forklore;
   const { el } = dom;
 
+  const FIRST = 10;
   const width = (share, most) => `${share > 0 ? Math.max(0.8, Math.min(100, (100 * share) / most)) : 0}%`;
 
   /** Two bars on one scale: p above, q (where something was sampled) below. */
@@ -16,6 +17,12 @@
   }
 
   const scaleOf = (rows) => Math.max(1e-9, ...rows.map((row) => Math.max(row.p || 0, row.q || 0)));
+
+  /** A token's text with its leading spaces as faint dots. */
+  function wordNodes(text) {
+    const [, dots, rest] = /^(·*)([^]*)$/.exec(text);
+    return dots && rest ? [el("span", { class: "fl-dot", text: dots }), rest] : [text];
+  }
 
   function spoken(word, row) {
     const parts = [word, `model ${format.percent(row.p)}`];
@@ -29,6 +36,7 @@
       this.context = context;
       this.prefix = dom.uid("fl-rival");
       this.at = -1;
+      this.open = false;
       this.legend = el("div", { class: "fl-rival-legend" });
       this.box = el("div", {
         class: "fl-rivals", role: "listbox", tabindex: "0", "aria-label": "Most likely tokens here",
@@ -36,7 +44,8 @@
         onfocus: () => { if (this.at < 0 && this.box.matches(":focus-visible")) this.moveTo(Math.max(0, this.rows.findIndex((r) => r.drawn))); },
       });
       this.detail = el("p", { class: "fl-rival-detail" });
-      this.root = el("div", { class: "fl-rival-part" }, this.legend, this.box, this.detail);
+      this.tail = el("div", { class: "fl-rivals" });
+      this.root = el("div", { class: "fl-rival-part" }, this.legend, this.box, this.tail, this.detail);
       this.rows = [];
     }
 
@@ -47,24 +56,42 @@
       this.rows = rows;
       this.at = -1;
       const sampled = rows.some((row) => row.q !== null);
+      // where nothing was changed before sampling, a second bar would only repeat the first
+      this.doubled = sampled && Boolean(this.context.trace.samplingNote());
       this.showLegend(sampled);
-      const most = scaleOf(rows);
-      const nodes = rows.map((row, j) => this.row(row, j, most));
-      if (others.p !== null) nodes.push(this.others(others, most, sampled));
-      this.box.replaceChildren(...nodes);
+      this.most = scaleOf(rows);
+      this.others = others;
+      this.box.replaceChildren(...rows.map((row, j) => this.row(row, j)));
       this.box.removeAttribute("aria-activedescendant");
-      this.box.scrollTop = 0;
+      this.fold(this.open);
       this.detail.textContent = rows.length ? "" : "No alternatives were recorded at this token.";
+    }
+
+    /** Shows the first ten and the drawn one, or all; what is folded away keeps its sum in sight. */
+    fold(open) {
+      this.open = open;
+      const beyond = this.rows.filter((row, j) => j >= FIRST && !row.drawn);
+      const sum = (key) => beyond.reduce((total, row) => total + (row[key] || 0), 0);
+      [...this.box.children].forEach((node, j) => { node.hidden = !open && beyond.includes(this.rows[j]); });
+      const toggle = el("button", { type: "button", class: "fl-rival-toggle", "aria-expanded": String(open), text: open ? "fewer" : `${beyond.length} more`, onclick: () => this.toggle() });
+      this.tail.replaceChildren(
+        ...(beyond.length ? [this.sumRow("fl-rival-more", toggle, open ? null : sum("p"), this.doubled ? sum("q") : null)] : []),
+        ...(this.others.p === null ? [] : [this.sumRow("fl-rival-others", el("span", { class: "fl-rival-word", text: "all others" }), this.others.p, this.doubled ? this.others.q : null)]));
+    }
+
+    toggle() {
+      this.fold(!this.open);
+      this.tail.querySelector("button").focus();
     }
 
     showLegend(sampled) {
       const note = this.context.trace.samplingNote();
-      const parts = [el("span", {}, el("i", { class: "fl-key-p" }), "model")];
-      if (sampled) parts.push(el("span", {}, el("i", { class: "fl-key-q" }), note ? `sampled from (${note})` : "sampled from, the same"));
+      const parts = [el("span", {}, el("i", { class: "fl-key-p" }), sampled && !note ? "model, sampled from as it is" : "model")];
+      if (this.doubled) parts.push(el("span", {}, el("i", { class: "fl-key-q" }), `sampled from (${note})`));
       this.legend.replaceChildren(...parts);
     }
 
-    row(row, j, most) {
+    row(row, j) {
       const { trace } = this.context;
       const word = trace.word(row.id, true);
       return el("div", {
@@ -73,16 +100,15 @@
         title: row.cut ? "Cut off by top-k or top-p before sampling" : undefined, data: { row: j },
       },
       el("span", { class: "fl-rival-rank", text: row.rank === null ? "" : String(row.rank) }),
-      el("bdi", { class: "fl-rival-word", text: word }),
-      bars(row.p, row.q, most, false),
+      el("bdi", { class: "fl-rival-word" }, wordNodes(word)),
+      bars(row.p, this.doubled ? row.q : null, this.most, false),
       el("span", { class: "fl-rival-share", text: format.percent(row.p) }));
     }
 
-    others(others, most, sampled) {
-      return el("div", { class: "fl-rival fl-rival-others", role: "presentation" },
-        el("span", { class: "fl-rival-rank" }), el("span", { class: "fl-rival-word", text: "all others" }),
-        bars(others.p, sampled ? others.q : null, most, true),
-        el("span", { class: "fl-rival-share", text: format.percent(others.p) }));
+    /** A row that stands for many tokens: name, bars and sum (p null: only the name). */
+    sumRow(name, label, p, q) {
+      return el("div", { class: `fl-rival ${name}` }, el("span", { class: "fl-rival-rank" }), label,
+        p === null ? el("span") : bars(p, q, this.most, true), el("span", { class: "fl-rival-share", text: p === null ? "" : format.percent(p) }));
     }
 
     clicked(event) {
@@ -106,6 +132,7 @@
       if (before) before.setAttribute("aria-selected", "false");
       this.at = j;
       const node = this.box.children[j];
+      if (node.hidden) this.fold(true);
       node.setAttribute("aria-selected", "true");
       node.scrollIntoView({ block: "nearest" });
       this.box.setAttribute("aria-activedescendant", node.id);
@@ -133,5 +160,5 @@
   }
 
   Forklore.Rivals = Rivals;
-  Forklore.rivalBars = { bars, scaleOf };
+  Forklore.rivalBars = { bars, scaleOf, wordNodes };
 })();
