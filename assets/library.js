@@ -81,10 +81,10 @@
       for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
       this.columns = this.columns.filter((name) => this.scores.some((entry) => entry.name === name));
       if (!this.columns.length) this.columns = this.scores.filter((entry) => ["mean_entropy", "perplexity"].includes(entry.name)).map((entry) => entry.name).reverse();
-      const asked = this.foot.root.contains(document.activeElement);
+      const onward = expecting === "more" && this.foot.root.contains(document.activeElement);
       this.draw();
-      // on to the first of the runs that were asked for, also when there are no more to ask for
-      if (asked && expecting === "more") this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
+      // to the first of the new runs: after the last page there is no button to stay at
+      if (onward) this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
       this.say(page, expecting);
     }
 
@@ -173,7 +173,6 @@
     // ---------------------------------------------------------------- keyboard and pointer
 
     run = (uid) => this.rows.find((run) => run.uid === uid);
-
     /** One tab stop for the whole list: only the row the reader is at takes part in tabbing. */
     point(row) {
       if (!row) return;

@@ -92,7 +92,7 @@
     return el("div", { class: "fl-lib-words", role: "cell" },
       el("div", { class: "fl-lib-head" }, link, chips(run)),
       run.title && run.prompt ? exact("p", "fl-lib-prompt", run.prompt, true) : null,
-      run.answer ? exact("p", "fl-lib-answer", run.answer, true) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
+      run.answer ? (run.title || run.prompt ? exact("p", "fl-lib-answer", run.answer, true) : null) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
       run.note ? exact("p", "fl-lib-note", run.note, true) : null,
       el("div", { class: "fl-lib-meta" }, origin(run, titles), tags.length ? el("span", { class: "fl-lib-tags" }, tags) : null, actions(run, acts)));
   }

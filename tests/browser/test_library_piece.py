@@ -113,6 +113,38 @@ def test_a_figure_sorts_in_both_directions_with_missing_ones_last(library: Locat
     expect(rows(library).last).to_contain_text("n/a")
 
 
+def test_the_figure_that_sorts_is_on_show_and_keys_stay_where_they_were(page: Page, library: Locator) -> None:
+    head = library.get_by_role("columnheader", name="Largest entropy")
+    expect(head).to_have_count(0)
+    library.get_by_label("Sort by").select_option("max_entropy")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    expect(rows(library).first.locator(".fl-lib-figure-label")).to_have_text(
+        ["Mean entropy", "Perplexity", "Largest entropy", "Tokens"]
+    )
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    expect(head.get_by_role("button")).to_be_focused()
+    library.get_by_role("button", name="Show 50 more").focus()
+    page.keyboard.press("Enter")
+    expect(rows(library)).to_have_count(100)
+    expect(rows(library).nth(50).locator(".fl-lib-title")).to_be_focused()
+    library.get_by_label("Sort by").select_option("created")
+    expect(head).to_have_count(0)
+
+
+def test_undo_waits_for_the_reader(page: Page, library: Locator) -> None:
+    page.clock.install()
+    page.reload()
+    row = library.locator("[data-uid=run-112]")
+    row.hover()
+    row.get_by_role("button", name=re.compile("^Delete")).click()
+    expect(library.get_by_role("button", name="Undo")).to_be_visible()
+    page.clock.fast_forward(600_000)
+    library.get_by_role("button", name="Undo").click()
+    expect(row).to_have_count(1)
+
+
 def test_hostile_words_are_shown_exactly_and_do_nothing(page: Page, library: Locator) -> None:
     row = library.locator("[data-uid=hostile]")
     expect(row.locator(".fl-lib-title")).to_have_text(HOSTILE.replace("\u202e", "⟨RLO⟩").replace("\u200b", "⟨ZWSP⟩"))
