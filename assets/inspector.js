@@ -92,7 +92,7 @@
       const others = rows(false);
       this.more.replaceChildren(...others);
       this.morePart.hidden = !others.length;
-      this.moreName.textContent = `${others.length} more scores`;
+      this.moreName.textContent = `${others.length} more score${others.length === 1 ? "" : "s"}`;
     }
 
     showDrawn(i) {

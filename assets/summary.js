@@ -3,13 +3,14 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, scale } = Forklore;
+  const { dom, format } = Forklore;
   const { el } = dom;
 
   const REASONS = {
     stop: "The model ended its answer.", length: "It reached the limit of tokens.", stop_string: "It wrote a stop string.", cancelled: "It was stopped.",
     failed: "It failed before its end.", scored: "The text was given and scored.", imported: "The log-probabilities were imported.",
   };
+  const WAYS = { uncertain: "↑ less certain", confident: "↑ more certain", familiar: "↑ more familiar", atypical: "↑ less typical" };
   const KINDS = { generation: "generated here", branch: "a branch of another run", counterfactual: "a counterfactual of another run", import: "imported log-probabilities", scored: "a given text, scored" };
 
   function drawSummary(host, { trace, view }) {
@@ -18,10 +19,10 @@
       return;
     }
     const tiles = (trace.done.summary || []).map((figure) => el("div", { class: "fl-figure", data: { figure: figure.name } },
-      el("dt", { text: figure.label }),
+      el("dt", {}, figure.label, el("span", { class: "fl-figure-way", text: WAYS[figure.direction] || "" })),
       el("dd", { class: `fl-figure-value${format.exists(figure.value) ? "" : " fl-dim"}` }, format.number(format.convert(figure.value, figure.unit, view.state.bits)),
         format.exists(figure.value) && figure.unit ? el("span", { class: "fl-figure-unit", text: format.unitName(figure.unit, view.state.bits) }) : null),
-      el("dd", { class: "fl-figure-means", text: [figure.short, scale.inverted(figure.direction) || figure.direction === "uncertain" ? `(${scale.phrase(figure.direction)})` : ""].filter(Boolean).join(" ") })));
+      el("dd", { class: "fl-figure-means", text: figure.short || "" })));
     host.replaceChildren(tiles.length ? el("dl", { class: "fl-figures" }, tiles) : el("p", { class: "fl-panel-empty", text: "No figures were computed for this run." }));
   }
 
@@ -56,7 +57,7 @@
     const rows = recipeOf(trace);
     const copy = async () => context.say((await dom.copyText(rows.map((row) => row.join(": ")).join("\n") + "\n")) ? "Recipe copied." : "The browser did not allow copying.");
     host.replaceChildren(
-      el("div", { class: "fl-panel-head" }, el("span", { class: "fl-grow" }), dom.button("Copy", copy)),
+      el("div", { class: "fl-panel-head" }, el("span", { class: "fl-panel-count fl-grow", text: "All that is needed to make this run again." }), dom.button("Copy", copy)),
       el("dl", { class: "fl-recipe" }, rows.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { dir: "auto" }, visible(value))))));
   }
 

@@ -212,6 +212,7 @@
       const s = this.header && this.header.settings;
       if (!s) return "";
       const parts = [];
+      if (s.temperature === 0) return "greedy";
       if (s.temperature !== 1) parts.push(`T ${s.temperature}`);
       if (s.top_k) parts.push(`top-k ${s.top_k}`);
       if (s.top_p && s.top_p < 1) parts.push(`top-p ${s.top_p}`);

@@ -98,7 +98,7 @@ def _settings(
                 0, 2, 0.8, step=0.05, label="Temperature", info="0 is greedy", elem_id="temperature"
             )
             top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p", info="1 keeps everything", elem_id="top-p")
-            top_k = gr.Number(None, label="Top-k", info="empty keeps everything", precision=0, elem_id="top-k")
+            top_k = gr.Number(0, label="Top-k", info="0 keeps everything", precision=0, elem_id="top-k")
         with gr.Row():
             tokens = gr.Number(200, label="Most tokens", info=f"up to {bounds.max_new_tokens}", elem_id="tokens")
             seed = gr.Textbox(str(settings.seed), label="Seed", info="same seed, same answer", elem_id="seed")
