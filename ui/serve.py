@@ -41,7 +41,8 @@ def serve(settings: Settings) -> int:
     open_port(page, settings)
     # only now: importing and loading a model beside the start of the page would slow both
     host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
-    print(f"Forklore is at http://{settings.host}:{settings.port}", flush=True)
+    shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"Forklore is at http://{shown_host}:{settings.port}", flush=True)
     page.block_thread()
     store.close()
     return 0

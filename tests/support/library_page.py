@@ -66,6 +66,13 @@ def fill(store: Store) -> None:
     store.runs.add(trace, uid="example", title="An example", status="finished", example=True, **last)
 
 
+def unasked(shelf: Shelf) -> str:
+    """What the page sends when the tab is opened or a file was imported: late, and without the reader's filters."""
+    page = shelf.listing({}, ME, message="Said once.")
+    time.sleep(0.4)
+    return page
+
+
 def build(served: Served) -> gr.Blocks:
     shelf, runs = served.shelf, served.store.runs
 
@@ -93,12 +100,6 @@ def build(served: Served) -> gr.Blocks:
         shelf.restore(asked["uids"], ME)
         return shelf.listing(asked["query"], ME)
 
-    def unasked() -> str:
-        """What the page sends when the tab is opened or a file was imported: late, and without the reader's filters."""
-        page = shelf.listing({}, ME, message="Said once.")
-        time.sleep(0.4)
-        return page
-
     def note(name: str) -> Any:
         def listen(event: gr.EventData) -> None:
             heard(event, name)
@@ -122,7 +123,7 @@ def build(served: Served) -> gr.Blocks:
             getattr(library, name)(note(name), None, None, **QUIET)
         bridge.plot_click(note("plot_click"), None, None, **QUIET)
         demo.load(lambda: shelf.listing({}, ME), None, library, **QUIET)
-        answer.click(unasked, None, library, **QUIET)
+        answer.click(lambda: unasked(shelf), None, library, **QUIET)
         demo.load(
             lambda: plots.runs_at_a_glance(library_view.glance(runs.list(RunQuery("local", limit=200)))),
             None, figure, **QUIET,
