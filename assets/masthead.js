@@ -106,6 +106,7 @@
         const link = make(root, 'a', 'fl-strip-item', example.title);
         link.href = `?run=${encodeURIComponent(example.uid)}`;
         link.title = example.prompt || '';
+        link.dataset.uid = example.uid;
         if (example.uid === current) link.setAttribute('aria-current', 'true');
         link.addEventListener('click', (event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -116,6 +117,13 @@
         });
       }
     };
+    // whatever run is on show now, an example's mark must not outlive it
+    document.addEventListener('fl:select', (event) => {
+      for (const link of root.querySelectorAll('.fl-strip-item')) {
+        if (link.dataset.uid === event.detail.run) link.setAttribute('aria-current', 'true');
+        else link.removeAttribute('aria-current');
+      }
+    });
     watch('value', draw);
     draw();
   };

@@ -10,7 +10,7 @@
   function bound(trace, entry) {
     if (!trace.header || !trace.header.bounds) return "";
     if (/_(high|upper)$|_at_most/.test(entry.name)) return "≤\u00a0";
-    return /entropy|renyi|_(low|lower)$|_at_least/.test(entry.name) ? "≥\u00a0" : "";
+    return /^entropy|_(low|lower)$|_at_least/.test(entry.name) ? "≥\u00a0" : "";
   }
 
   /** The value of a score with its unit, as the reader asked to see it; "n/a" when it does not exist. */

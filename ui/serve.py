@@ -51,6 +51,7 @@ def serve(settings: Settings) -> int:
 def open_port(page: gr.Blocks, settings: Settings) -> None:
     """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
+    head = assets.head()
     try:
         page.launch(
             server_name=settings.host,
@@ -62,7 +63,7 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             ssr_mode=False,
             footer_links=["api"],
             theme=page_theme(),
-            head=assets.head(),
+            head=head,
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
             prevent_thread_lock=True,

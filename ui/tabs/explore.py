@@ -76,7 +76,7 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 lines=4, max_lines=14, elem_id="import-text",
             )  # fmt: skip
             with gr.Row():
-                upload = gr.File(label="or a file", file_types=[".json", ".jsonl"], elem_id="import-file", height=90)
+                upload = gr.File(label="or a file", file_types=[".json", ".jsonl"], elem_id="import-file", height=120)
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
