@@ -247,6 +247,8 @@ def hottest_headline(trace: Trace) -> Headline:
     )
     many = int(np.count_nonzero(trace.topk_logprobs[at] >= math.log(0.01)))
     tokens = "1 token" if many == 1 else f"{many} tokens"
+    if many == len(known):  # the list ends before the one per cent does
+        tokens = f"at least {tokens}"
     return Headline(f"{place} the model was most torn: {choice}, and {tokens} had more than 1 %.", at)
 
 
