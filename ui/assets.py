@@ -20,7 +20,7 @@ PAGE = (
     "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
 )  # fmt: skip
-INSTRUMENT_STYLES = ("theme", "explorer")
+INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels")
 PAGE_STYLES = ("page", "library", "compare", "methods", "glance")
 
 

@@ -66,6 +66,27 @@ def test_a_first_visitor_sees_a_finished_example_with_its_hottest_token_selected
     assert page.locator(".fl-inspector").inner_text().strip()
 
 
+def test_the_instrument_is_dressed_as_text_beside_an_inspector(page: Page, app: AppServer) -> None:
+    """Every part keeps its style: a style sheet that is not served leaves a bare list of words."""
+    open_page(page, app)
+    dressed = page.evaluate(
+        """() => {
+          const style = (name) => getComputedStyle(document.querySelector(name));
+          const box = (name) => document.querySelector(name).getBoundingClientRect();
+          return {
+            tint: style('.fl-pinned > .fl-w').backgroundColor, pin: style('.fl-pinned > .fl-w').outlineStyle,
+            prose: style('.fl-prose').whiteSpace, beside: box('.fl-inspector').left >= box('.fl-reading').right,
+            stays: style('.fl-inspector').position, bar: box('.fl-inspector .fl-bar-p').height,
+            tip: style('.fl-tip').position, panel: style('.fl-panel').borderTopStyle,
+          };
+        }"""
+    )
+    assert dressed.pop("tint") != "rgba(0, 0, 0, 0)"
+    assert dressed == {
+        "pin": "solid", "prose": "pre-wrap", "beside": True, "stays": "sticky", "bar": 8, "tip": "fixed", "panel": "solid",
+    }  # fmt: skip
+
+
 def test_ask_stop_and_come_back(page: Page, app: AppServer) -> None:
     open_page(page, app)
     wait_for_model(page)
