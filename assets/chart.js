@@ -91,7 +91,7 @@
         text(plan.left - 8, y + 4, format.number(tick, 3), { "text-anchor": "end", "font-variant-numeric": "tabular-nums" }));
     }
     const label = svg("text", { x: plan.left, y: panel.top - 9, "font-size": 12, "font-family": palette.sans, fill: palette.ink },
-      svg("tspan", { "font-weight": 600, text: panel.entry.label }), svg("tspan", { fill: palette.soft, dx: 6, text: [unit, ({ "≥": "lower bounds", "≤": "upper bounds" })[readout.bound(trace, panel.entry)[0]]].filter(Boolean).join(", ") }));
+      svg("tspan", { "font-weight": 600, text: panel.entry.label }), svg("tspan", { fill: palette.soft, dx: 6, text: [unit, ({ "≥": "lower bounds", "≤": "upper bounds" })[readout.bound(panel.entry)[0]]].filter(Boolean).join(", ") }));
     group.append(label);
     for (const points of runs(trace, plan, panel)) {
       const [first, last] = [points[0][0], points[points.length - 1][0]];

@@ -9,8 +9,8 @@
 
   /** Head and rows of the whole run in plain numbers (nats): what copying and saving give. */
   function rowsOf(trace) {
-    const head = ["token", "piece", "id", "rank", ...trace.scores.map((entry) => (entry.unit ? `${entry.name} (${entry.unit})` : entry.name)), "mass of all others"];
-    const rows = trace.tokens.map((token, i) => [i + 1, token.t, token.id, trace.rank(i), ...trace.scores.map((entry) => trace.value(i, entry.name)), token.r ?? null]);
+    const head = ["token", "piece", ...(trace.hasIds ? ["id"] : []), ...trace.scores.map((entry) => (entry.unit ? `${entry.name} (${entry.unit})` : entry.name)), "mass of all others"];
+    const rows = trace.tokens.map((token, i) => [i + 1, token.t, ...(trace.hasIds ? [token.id] : []), ...trace.scores.map((entry) => trace.value(i, entry.name)), token.r ?? null]);
     return [head, ...rows];
   }
 
@@ -44,7 +44,7 @@
 
     columns() {
       const { trace } = this.context;
-      return [{ name: "#", label: "#" }, { name: "piece", label: "Token" }, { name: "id", label: "id" }, ...trace.scores.map((entry) => ({ name: entry.name, label: entry.label, entry }))];
+      return [{ name: "#", label: "#" }, { name: "piece", label: "Token" }, ...(trace.hasIds ? [{ name: "id", label: "id" }] : []), ...trace.scores.map((entry) => ({ name: entry.name, label: entry.label, entry }))];
     }
 
     update(change) {

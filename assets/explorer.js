@@ -5,14 +5,15 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { dom, format, readout, controls, observable } = Forklore;
   const { el } = dom;
-  const NOWHERE = { cursor: -1, pinned: -1, hover: -1, span: null, anchor: -1 };
+  // soft: the pin was set by the run itself and gives way to wherever the reader goes
+  const NOWHERE = { cursor: -1, pinned: -1, soft: false, hover: -1, span: null, anchor: -1 };
   const TIP_DELAY = 140;
 
   class Explorer {
     constructor({ element, props, watch, trigger }) {
       Object.assign(this, { props, trigger });
       this.trace = new Forklore.Trace();
-      this.kept = Forklore.recall({ score: "entropy", bits: false, ramp: "heat", share: 0.2 });
+      this.kept = Forklore.recall({ score: "", bits: false, ramp: "heat", share: 0.2 });
       this.view = observable(this.kept);
       this.place = observable(NOWHERE);
       this.hot = new Uint8Array(0);
@@ -76,11 +77,14 @@
       this.arrive();
     }
 
-    /** The score the reader prefers where this run has it, otherwise the run's first. */
+    /** The score the reader chose where this run has it, otherwise the one the run is told by, otherwise entropy or its first. */
     chooseScore() {
       if (!this.trace.scores.length) return;
-      const wanted = this.trace.score(this.kept.score) ? this.kept.score : this.trace.scores[0].name;
-      if (this.view.state.score !== wanted) this.view.set({ score: wanted });
+      const wanted = [this.kept.score, this.trace.header.score, "entropy"].find((name) => name && this.trace.score(name)) || this.trace.scores[0].name;
+      if (this.view.state.score === wanted) return;
+      this.choosing = true;
+      this.view.set({ score: wanted });
+      this.choosing = false;
     }
 
     rank() {
@@ -98,12 +102,12 @@
       this.arrived = true;
       const asked = this.trace.header.select;
       const { pinned, cursor } = this.place.state;
-      if (pinned < 0 && cursor < 0 && Number.isInteger(asked) && this.trace.tokens[asked]) this.select(asked, false);
+      if (pinned < 0 && cursor < 0 && Number.isInteger(asked) && this.trace.tokens[asked]) this.place.set({ pinned: asked, soft: true });
       this.address();
     }
 
     select(i, reveal = true) {
-      this.place.set({ pinned: i, span: null });
+      this.place.set({ pinned: i, soft: false, span: null });
       if (reveal) this.prose.reveal(i);
     }
 
@@ -133,8 +137,7 @@
       if (changed.has("score") || changed.has("share")) this.prose.paint();
       this.tip.hide();
       this.frame({ view: true });
-      if (changed.has("score") && this.trace.score(this.kept.score) === null) return;
-      this.kept = { ...this.view.state };
+      this.kept = { ...this.view.state, score: changed.has("score") && !this.choosing ? this.view.state.score : this.kept.score };
       Forklore.remember(this.kept);
     }
 
@@ -153,7 +156,8 @@
 
     /** The token the inspector shows: the pinned one, else the one under the pointer, else the cursor's. */
     subject() {
-      const { pinned, hover, cursor } = this.place.state;
+      const { pinned, soft, hover, cursor } = this.place.state;
+      if (soft && hover >= 0) return hover;
       return pinned >= 0 ? pinned : hover >= 0 ? hover : cursor;
     }
     /** The token the reader is at right now. */
@@ -170,7 +174,8 @@
     }
 
     moveTo(i) {
-      this.place.set({ cursor: i, span: null, anchor: -1 });
+      const { pinned, soft } = this.place.state;
+      this.place.set({ cursor: i, span: null, anchor: -1, pinned: soft ? -1 : pinned, soft: false });
       this.prose.reveal(i, { page: true });
       this.tip.show(i);
     }
@@ -194,7 +199,7 @@
     /** Pins a token into the inspector and tells the page; how: "click", "key", "chart" or "table". */
     pin(i, how) {
       if (!this.trace.tokens[i]) return;
-      this.place.set({ pinned: i, cursor: i, span: null, anchor: -1 });
+      this.place.set({ pinned: i, soft: false, cursor: i, span: null, anchor: -1 });
       this.prose.reveal(i, { page: how === "key" });
       if (how !== "click") this.tip.hide();
       this.say(`Pinned ${this.spoken(i)}`);
@@ -215,7 +220,7 @@
       if (!this.help.hidden) return this.toggleHelp();
       this.tip.hide();
       if (this.place.state.span) this.place.set({ span: null, anchor: -1 });
-      else if (this.place.state.pinned >= 0) this.place.set({ pinned: -1 });
+      else if (this.place.state.pinned >= 0) this.place.set({ pinned: -1, soft: false });
     }
 
     hideTip() {

@@ -8,7 +8,7 @@
 
   const DRAWN = [
     ["row", "Noise row", "which row of the seed's noise decided here"],
-    ["margin", "Margin", "lead over the runner-up with the noise counted in; below 0.001 another machine may differ"],
+    ["margin", "Race margin", "lead over the runner-up with the noise counted in; below 0.001 another machine may differ"],
     ["runnerUp", "Runner-up", "what would have come had this token not been possible"],
     ["luck", "Luck", "the noise this token got; 0.6 on average, above 5 is rare"],
     ["support", "Choice", "tokens left after truncation"],
@@ -60,7 +60,7 @@
         if (this.shown >= 0 || force) this.clear();
         return;
       }
-      this.pin.hidden = place.state.pinned !== i;
+      this.pin.hidden = place.state.pinned !== i || place.state.soft;
       this.showSpan();
       if (this.shown === i && !force) return;
       const moved = this.shown !== i;
@@ -78,8 +78,8 @@
       const token = trace.tokens[i];
       this.piece.replaceChildren(el("bdi", { text: trace.label(i) }));
       const rank = trace.rank(i);
-      const parts = [`token ${format.count(i + 1)} of ${format.count(trace.length)}`, `id ${token.id}`];
-      if (rank !== null) parts.push(rank === 1 ? "the model's first choice" : `its choice no. ${format.count(rank)}`);
+      const parts = [`token ${format.count(i + 1)} of ${format.count(trace.length)}`, ...(trace.hasIds ? [`id ${token.id}`] : [])];
+      if (rank !== null) parts.push(rank === 1 ? "the model's first choice" : `${format.count(rank - 1)} more likely`);
       if (token.c) parts.push("control token");
       else if (token.x) parts.push(`bytes ${token.x}`);
       this.sub.textContent = parts.join(" · ");
@@ -137,12 +137,12 @@
     numbers(i) {
       const { trace } = this.context;
       const token = trace.tokens[i];
-      const rows = [["token", i + 1], ["piece", token.t], ["id", token.id], ["rank", trace.rank(i)]];
+      const rows = [["token", i + 1], ["piece", token.t], ...(trace.hasIds ? [["id", token.id]] : [])];
       for (const entry of trace.scores) rows.push([entry.unit ? `${entry.name} (${entry.unit})` : entry.name, trace.value(i, entry.name)]);
-      rows.push([], ["alternative", "id", "model", "sampled from", "log-probability"]);
+      rows.push([], ["alternative", ...(trace.hasIds ? ["id"] : []), "model", "sampled from", "log-probability"]);
       const { rows: rivals, others } = trace.rivals(i);
-      for (const row of rivals) rows.push([trace.words.get(row.id) ?? "", row.id, row.p, row.q, row.logprob]);
-      rows.push(["all others", null, others.p, others.q, null]);
+      for (const row of rivals) rows.push([trace.words.get(row.id) ?? "", ...(trace.hasIds ? [row.id] : []), row.p, row.q, row.logprob]);
+      rows.push(["all others", ...(trace.hasIds ? [null] : []), others.p, others.q, null]);
       return format.tsv(rows);
     }
 

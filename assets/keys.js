@@ -25,7 +25,22 @@
     }
   }
 
-  /** Listens on the text of one instrument. */
+  /** Whether nothing else has the keyboard: n, p and ? then work without a step into the text first. */
+  function keyboardIsFree(root) {
+    const at = document.activeElement;
+    return root.isConnected && root.offsetParent !== null && (!at || at === document.body || root.contains(at));
+  }
+
+  /** n, p, Escape and ?; true when the key was one of them. */
+  function shortcut(key, context) {
+    if (key === "n" || key === "p") context.jump(key === "n" ? 1 : -1);
+    else if (key === "Escape") context.letGo();
+    else if (key === "?") context.toggleHelp();
+    else return false;
+    return true;
+  }
+
+  /** Listens on the text of one instrument, and for the shortcuts wherever the keyboard is free. */
   function attachKeys(context) {
     const { prose, place } = context;
     prose.box.addEventListener("keydown", (event) => {
@@ -35,12 +50,15 @@
         if (event.shiftKey) context.extendTo(target);
         else context.moveTo(target);
       } else if (event.key === "Enter" || event.key === " ") context.pin(place.state.cursor, "key");
-      else if (event.key === "n" || event.key === "p") context.jump(event.key === "n" ? 1 : -1);
-      else if (event.key === "Escape") context.letGo();
-      else if (event.key === "?") context.toggleHelp();
-      else return;
+      else if (!shortcut(event.key, context)) return;
       event.preventDefault();
       event.stopPropagation();
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.defaultPrevented || dom.keyTaken(event) || !context.trace.length || !keyboardIsFree(context.root)) return;
+      if (event.key === "Escape" || !shortcut(event.key, context)) return;
+      if (event.key !== "?") prose.box.focus({ preventScroll: true });
+      event.preventDefault();
     });
     prose.box.addEventListener("focus", () => {
       if (place.state.cursor < 0 && context.trace.length && prose.box.matches(":focus-visible")) {

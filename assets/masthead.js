@@ -92,6 +92,8 @@
     draw();
   };
 
+  const ABOUT = 'See where a language model could have said something else: every token with its uncertainty, its rivals and how it was drawn.';
+
   Forklore.mountExampleStrip = ({ element, props, watch, trigger }) => {
     const root = element.querySelector('.fl-piece');
     root.classList.add('fl-strip');
@@ -101,6 +103,7 @@
       const { examples = [], current = '' } = parse(props.value, {});
       root.replaceChildren();
       root.hidden = examples.length === 0;
+      make(root, 'p', 'fl-strip-about', ABOUT);
       if (examples.length) make(root, 'span', 'fl-strip-label', 'Examples');
       for (const example of examples) {
         const link = make(root, 'a', 'fl-strip-item', example.title);

@@ -6,12 +6,8 @@
   const { dom, format, scale } = Forklore;
   const { el } = dom;
 
-  /** "≥ " or "≤ " before values that are bounds, because the run's source gave only its top log-probabilities. */
-  function bound(trace, entry) {
-    if (!trace.header || !trace.header.bounds) return "";
-    if (/_(high|upper)$|_at_most/.test(entry.name)) return "≤\u00a0";
-    return /^entropy|_(low|lower)$|_at_least/.test(entry.name) ? "≥\u00a0" : "";
-  }
+  /** "≥ " or "≤ " before a value, or a figure of the run, that is a bound: its source gave only the top log-probabilities. */
+  const bound = (entry) => ({ lower: "≥\u00a0", upper: "≤\u00a0" })[entry.bound] || "";
 
   /** The value of a score with its unit, as the reader asked to see it; "n/a" when it does not exist. */
   function valueText(trace, entry, value, bits, withUnit = true) {
@@ -19,12 +15,12 @@
     if (scale.isClass(entry)) return (entry.classes || [])[value] || `class ${value}`;
     if (entry.direction === "flag") return value ? "yes" : "no";
     const shown = withUnit ? format.quantity(value, entry.unit, bits) : format.number(format.convert(value, entry.unit, bits));
-    return bound(trace, entry) + shown;
+    return bound(entry) + shown;
   }
 
   const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] || "th"}`;
   /** "higher than 96 % of this run" */
-  const placeText = (share) => (share === null ? "" : `higher than ${Math.round(share * 100)} % of this run`);
+  const placeText = (share) => (share === null ? "" : `higher than ${Math.min(99, Math.round(share * 100))} % of this run`);
   const percentileText = (share) => (share === null ? "" : `${ordinal(Math.round(share * 100))} percentile`);
 
   /** A table row: label, place within the run, value. */

@@ -99,7 +99,7 @@
         role: "option", id: `${this.prefix}-${j}`, "aria-selected": "false", "aria-label": spoken(trace.word(row.id), row),
         title: row.cut ? "Cut off by top-k or top-p before sampling" : undefined, data: { row: j },
       },
-      el("span", { class: "fl-rival-rank", text: row.rank === null ? "" : String(row.rank) }),
+      el("span", { class: "fl-rival-rank", text: row.rank === null ? "" : row.rank > 99 ? "…" : String(row.rank), title: row.rank > 99 ? `the ${format.count(row.rank)}th choice` : undefined }),
       el("bdi", { class: "fl-rival-word" }, wordNodes(word)),
       bars(row.p, this.doubled ? row.q : null, this.most, false),
       el("span", { class: "fl-rival-share", text: format.percent(row.p) }));
@@ -142,7 +142,7 @@
     sentence(row) {
       const { trace } = this.context;
       const own = this.rows.find((other) => other.drawn);
-      const parts = [`id ${row.id}`, `log-probability ${format.number(row.logprob)}`];
+      const parts = [...(trace.hasIds ? [`id ${row.id}`] : []), `log-probability ${format.number(row.logprob)}`];
       if (row.cut) parts.push("cut off before sampling");
       else if (row.q !== null) parts.push(`drawn from ${format.percent(row.q)}`);
       if (own && own !== row && own.p > 0 && row.p > 0) {

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format } = Forklore;
+  const { dom, format, readout } = Forklore;
   const { el } = dom;
 
   const REASONS = {
@@ -18,12 +18,22 @@
       host.replaceChildren(el("p", { class: "fl-panel-empty", text: trace.length ? "The figures of the run appear when it ends." : "The figures of a run appear here." }));
       return;
     }
-    const tiles = (trace.done.summary || []).map((figure) => el("div", { class: "fl-figure", data: { figure: figure.name } },
+    const figures = trace.done.summary || [];
+    if (!figures.length) return host.replaceChildren(el("p", { class: "fl-panel-empty", text: "No figures were computed for this run." }));
+    const tiles = (group) => el("dl", { class: "fl-figures" }, figures.filter((figure) => (figure.group === "main") === group).map((figure) => tile(figure, view.state.bits)));
+    const open = host.querySelector("details")?.open || false;
+    const rest = figures.filter((figure) => figure.group !== "main").length;
+    host.replaceChildren(tiles(true));
+    if (rest) host.append(el("details", { class: "fl-fold fl-more-figures", open }, el("summary", { text: `${rest} more figures` }), tiles(false)));
+  }
+
+  function tile(figure, bits) {
+    const exists = format.exists(figure.value);
+    return el("div", { class: "fl-figure", data: { figure: figure.name } },
       el("dt", {}, figure.label, el("span", { class: "fl-figure-way", text: WAYS[figure.direction] || "" })),
-      el("dd", { class: `fl-figure-value${format.exists(figure.value) ? "" : " fl-dim"}` }, format.number(format.convert(figure.value, figure.unit, view.state.bits)),
-        format.exists(figure.value) && figure.unit ? el("span", { class: "fl-figure-unit", text: format.unitName(figure.unit, view.state.bits) }) : null),
-      el("dd", { class: "fl-figure-means", text: figure.short || "" })));
-    host.replaceChildren(tiles.length ? el("dl", { class: "fl-figures" }, tiles) : el("p", { class: "fl-panel-empty", text: "No figures were computed for this run." }));
+      el("dd", { class: `fl-figure-value${exists ? "" : " fl-dim"}` }, (exists ? readout.bound(figure) : "") + format.number(format.convert(figure.value, figure.unit, bits)),
+        exists && figure.unit ? el("span", { class: "fl-figure-unit", text: format.unitName(figure.unit, bits) }) : null),
+      el("dd", { class: "fl-figure-means", text: figure.short || "" }));
   }
 
   /** [[name, value]] of everything that made the run; values are text, empty ones are left out. */
@@ -32,8 +42,8 @@
     const m = header.model || {};
     const s = header.settings;
     const rows = [
-      ["Run", Forklore.isLiveRun(trace.run) ? "not stored" : trace.run], ["Title", header.title], ["What it is", KINDS[header.kind] || header.kind], ["Made", format.date(header.created)],
-      ["Model", m.name], ["Weights", [m.repo, m.revision].filter(Boolean).join(" @ ")], ["Precision", [m.quantization && m.quantization !== "none" ? m.quantization : "", m.dtype].filter(Boolean).join(", ")], ["Device", m.device],
+      ["Run", Forklore.isLiveRun(trace.run) ? "not stored" : trace.run], ["Title", header.title], ["What it is", KINDS[header.kind] || header.kind], ["Made", header.example ? "for this project, with which it ships" : format.date(header.created)],
+      ["Model", trace.modelTitle], ["Weights", [m.repo, m.revision].filter(Boolean).join(" @ ")], ["Precision", [m.quantization && m.quantization !== "none" ? m.quantization : "", m.dtype].filter(Boolean).join(", ")], ["Device", m.device],
     ];
     if (s) {
       rows.push(["Temperature", s.temperature === 0 ? "0 (greedy)" : String(s.temperature)], ["Top-k", s.top_k ? String(s.top_k) : "off"], ["Top-p", s.top_p && s.top_p < 1 ? String(s.top_p) : "off"],

@@ -39,7 +39,7 @@
       const lines = rows.slice(0, TOP).map((row) => el("div", { class: `fl-tip-row${row.drawn ? " fl-rival-drawn" : ""}` },
         el("bdi", { class: "fl-rival-word" }, rivalBars.wordNodes(trace.word(row.id, true))), rivalBars.bars(row.p, null, most), el("span", { class: "fl-rival-share", text: format.percent(row.p) })));
       this.root.replaceChildren(
-        el("div", { class: "fl-tip-head" }, el("bdi", { class: "fl-tip-piece", text: trace.label(i) }), el("span", { text: `id ${token.id}` })),
+        el("div", { class: "fl-tip-head" }, el("bdi", { class: "fl-tip-piece", text: trace.label(i) }), el("span", { text: trace.hasIds ? `id ${token.id}` : "" })),
         entry ? el("div", { class: "fl-tip-score" }, el("span", { text: entry.label }), el("b", { text: readout.valueText(trace, entry, trace.value(i, entry.name), view.state.bits) })) : "",
         ...lines);
       this.root.hidden = false;

@@ -90,11 +90,14 @@
       }
       const [low, high] = scale.range(entry, typeof entry.high === "number" ? undefined : trace.largest(entry.name));
       const flag = entry.direction === "flag";
-      const end = (value, withUnit) => (flag ? (value ? "yes" : "no") : format.number(format.convert(value, entry.unit, view.state.bits), 2) + (withUnit && entry.unit ? `\u00a0${format.unitName(entry.unit, view.state.bits)}` : ""));
       const [cold, hot] = scale.inverted(entry.direction) ? [high, low] : [low, high];
+      // a tint says no more than "this or beyond" where values of the run lie past the ramp's end
+      const beyond = !flag && (hot === high ? trace.largest(entry.name) > high * (1 + 1e-9) : trace.sorted(entry.name)[0] < low);
+      const end = (value, more = "", unit = "") => (flag ? (value ? "yes" : "no") : format.number(format.convert(value, entry.unit, view.state.bits), 2) + more + (unit && `\u00a0${format.unitName(unit, view.state.bits)}`));
+      const hotEnd = beyond && hot === low ? `≤\u00a0${end(hot, "", entry.unit)}` : end(hot, beyond ? "+" : "", entry.unit);
       this.legend.replaceChildren(
-        el("span", { class: "fl-legend-end", text: end(cold, false) }), el("i", { class: "fl-ramp-bar", "aria-hidden": "true", style: { background: scale.gradient(view.state.ramp) } }),
-        el("span", { class: "fl-legend-end", text: end(hot, true) }), el("span", { class: "fl-legend-phrase", text: scale.phrase(entry.direction) }));
+        el("span", { class: "fl-legend-end", text: end(cold) }), el("i", { class: "fl-ramp-bar", "aria-hidden": "true", style: { background: scale.gradient(view.state.ramp) } }),
+        el("span", { class: "fl-legend-end", text: hotEnd }), el("span", { class: "fl-legend-phrase", text: scale.phrase(entry.direction) }));
     }
 
     showMarks(entry) {

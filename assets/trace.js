@@ -190,6 +190,17 @@
       return text === undefined ? `id ${id}` : format.label(text, keepSpace);
     }
 
+    /** Whether token ids are the model's own; an API reports texts only, and ids made up for them mean nothing. */
+    get hasIds() {
+      return Boolean(this.header) && this.header.kind !== "import";
+    }
+
+    /** The model as people call it. */
+    get modelTitle() {
+      const m = (this.header && this.header.model) || {};
+      return m.title || m.name || "";
+    }
+
     /** 1 for the most likely token; null where neither the list nor the scores say. */
     rank(i) {
       const token = this.tokens[i];

@@ -37,6 +37,12 @@ class CatalogueEntry:
     file: str | None = None
 
 
+def model_title(name: str, path: Path = CATALOGUE_FILE) -> str:
+    """What people call a model: its title in the catalogue, otherwise its own name (a folder, a hub id)."""
+    entry = read_catalogue(path).get(name)
+    return entry.title if entry else name
+
+
 def read_catalogue(path: Path = CATALOGUE_FILE) -> dict[str, CatalogueEntry]:
     """Name -> entry, in the file's order. Raises ValueError or TypeError for a file that is not a catalogue."""
     with path.open("rb") as file:

@@ -85,6 +85,16 @@ BOUND_SCORES: Mapping[str, TokenScore] = {
     )
 }  # fmt: skip
 
+# Which figures of an imported run are bounds, and of which side; all others are what the API reported.
+BOUND_SIDES: Mapping[str, str] = {
+    "entropy": "lower", "entropy_upper": "upper", "mean_entropy": "lower", "max_entropy": "lower"
+}  # fmt: skip
+
+
+def knows_bounds_only(trace: Trace) -> bool:
+    """Whether a run's source reported only the most likely tokens, so that sums over the vocabulary are bounds."""
+    return any(name in BOUND_SCORES for name in trace.scores)
+
 
 @dataclass
 class _Vocabulary:

@@ -23,6 +23,7 @@ from engine.types import FinishReason, GenerationRequest, Kind, Step, Trace
 from storage.database import Store
 from ui import views
 from ui.access import Viewer
+from ui.headlines import first_words, headline_of
 from ui.turns import Ticket, Turnstile
 
 FRAME_SECONDS = 0.15
@@ -127,9 +128,7 @@ class Workbench:
             tags=head.tags,
             note=head.note,
         )
-        return views.run_document(
-            stored.trace, identity, status=head.status, headline=views.hottest_headline(stored.trace)
-        )
+        return views.run_document(stored.trace, identity, status=head.status, headline=headline_of(stored.trace))
 
     def keep(self, trace: Trace, viewer: Viewer) -> str:
         """Store a run in one transaction and return its uid."""
@@ -203,7 +202,7 @@ class Workbench:
             trace,
             identity,
             status=STATUS[trace.finish_reason],
-            headline=views.hottest_headline(trace),
+            headline=headline_of(trace),
             problem=problem,
         )
 
@@ -229,6 +228,7 @@ class LiveDocument:
             model=model.card,
             settings=job.settings,
             score_names=self._names,
+            headline=first_words(job.kind),
             notes=job.notes,
         )
 

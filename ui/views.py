@@ -12,24 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from engine import run_scores, token_scores
-from engine.logprob_import import BOUND_SCORES
+from engine.catalogue import model_title
+from engine.logprob_import import BOUND_SCORES, BOUND_SIDES, knows_bounds_only
 from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.records import RunHeader
+from ui.headlines import Headline
 
 LIVE_ALTERNATIVES = 5
 REPLACEMENT = "\ufffd"
-
-
-@dataclass(frozen=True)
-class Headline:
-    """What is said above a run and which token is selected first (None: the reader chooses)."""
-
-    sentence: str = ""
-    select: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,21 +73,21 @@ def header_line(
             "remark": identity.note,
             "prompt": prompt,
             "system": system,
-            "model": {
-                key: getattr(model, key) for key in ("name", "repo", "revision", "quantization", "dtype", "device")
-            },
+            "model": {"title": model_title(model.name)}
+            | {key: getattr(model, key) for key in ("name", "repo", "revision", "quantization", "dtype", "device")},
             "settings": _settings(settings),
             "bounds": bounds,
-            "scores": [score_entry(name) for name in score_names],
+            "scores": [score_entry(name, bounds=bounds) for name in score_names],
             "note": headline.sentence,
             "select": headline.select,
+            "score": headline.score,
             "notes": list(notes),
         }
     )
 
 
-def score_entry(name: str) -> dict[str, Any]:
-    """What legend, switch and table need to know of one token score."""
+def score_entry(name: str, *, bounds: bool = False) -> dict[str, Any]:
+    """What legend, switch and table need to know of one token score; bounds: its run knows only the top tokens."""
     score = BOUND_SCORES.get(name) or token_scores.score_named(name)
     return {
         "name": score.name,
@@ -109,6 +101,7 @@ def score_entry(name: str) -> dict[str, Any]:
         "definition": score.definition,
         "group": score.group,
         "classes": list(score.classes),
+        "bound": BOUND_SIDES.get(name, "") if bounds else "",
     }
 
 
@@ -155,6 +148,7 @@ def run_document(
     names = list(trace.scores)
     lines = TokenLines(trace.token_bytes, trace.special_ids)
     columns = [trace.scores[name] for name in names]
+    bounds = knows_bounds_only(trace)
     parts = [
         header_line(
             identity,
@@ -163,7 +157,7 @@ def run_document(
             model=trace.model,
             settings=trace.settings,
             score_names=names,
-            bounds=any(name in BOUND_SCORES for name in names),
+            bounds=bounds,
             headline=headline,
             notes=trace.notes,
         )
@@ -181,14 +175,13 @@ def run_document(
                 _draw(trace, i),
             )
         )
-    parts.append(
-        done_line(identity.uid, status, trace.finish_reason, trace.seconds, run_scores.compute(trace), problem)
-    )
+    summary = [summary_entry(name, value, bounds=bounds) for name, value in run_scores.compute(trace).items()]
+    parts.append(done_line(identity.uid, status, trace.finish_reason, trace.seconds, summary, problem))
     return "".join(parts)
 
 
 def done_line(
-    uid: str, status: str, reason: str, seconds: float, summary: Mapping[str, float], problem: str = ""
+    uid: str, status: str, reason: str, seconds: float, summary: Sequence[Mapping[str, Any]], problem: str = ""
 ) -> str:
     """Closes a run: how it ended and its figures; a figure that does not exist is null."""
     return _line(
@@ -198,14 +191,14 @@ def done_line(
             "status": status,
             "reason": reason,
             "seconds": number(seconds),
-            "summary": [summary_entry(name, value) for name, value in summary.items()],
+            "summary": list(summary),
             "problem": problem,
         }
     )
 
 
-def summary_entry(name: str, value: float) -> dict[str, Any]:
-    """One run-level figure with what it means."""
+def summary_entry(name: str, value: float, *, bounds: bool = False) -> dict[str, Any]:
+    """One run-level figure with what it means and, where only bounds are known, of which side it is one."""
     score = run_scores.REGISTRY[name]
     return {
         "name": name,
@@ -214,62 +207,9 @@ def summary_entry(name: str, value: float) -> dict[str, Any]:
         "unit": score.unit,
         "direction": score.direction,
         "short": score.short,
+        "group": score.group,
+        "bound": BOUND_SIDES.get(name, "") if bounds else "",
     }
-
-
-def hottest_headline(trace: Trace) -> Headline:
-    """Select the token where the model was most torn (highest entropy) and say in one sentence what is seen there."""
-    entropy = trace.scores.get("entropy")
-    speakable = [
-        bool(piece.strip()) and int(token_id) not in trace.special_ids
-        for piece, token_id in zip(trace.pieces, trace.token_ids, strict=True)
-    ]
-    if entropy is None or not any(speakable):
-        return Headline()
-    open_choices = np.where(speakable & np.isfinite(entropy), entropy, -np.inf)
-    at = int(np.argmax(open_choices))
-    if not np.isfinite(open_choices[at]):
-        return Headline()
-    known = [j for j in range(trace.topk_ids.shape[1]) if trace.topk_ids[at, j] >= 0]
-    rival = next((j for j in known if trace.topk_ids[at, j] != trace.token_ids[at]), None)
-    if rival is None:
-        return Headline(select=at)
-    other = display_text(trace.token_bytes[int(trace.topk_ids[at, rival])]).strip() or "␣"
-    chosen = percent(math.exp(-float(trace.scores["surprisal"][at])))
-    against = percent(math.exp(float(trace.topk_logprobs[at, rival])))
-    piece, word = trace.pieces[at].strip(), word_around(trace.pieces, at)
-    place = f"At “{piece}”" + (f" in “{word}”" if word != piece else "")
-    first = trace.scores.get("rank", np.zeros(len(trace)))[at] == 0
-    choice = (
-        f"{chosen} for “{piece}”, {against} for “{other}”"
-        if first
-        else f"its first choice was “{other}” with {against}, “{piece}” had {chosen}"
-    )
-    many = int(np.count_nonzero(trace.topk_logprobs[at] >= math.log(0.01)))
-    tokens = "1 token" if many == 1 else f"{many} tokens"
-    if many == len(known):  # the list ends before the one per cent does
-        tokens = f"at least {tokens}"
-    return Headline(f"{place} the model was most torn: {choice}, and {tokens} had more than 1 %.", at)
-
-
-def word_around(pieces: Sequence[str], at: int) -> str:
-    """The word that a token is part of, at most 40 characters of it."""
-    start = at
-    while start > 0 and not pieces[start][:1].isspace() and not pieces[start - 1][-1:].isspace():
-        start -= 1
-    end = at + 1
-    while end < len(pieces) and not pieces[end][:1].isspace():
-        end += 1
-    words = "".join(pieces[start:end]).split()
-    return (words[0] if len(words) == 1 else pieces[at].strip())[:40].rstrip(".,;:!?")
-
-
-def percent(probability: float) -> str:
-    """A probability as people write it: 41 %, 0.3 %, under 0.01 %."""
-    share = 100 * probability
-    if share < 0.01:
-        return "under 0.01 %"
-    return f"{share:.0f} %" if share >= 1 else f"{share:.1g} %"
 
 
 def example_strip(examples: Sequence[RunHeader], current: str) -> str:

@@ -83,7 +83,8 @@ def test_the_instrument_is_dressed_as_text_beside_an_inspector(page: Page, app: 
     )
     assert dressed.pop("tint") != "rgba(0, 0, 0, 0)"
     assert dressed == {
-        "pin": "solid", "prose": "pre-wrap", "beside": True, "stays": "sticky", "bar": 8, "tip": "fixed", "panel": "solid",
+        "pin": "solid", "prose": "pre-wrap", "beside": True, "stays": "sticky", "bar": 8, "tip": "fixed",
+        "panel": "solid",
     }  # fmt: skip
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from engine.generate import run
+from engine.logprob_import import parse
 from engine.types import GenerationRequest
 from ui import views
+from ui.headlines import Headline, headline_of
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_bytes_of_unfinished_characters_are_shown_in_hex(tiny):
 
 
 def test_the_headline_names_the_most_open_choice(trace):
-    headline = views.hottest_headline(trace)
+    headline = headline_of(trace)
     assert headline.select is not None and "most torn" in headline.sentence
     speakable = [
         i for i, p in enumerate(trace.pieces) if p.strip() and int(trace.token_ids[i]) not in trace.special_ids
@@ -71,11 +73,38 @@ def test_the_headline_names_the_most_open_choice(trace):
     assert trace.scores["entropy"][headline.select] == max(trace.scores["entropy"][i] for i in speakable)
 
 
+def test_a_given_text_is_told_by_what_surprised_the_model_and_tinted_by_it(tiny):
+    from engine.scoring import score_text
+
+    scored = score_text(tiny, "Hi", "there stands a word")
+    headline = headline_of(scored)
+    assert headline.score == "surprisal" and "surprise" in headline.sentence
+    speakable = [i for i, piece in enumerate(scored.pieces) if piece.strip()]
+    assert scored.scores["surprisal"][headline.select] == max(scored.scores["surprisal"][i] for i in speakable)
+
+
+def test_only_an_imported_run_marks_its_entropies_as_bounds(trace):
+    reported = {"logprobs": {"content": [
+        {"token": word, "logprob": -0.5, "bytes": None, "top_logprobs": [
+            {"token": word, "logprob": -0.5, "bytes": None}, {"token": "else", "logprob": -1.5, "bytes": None}]}
+        for word in ("Paris", " is")]}}  # fmt: skip
+    (imported,) = parse(json.dumps({"choices": [reported | {"message": {"role": "assistant", "content": "Paris is"}}]}))
+
+    def bounds(run):
+        head, *_, end = document(run)
+        return {entry["name"]: entry["bound"] for entry in head["scores"] + end["summary"] if entry["bound"]}
+
+    sides = {"entropy": "lower", "entropy_upper": "upper", "mean_entropy": "lower", "max_entropy": "lower"}
+    assert bounds(imported) == sides
+    assert bounds(trace) == {}
+    assert "as far as the reported tokens tell" in headline_of(imported).sentence
+
+
 def test_an_empty_run_has_no_headline(trace, tiny):
     from engine.recording import trace_of
 
     empty = trace_of(tiny, [], [1, 2], prompt="x")
-    assert views.hottest_headline(empty) == views.Headline()
+    assert headline_of(empty) == Headline()
     assert document(empty)[-1]["done"]
 
 
