@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -39,6 +40,7 @@ def generate(page: Page, prompt: str, tokens: int = 24, seed: int = 1) -> None:
     settings = page.locator("#settings")
     if not page.get_by_label("Seed").is_visible():
         settings.locator("button").first.click()
+        page.wait_for_timeout(400)  # gradio fills the fields of a freshly opened part once more
     page.get_by_label("Seed").fill(str(seed))
     page.get_by_label("Most tokens").fill(str(tokens))
     page.get_by_label("Prompt", exact=True).fill(prompt)
@@ -121,6 +123,65 @@ def test_choose_a_score_hover_pin_and_walk_by_keyboard(page: Page, app: AppServe
     page.keyboard.press("n")
     assert int(state(page)["cursor"]) > 4
     page.keyboard.press("Escape")
+
+
+def test_keys_work_without_a_step_into_the_text_and_leave_typing_alone(page: Page, app: AppServer) -> None:
+    open_page(page, app)
+    first = int(state(page)["pinned"])
+    page.keyboard.press("n")
+    assert int(state(page)["cursor"]) > first and state(page)["pinned"] == "-1"
+    shown = page.locator(".fl-inspector .fl-insp-sub")
+    expect(shown).to_contain_text(f"token {int(state(page)['cursor']) + 1} of")
+    page.keyboard.press("ArrowRight")
+    expect(shown).to_contain_text(f"token {int(state(page)['cursor']) + 1} of")
+    before = state(page)["cursor"]
+    page.get_by_label("Prompt", exact=True).fill("")
+    page.keyboard.type("no pin?")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("no pin?")
+    assert state(page)["cursor"] == before and not page.locator(".fl-help").is_visible()
+
+
+def test_a_given_text_opens_tinted_by_surprise_until_the_reader_chooses(page: Page, app: AppServer) -> None:
+    open_page(page, app)
+    page.get_by_role("link", name="Two slips in a given text").click()
+    expect(explorer(page)).to_have_attribute("data-score", "surprisal")
+    expect(explorer(page)).to_contain_text("surprised the model most")
+    page.get_by_role("link", name="17 sheep").click()
+    expect(explorer(page)).to_have_attribute("data-score", "entropy")
+    page.get_by_role("radio", name="Probability").click()
+    page.get_by_role("link", name="Two slips in a given text").click()
+    expect(explorer(page)).to_contain_text("surprised the model most")
+    expect(explorer(page)).to_have_attribute("data-score", "probability")
+
+
+def test_words_written_from_right_to_left_stay_in_their_order(page: Page, app: AppServer) -> None:
+    """Tokens of one Hebrew or Arabic word run leftwards; a direction mark in the text moves nothing."""
+    open_page(page, app)
+    wait_for_model(page)
+    page.get_by_role("tab", name="Score a text").click()
+    page.get_by_label("Text to score").fill("The word שלום עולם is Hebrew, مرحبا بالعالم Arabic. \u202eabc")
+    page.get_by_role("button", name="Score", exact=True).click()
+    page.wait_for_function("document.querySelector('.fl-explorer').dataset.state === 'scored'", timeout=60_000)
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.fl-prose [role=option]')].map((node) => {
+          const { left, top } = node.lastChild.getBoundingClientRect();
+          return { text: node.textContent, left, line: Math.round(top / 30) };
+        })"""
+    )
+
+    def steps(pattern: str) -> list[float]:
+        """Moves to the right between neighbouring tokens of one line that both match."""
+        pairs = itertools.pairwise(places)
+        return [
+            b["left"] - a["left"]
+            for a, b in pairs
+            if a["line"] == b["line"] and re.search(pattern, a["text"]) and re.search(pattern, b["text"])
+        ]
+
+    hebrew, arabic, latin = steps("[\u05d0-\u05ea]"), steps("[\u0627-\u064a]"), steps("^ ?[a-z]+$")
+    assert len(hebrew) >= 3 and len(arabic) >= 3
+    assert max(hebrew) < 0 and max(arabic) < 0, (hebrew, arabic)
+    assert not latin or min(latin) > 0, latin
 
 
 def test_hovering_never_asks_the_server(page: Page, app: AppServer) -> None:
