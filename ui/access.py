@@ -1,20 +1,33 @@
 """Who is asking: turns what the server knows of a request into a viewer that every read and write takes.
 
-Rights never come from a component's value or from state the browser can set. Does not know gradio.
+Rights never come from a component's value or from state a script can set: on a public page a visitor is known by a
+secret cookie that only the server writes. Does not know gradio.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL = "local"
+COOKIE = "forklore_visitor"
+COOKIE_SECONDS = 180 * 24 * 3600
+_SECRET = re.compile(r"[A-Za-z0-9_-]{32,64}")
 
 
 class HasSession(Protocol):
-    """The part of a web request that tells sessions apart."""
+    """The part of a page's request that tells open pages apart; `request` is the web request it came with."""
 
     session_hash: str | None
+    request: Any
 
 
 @dataclass(frozen=True)
@@ -27,8 +40,57 @@ class Viewer:
 
 
 def viewer_of(request: HasSession | None, *, public: bool) -> Viewer:
-    """On a private machine everybody is the local user; on a public page each open session is a person of its own."""
+    """On a private machine everybody is the local user; on a public page each browser is a person of its own.
+
+    A caller without the cookie (a script) is one person for as long as its session lasts.
+    """
     session = (getattr(request, "session_hash", None) or "api") if request is not None else "api"
     if not public:
         return Viewer(LOCAL, session, True)
-    return Viewer(f"visitor:{session}", session, False)
+    secret = secret_of(getattr(getattr(request, "request", None), "cookies", None) or {})
+    # the store keeps a digest: who reads it cannot become the visitor
+    known_by = hashlib.sha256(secret.encode()).hexdigest()[:32] if secret else f"session-{session}"
+    return Viewer(f"visitor:{known_by}", session, False)
+
+
+def secret_of(cookies: Mapping[str, str]) -> str:
+    """The visitor's secret among a request's cookies, "" when there is none that could be ours."""
+    secret = str(cookies.get(COOKIE, ""))
+    return secret if _SECRET.fullmatch(secret) else ""
+
+
+class VisitorCookie:
+    """Middleware that gives every new browser a secret of its own when it opens the page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/" or secret_of(_cookies(scope)):
+            return await self.app(scope, receive, send)
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", _new_cookie(_is_https(scope)))
+            await send(message)
+
+        await self.app(scope, receive, with_cookie)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return b"; ".join(value for key, value in scope["headers"] if key == name).decode("latin-1")
+
+
+def _cookies(scope: Scope) -> dict[str, str]:
+    return cookie_parser(_header(scope, b"cookie"))
+
+
+def _is_https(scope: Scope) -> bool:
+    """Whether the browser came by https, here or at the proxy in front."""
+    return "https" in (scope.get("scheme"), _header(scope, b"x-forwarded-proto").split(",")[0].strip())
+
+
+def _new_cookie(https: bool) -> str:
+    """A Space's page stands in a frame of another site: there a cookie is only kept when it says so, over https."""
+    where = "SameSite=None; Secure; Partitioned" if https else "SameSite=Lax"
+    return f"{COOKIE}={secrets.token_urlsafe(32)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; {where}"

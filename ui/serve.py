@@ -9,12 +9,14 @@ import logging
 import os
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from engine.errors import BadInput
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
 from ui import assets, examples
+from ui.access import VisitorCookie
 from ui.actions import Workbench
 from ui.page import build_page
 from ui.settings import Settings
@@ -67,6 +69,7 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
             prevent_thread_lock=True,
+            app_kwargs={"middleware": [Middleware(VisitorCookie)]} if settings.public else None,
         )
     except OSError as error:
         raise BadInput(
