@@ -7,7 +7,7 @@ the Gumbel-Max race. Does not know who asked, where steps go, or how a run is st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,16 +34,30 @@ def generate(
     request = limits.validate(request, limits.UNBOUNDED)
     prompt_ids = model.encode_prompt(request.prompt, request.system)
     budget, _ = limits.check_fits(len(prompt_ids), request.max_new_tokens, model.context_length)
-    stopped = cancelled or (lambda: False)
+    yield from decode(model, request, prompt_ids, (), budget, cancelled or (lambda: False))
+
+
+def decode(
+    model: LanguageModel,
+    request: GenerationRequest,
+    prompt_ids: Sequence[int],
+    earlier: Sequence[int],
+    budget: int,
+    stopped: Callable[[], bool],
+) -> Iterator[Step]:
+    """The loop itself, for a checked request: tokens n to `budget` - 1 after the prompt and n tokens drawn earlier.
+
+    Token i races with noise row i, whoever drew the tokens before it; characters and stop strings may lie across n.
+    """
     context = ForwardPass(model)
     logits: np.ndarray | None = None
-    for after_chunk in context.prefill(prompt_ids):
+    for after_chunk in context.prefill([*prompt_ids, *earlier]):
         logits = after_chunk
         if stopped():
             return
     decoder = model.decoder()
-    text = ""
-    for index in range(budget):
+    text = "".join(decoder.push(token_id) for token_id in earlier)
+    for index in range(len(earlier), budget):
         assert logits is not None
         step = _draw(model, request, logits, index)
         piece = decoder.push(step.token_id)

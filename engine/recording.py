@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,11 @@ from engine.types import NOISE_VERSION, TOP_K, FinishReason, GenerationRequest, 
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
+
+_TOKEN_ARRAYS = (
+    "token_ids", "topk_ids", "topk_logprobs", "tail_mass", "noise_rows", "margin", "runner_up", "luck", "support",
+    "log_normalizer",
+)  # fmt: skip
 
 
 def trace_of(
@@ -68,6 +74,32 @@ def trace_of(
         noise_version=NOISE_VERSION if settings else None,
         seconds=seconds,
         notes=notes,
+    )
+
+
+def joined(model: LanguageModel, before: Trace, after: Trace) -> Trace:
+    """The run `before` continued by the tokens of `after`: m + n tokens, the first m exactly as recorded.
+
+    Only what hangs on the whole run is made again: pieces, because a character may lie across the seam, and scores
+    that need every token (`TokenScore.over_run`). Ending, settings and notes are those of `after`; seconds add up.
+    """
+    token_ids = np.concatenate([before.token_ids, after.token_ids])
+    pieces = model.pieces(token_ids.tolist())
+    unknown = np.full(len(after), np.nan, dtype=np.float32)  # a score that has left the registry since
+    rows = {name: np.concatenate([old, after.scores.get(name, unknown)]) for name, old in before.scores.items()}
+    whole = token_scores.run_scores({name: values.astype(np.float64) for name, values in rows.items()})
+    over_run = {name for name in whole if token_scores.score_named(name).over_run}
+    return replace(
+        after,
+        **{name: np.concatenate([getattr(before, name), getattr(after, name)]) for name in _TOKEN_ARRAYS},
+        prompt_ids=before.prompt_ids,
+        pieces=pieces,
+        text="".join(pieces),
+        scores={name: whole[name] if name in over_run else values for name, values in rows.items()},
+        token_bytes={**after.token_bytes, **before.token_bytes},
+        special_ids=before.special_ids | after.special_ids,
+        model=before.model,
+        seconds=before.seconds + after.seconds,
     )
 
 
