@@ -96,6 +96,11 @@ def _of(reduce: Callable[..., float], *names: str) -> Callable[[Trace], float]:
     return score
 
 
+def _probability(surprisal: float) -> float:
+    """exp(-surprisal); rounding may leave a surprisal just below zero, and a probability is at most 1."""
+    return math.exp(-max(0.0, surprisal))
+
+
 def _perplexity(surprisal: np.ndarray) -> float:
     mean = float(surprisal.mean())
     return math.exp(mean) if mean < 700.0 else math.inf
@@ -145,13 +150,13 @@ REGISTRY: Mapping[str, RunScore] = _by_name(
     RunScore(
         "min_probability", "Smallest probability", "min p", "", "confident",
         f"smallest p(token) of the run; {_COUNTED}", "Probability of the least likely token that was written.",
-        "Manakul et al. 2023", _of(lambda s: math.exp(-s.max()), "surprisal"), ("surprisal",), 0.0, 1.0,
+        "Manakul et al. 2023", _of(lambda s: _probability(s.max()), "surprisal"), ("surprisal",), 0.0, 1.0,
         "Falls with the length of the run.", "main",
     ),
     RunScore(
         "sequence_probability", "Sequence probability", "P", "", "confident",
         f"exp of minus the sum of S; {_COUNTED}", "Probability of exactly this reply, token by token.",
-        "Malinin and Gales 2021", _of(lambda s: math.exp(-s.sum()), "surprisal"), ("surprisal",), 0.0, 1.0,
+        "Malinin and Gales 2021", _of(lambda s: _probability(s.sum()), "surprisal"), ("surprisal",), 0.0, 1.0,
         "Almost zero for any long reply; other wordings of the same answer are not in it.", "main",
     ),
     RunScore(

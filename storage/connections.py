@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,8 @@ def connect(path: Path, *, busy_seconds: float, query_only: bool = False) -> sql
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = lenient_text
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cell_size_check=ON"):
+        _use_log(connection, time.monotonic() + busy_seconds)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "cell_size_check=ON"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("PRAGMA trusted_schema=OFF")
         if query_only:
@@ -47,10 +49,23 @@ def connect(path: Path, *, busy_seconds: float, query_only: bool = False) -> sql
     return connection
 
 
+def _use_log(connection: sqlite3.Connection, deadline: float) -> None:
+    """Switch to the write-ahead log. While a file is new, several openers may switch at once, and SQLite refuses all
+    but one without waiting: the others ask again."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY not in _BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
 class Connections:
     """Sessions on one database file. `read` runs in one snapshot, `write` in one immediate transaction.
 
-    Threads of one process queue at a lock, processes at SQLite's own; either way Busy after `busy_seconds`.
+    Threads of one process queue at a lock, processes at SQLite's own; each wait ends in Busy after `busy_seconds`.
     """
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
@@ -88,7 +103,13 @@ class Connections:
             return connect(self._path, busy_seconds=self._busy_seconds, query_only=query_only)
 
         engine = create_engine(
-            "sqlite://", creator=creator, poolclass=QueuePool, pool_size=size, max_overflow=overflow, pool_timeout=5
+            "sqlite://",
+            creator=creator,
+            poolclass=QueuePool,
+            pool_size=size,
+            max_overflow=overflow,
+            pool_timeout=self._busy_seconds,
+            hide_parameters=True,  # what people wrote has no place in a log
         )
 
         def start(connection: Connection) -> None:

@@ -7,6 +7,7 @@ blobs waste more of SQLite's pages than they hold.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
@@ -230,6 +231,8 @@ def _check_texts(trace: Trace, limits: StoreLimits) -> None:
         for name, value in values.items():
             if isinstance(value, int):
                 whole_number(int(value), f"The setting {name}", -MAX_INTEGER)
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise BadInput(f"The setting {name} is {value}, which is not finite; use an ordinary number.")
     if len(trace.pieces) != len(trace) or "".join(trace.pieces) != trace.text:
         raise BadInput(f"The {len(trace.pieces)} pieces of the run do not make up its text of {len(trace)} tokens.")
     for piece in trace.pieces:

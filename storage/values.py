@@ -21,6 +21,8 @@ Scalar = str | bytes | int | float | None
 
 MAX_INTEGER = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# what every time zone can show without leaving the calendar
+_EARLIEST, _LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 _UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -93,6 +95,8 @@ def microseconds(moment: datetime) -> int:
     """An aware datetime as whole microseconds since 1970 UTC (exact, unlike a float of seconds)."""
     if moment.tzinfo is None:
         raise BadInput("A time needs a time zone.")
+    if not _EARLIEST <= moment <= _LATEST:
+        raise BadInput(f"The time {moment.isoformat()} is outside the years that can be shown; use one near today.")
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 

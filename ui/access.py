@@ -32,7 +32,7 @@ class HasSession(Protocol):
 
 @dataclass(frozen=True)
 class Viewer:
-    """name: owner of what this person makes; session: this open page; trusted: may name models and read all runs."""
+    """name: owner of what this person makes; session: this open page; trusted: may name models."""
 
     name: str
     session: str
@@ -42,9 +42,10 @@ class Viewer:
 def viewer_of(request: HasSession | None, *, public: bool) -> Viewer:
     """On a private machine everybody is the local user; on a public page each browser is a person of its own.
 
-    A caller without the cookie (a script) is one person for as long as its session lasts.
+    A caller without the cookie (a script) is one person for as long as its session lasts, without a session for one
+    call only.
     """
-    session = (getattr(request, "session_hash", None) or "api") if request is not None else "api"
+    session = str(getattr(request, "session_hash", None) or f"call-{secrets.token_hex(8)}")
     if not public:
         return Viewer(LOCAL, session, True)
     secret = secret_of(getattr(getattr(request, "request", None), "cookies", None) or {})

@@ -45,7 +45,7 @@ def _most_torn(trace: Trace) -> Headline:
     if at is None:
         return Headline()
     rival = _best_rival(trace, at)
-    if rival is None:
+    if rival is None or "surprisal" not in trace.scores:
         return Headline(select=at)
     other, against = rival
     chosen, piece = _chance(trace, at), trace.pieces[at].strip()
@@ -98,7 +98,7 @@ def _more_likely(trace: Trace, at: int) -> bool:
 
 
 def _chance(trace: Trace, at: int) -> str:
-    return percent(math.exp(-float(trace.scores["surprisal"][at])))
+    return percent(math.exp(-max(0.0, float(trace.scores["surprisal"][at]))))
 
 
 def _place(trace: Trace, at: int) -> str:

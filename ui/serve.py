@@ -6,7 +6,6 @@ The only place where settings become objects. Does not know what any of them doe
 from __future__ import annotations
 
 import logging
-import os
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -29,7 +28,6 @@ UPLOAD_LIMIT = "256mb"
 def serve(settings: Settings) -> int:
     """Serve until interrupted; returns the exit code. Raises UserError when the store cannot be used."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
         settings.database.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

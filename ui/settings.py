@@ -165,7 +165,7 @@ def _model(text: str) -> str:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:[0-9]{1,3})?", text):
+    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?", text):
         raise _Wrong("is not known" if text else "is empty")
     return text
 
@@ -268,8 +268,8 @@ OPTIONS = (
     _Option(
         "device",
         "DEVICE",
-        "where the model computes: cpu, cuda, cuda:N, mps, xpu or xpu:N",
-        "cpu, cuda, cuda:N, mps, xpu or xpu:N",
+        "where the model computes: cpu, cuda, cuda:N or mps",
+        "cpu, cuda, cuda:N or mps",
         "the best one found",
         _device,
         lambda environ: None,

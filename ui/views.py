@@ -15,6 +15,7 @@ from typing import Any
 from engine import run_scores, token_scores
 from engine.catalogue import model_title
 from engine.logprob_import import BOUND_SCORES, BOUND_SIDES, knows_bounds_only
+from engine.token_scores import TokenScore
 from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.records import RunHeader
@@ -88,7 +89,7 @@ def header_line(
 
 def score_entry(name: str, *, bounds: bool = False) -> dict[str, Any]:
     """What legend, switch and table need to know of one token score; bounds: its run knows only the top tokens."""
-    score = BOUND_SCORES.get(name) or token_scores.score_named(name)
+    score = BOUND_SCORES.get(name) or token_scores.REGISTRY.get(name) or _foreign(name)
     return {
         "name": score.name,
         "label": score.label,
@@ -103,6 +104,14 @@ def score_entry(name: str, *, bounds: bool = False) -> dict[str, Any]:
         "classes": list(score.classes),
         "bound": BOUND_SIDES.get(name, "") if bounds else "",
     }
+
+
+def _foreign(name: str) -> TokenScore:
+    """A score that was recorded by another version and is not known here: shown by its name, without claims."""
+    return TokenScore(
+        name, name, name, "", "uncertain", "not known to this version", "Recorded by another version.", "",
+        lambda rows: rows, 0.0, None,
+    )  # fmt: skip
 
 
 class TokenLines:

@@ -40,6 +40,11 @@ def test_no_cookie_makes_a_visitor_local_or_a_local_user_a_visitor() -> None:
     assert viewer_of(None, public=True).name.startswith("visitor:")
 
 
+def test_calls_without_cookie_and_session_share_nothing() -> None:
+    names = {viewer_of(request("", ""), public=True).name for _ in range(3)}
+    assert len(names) == 3
+
+
 @pytest.fixture
 def client() -> TestClient:
     async def page(_: object) -> PlainTextResponse:

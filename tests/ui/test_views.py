@@ -100,6 +100,16 @@ def test_only_an_imported_run_marks_its_entropies_as_bounds(trace):
     assert "as far as the reported tokens tell" in headline_of(imported).sentence
 
 
+def test_a_run_with_scores_of_another_version_or_without_the_usual_ones_still_opens(trace):
+    strange = {"entropy": trace.scores["entropy"], "swagger": trace.scores["entropy"]}
+    head, *_, end = document(replace(trace, scores=strange))
+    assert [s["label"] for s in head["scores"]] == ["Entropy", "swagger"] and end["done"]
+    assert headline_of(replace(trace, scores=strange)).sentence == ""
+    absurd = np.full(len(trace), -800, dtype=np.float32)
+    assert document(replace(trace, scores={**trace.scores, "surprisal": absurd}))[-1]["done"]
+    assert headline_of(replace(trace, scores={**trace.scores, "surprisal": absurd})).sentence
+
+
 def test_an_empty_run_has_no_headline(trace, tiny):
     from engine.recording import trace_of
 

@@ -165,12 +165,16 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         viewer = viewer_of(request, public=settings.public)
         examples = shelf.examples(viewer)
         asked = str(request.query_params.get("run") or "")
-        wanted = asked or (examples[0].uid if examples else "")
-        document, notice = _opened(lambda: workbench.open_run(wanted, viewer)) if wanted else ("", "")
-        if notice and examples:
-            document, _ = _opened(lambda: workbench.open_run(examples[0].uid, viewer))
-        strip = views.example_strip(examples, current=wanted)
-        return document, notice, strip, views.prompt_of(document)
+        document, notice, current = "", "", ""
+        for uid in filter(None, (asked, *(example.uid for example in examples))):
+            document, problem = _opened(lambda uid=uid: workbench.open_run(uid, viewer))  # type: ignore[misc]
+            notice = notice or problem
+            if not problem:
+                current = uid
+                break
+        else:
+            document = ""
+        return document, notice, views.example_strip(examples, current=current), views.prompt_of(document)
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request, public=settings.public)
