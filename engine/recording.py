@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,9 +89,12 @@ def joined(model: LanguageModel, before: Trace, after: Trace) -> Trace:
     rows = {name: np.concatenate([old, after.scores.get(name, unknown)]) for name, old in before.scores.items()}
     whole = token_scores.run_scores({name: values.astype(np.float64) for name, values in rows.items()})
     over_run = {name for name in whole if token_scores.score_named(name).over_run}
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(before, name), getattr(after, name)]) for name in _TOKEN_ARRAYS
+    }
     return replace(
         after,
-        **{name: np.concatenate([getattr(before, name), getattr(after, name)]) for name in _TOKEN_ARRAYS},
+        **arrays,
         prompt_ids=before.prompt_ids,
         pieces=pieces,
         text="".join(pieces),

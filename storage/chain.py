@@ -94,7 +94,7 @@ def divide_from(
     length = min(len(parent.arrays["token_ids"]), len(trace_arrays["token_ids"]))
     if fork > length:
         raise BadInput(f"The fork position {fork} lies behind the end of the run or its parent ({length} tokens).")
-    if not _equal(parent.arrays["token_ids"][:fork], trace_arrays["token_ids"][:fork]):
+    if not same_bits(parent.arrays["token_ids"][:fork], trace_arrays["token_ids"][:fork]):
         raise BadInput(f"The first {fork} tokens differ from the parent's, so the run does not fork from it there.")
     if fork == 0:
         return divide(trace_arrays, token_bytes)
@@ -106,7 +106,7 @@ def divide_from(
     for name in ARRAY_NAMES:
         if not name.startswith("vocabulary"):
             start, own = starts[name], trace_arrays[name]
-            start = start if _equal(parent.arrays[name][:start], own[:start]) else 0
+            start = start if same_bits(parent.arrays[name][:start], own[:start]) else 0
             packed[name] = (start, pack(own[start:]))
     news = {i: raw for i, raw in token_bytes.items() if parent.known.get(i) != raw}
     shares = _visible(trace_arrays, {**parent.known, **news}, news) == dict(token_bytes)
@@ -158,7 +158,7 @@ def _joined(inherited: np.ndarray | None, start: object, own: np.ndarray, owner:
     return np.concatenate([inherited[:start], own])
 
 
-def _equal(left: np.ndarray, right: np.ndarray) -> bool:
+def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
     """Bit for bit, so that NaN equals NaN and minus zero differs from zero."""
     return left.shape == right.shape and left.dtype == right.dtype and left.tobytes() == right.tobytes()
 

@@ -5,7 +5,7 @@ Knows who may see what (`viewer`) and one transaction per call; leaves packing t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ from engine.types import Trace
 from storage.access import check_viewer, find_own, find_run
 from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
+from storage.growing import check_grown, grow_run
 from storage.headers import RawHeader, load_header, load_headers, seal, to_header, to_texts
 from storage.library import find_page, find_tags
 from storage.limits import StoreLimits
@@ -73,6 +74,31 @@ class RunStore:
         if parent is not None and fork_position is not None:
             found = _to_parent(*self._open(parent, new.owner), fork_position)
         return prepare(new, found, self._limits)
+
+    def extend(
+        self,
+        uid: str,
+        trace: Trace,
+        *,
+        viewer: str,
+        status: str,
+        run_scores: Mapping[str, float],
+        over_run: Collection[str] = (),
+    ) -> RunHeader:
+        """Replace a run's trace by a longer one that begins with it; returns the new header.
+
+        In one transaction; an error leaves the run as it was. Uid, title, tags, note, parent and creation time stay,
+        and forks of the run read as before. over_run: names of scores that need the whole run and may change.
+        Errors: BadInput (not a longer form of what is stored; an example), NotFound, Busy, StoreDamaged.
+        """
+        grown = self.prepare(NewRun(trace, viewer, status, run_scores))
+        with self._connections.write() as session:
+            raw = find_own(session, uid, viewer)
+            rows = read_rows(session, int(raw.run["id"]))
+            chain = _checked(raw, rows)
+            check_grown(from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label), trace, over_run)
+            grow_run(session, raw, rows, chain.arrays, grown)
+            return to_header(load_header(session, int(raw.run["id"])))
 
     def get(self, uid: str, *, viewer: str) -> StoredRun:
         """One run with its trace, exactly as stored. NotFound; StoreDamaged when any bit of it is wrong."""

@@ -2,18 +2,24 @@
 
 Reads one line per writer from stdin (seed) and answers "pid". Each writer stores runs without end, alternating plain
 runs and forks of its last one, and prints "uid seed step" only after the commit; the parent kills it whenever it likes.
+With "grow" as second argument a writer continues stopped runs instead: see `grow_forever`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from engine.types import Trace
 from storage.database import Store
-from tests.storage.examples import continued, small_trace
+from tests.storage.examples import continued, shortened, small_trace
 
 TOKENS = 60
+OVER_RUN = "score 1 ü"
 
 
 def write_forever(path: Path, seed: int) -> None:
@@ -31,14 +37,42 @@ def write_forever(path: Path, seed: int) -> None:
             step += 1
 
 
+def grow_forever(path: Path, seed: int) -> None:
+    """Store a stopped run and a fork of it, then continue it token by token; prints "uid seed tokens" as promises.
+
+    A fork is printed with its number of tokens below zero. Each step changes a score that forks share.
+    """
+    with Store(path) as store:
+        for step in range(seed * 1000, seed * 1000 + 1000):
+            trace = grown(step, 30)
+            uid = store.runs.add(trace, status="stopped", run_scores={"tokens": 30.0}, tags=["killed"])
+            os.write(1, f"{uid} {step} 30\n".encode())
+            fork = continued(trace, 20, step + 500, TOKENS)
+            child = store.runs.add(fork, status="finished", run_scores={}, parent=uid, fork_position=20)
+            os.write(1, f"{child} {step} -{TOKENS}\n".encode())
+            for tokens in (31, 45, TOKENS):
+                scores = {"tokens": float(tokens)}
+                store.runs.extend(
+                    uid, grown(step, tokens), viewer="local", status="stopped", run_scores=scores, over_run={OVER_RUN}
+                )
+                os.write(1, f"{uid} {step} {tokens}\n".encode())
+
+
+def grown(seed: int, tokens: int) -> Trace:
+    """The first tokens of a run, with one score that depends on how many there are."""
+    cut = shortened(small_trace(seed, TOKENS), tokens)
+    return replace(cut, scores={**cut.scores, OVER_RUN: cut.scores[OVER_RUN] + np.float32(tokens)})
+
+
 def main() -> None:
     """Serve writers until stdin closes."""
     path = Path(sys.argv[1])
+    work = grow_forever if sys.argv[2:] == ["grow"] else write_forever
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             os.close(0)
-            write_forever(path, int(line))
+            work(path, int(line))
             os._exit(0)
         os.write(1, f"pid {pid}\n".encode())
         os.waitpid(pid, 0)

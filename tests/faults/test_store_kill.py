@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from storage.database import Store
 from storage.records import RunQuery
-from tests.faults.store_writer import TOKENS
+from tests.faults.store_writer import TOKENS, grown
 from tests.storage.examples import assert_same_trace, continued, small_trace
 
 KILLS = 60
@@ -45,6 +45,44 @@ def test_kill_9_loses_no_acknowledged_run_and_leaves_no_half_run(root: Path, tmp
             counts = session.execute(text("SELECT count(*) FROM run_array GROUP BY run_id")).scalars().all()
         assert set(counts) == {17} and len(counts) == listed
         assert store.runs.add(small_trace(), status="finished", run_scores={})
+
+
+def test_kill_9_leaves_a_continued_run_as_it_was_or_as_it_is_now_and_its_forks_alone(
+    root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "library.db"
+    promised: dict[str, tuple[int, int]] = {}
+    command = [sys.executable, "-m", "tests.faults.store_writer", str(path), "grow"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, cwd=root, **pipes) as server:  # type: ignore[call-overload]
+        for kill in range(KILLS):
+            promised |= kill_one_writer(server, kill)
+        server.stdin.close()
+        assert server.wait(timeout=10) == 0
+    ahead = 0
+    with Store(path) as store:
+        assert store.check().ok
+        for uid, (seed, tokens) in promised.items():
+            stored = store.runs.get(uid, viewer="local")
+            if tokens < 0:
+                assert_same_trace(stored.trace, continued(grown(seed, 30), 20, seed + 500, TOKENS))
+                continue
+            # at most the one step that was under way is there without having been promised
+            assert len(stored.trace) in steps_from(tokens) and stored.header.run_scores == {"tokens": len(stored.trace)}
+            assert_same_trace(stored.trace, grown(seed, len(stored.trace)))
+            ahead += len(stored.trace) > tokens
+        listed = store.runs.list(RunQuery("local", limit=0)).total
+    assert len(promised) <= listed <= len(promised) + KILLS and ahead <= KILLS
+    assert len({tokens for _, tokens in promised.values()}) >= 4, (
+        "no kill fell between the steps: the test shows nothing"
+    )
+
+
+def steps_from(tokens: int) -> tuple[int, ...]:
+    """How long a run may be whose last promise was `tokens`."""
+    steps = (30, 31, 45, TOKENS)
+    at = steps.index(tokens)
+    return steps[at : at + 2]
 
 
 def kill_one_writer(server: subprocess.Popen[str], kill: int) -> dict[str, tuple[int, int]]:

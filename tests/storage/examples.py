@@ -114,6 +114,23 @@ def continued(parent: Trace, fork: int, seed: int, tokens: int = 12) -> Trace:
     )
 
 
+def shortened(trace: Trace, tokens: int, **changes: Any) -> Trace:
+    """The run as it was when only its first tokens had been written; what is left out of its text are whole pieces."""
+    first = {name: getattr(trace, name)[:tokens].copy() for name in PER_TOKEN}
+    pieces = trace.pieces[:tokens]
+    cut = replace(
+        trace,
+        **first,
+        scores={name: values[:tokens].copy() for name, values in trace.scores.items()},
+        pieces=pieces,
+        text="".join(pieces),
+        token_bytes={i: trace.token_bytes[i] for i in needed_ids(first)},
+        finish_reason="cancelled",
+        seconds=trace.seconds / 2,
+    )
+    return replace(cut, **changes)
+
+
 PER_TOKEN = (
     "token_ids",
     "topk_ids",
