@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from engine.catalogue import read_catalogue
+from engine.catalogue import model_title, read_catalogue
 from engine.errors import Busy, ModelUnavailable, UserError
 from engine.progress import Progress
 
@@ -78,7 +78,7 @@ class ModelHost:
             self._attempt += 1
             self._model = None
             self._started = time.monotonic()
-            self._state = HostState("loading", name, f"Loading {name}")
+            self._state = HostState("loading", name, f"Loading {model_title(name)}")
             self._change.notify_all()
             arguments = (self._attempt, name, quantization, device, dtype)
         threading.Thread(target=self._load, args=arguments, name="model-loader", daemon=True).start()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import loading, sources
+from engine.catalogue import model_title
 from engine.errors import BadInput, ModelUnavailable
 from engine.progress import Progress, silent
 from engine.tokens import PieceDecoder, Vocabulary
@@ -136,7 +137,7 @@ def load_model(
     sources.check_fits(name, plan.quantization, plan.device)
     source = sources.resolve(name, cache_dir=cache_dir, progress=tell)
     loading.check_architecture(source)
-    tell(f"Loading {source.name} into memory", None)
+    tell(f"Loading {model_title(source.name)} into memory", None)
     tokenizer = loading.load_tokenizer(source)
     network = loading.load_network(source, plan)
     vocabulary = Vocabulary(tokenizer.backend_tokenizer)
