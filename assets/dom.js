@@ -68,16 +68,6 @@
 
   const isDark = () => document.body.classList.contains("dark");
 
-  /** Calls back with true or false whenever the page turns dark or light; returns a function that ends it. */
-  function onTheme(callback) {
-    let before = isDark();
-    const observer = new MutationObserver(() => {
-      if (isDark() !== before) callback((before = isDark()));
-    });
-    observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    return () => observer.disconnect();
-  }
-
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   /** True when a key press belongs to somebody else: typing, a modifier, an input method at work. */
@@ -90,5 +80,5 @@
   let serial = 0;
   const uid = (prefix) => `${prefix || "fl"}-${(serial += 1)}`;
 
-  Forklore.dom = { el, svg, button, copyText, download, fileName, isDark, onTheme, calm, keyTaken, uid };
+  Forklore.dom = { el, svg, button, copyText, download, fileName, isDark, calm, keyTaken, uid };
 })();

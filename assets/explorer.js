@@ -22,7 +22,6 @@
       this.view.on((changed) => this.viewChanged(changed));
       this.place.on((changed) => this.placeChanged(changed));
       watch("value", () => this.load(this.props.value));
-      watch("goto", () => this.goTo(this.props.goto));
       this.load(props.value);
       this.frame({ reset: true });
       this.tabs.first();
@@ -52,7 +51,6 @@
       this.root.classList.add(`fl-ramp-${this.view.state.ramp}`);
       (element.querySelector(".fl-piece") || element).replaceChildren(this.root);
       Forklore.attachKeys(this);
-      this.root.addEventListener("fl:goto", (event) => this.goTo(event.detail));
     }
 
     // ---- the document
@@ -109,10 +107,6 @@
     select(i, reveal = true) {
       this.place.set({ pinned: i, soft: false, span: null });
       if (reveal) this.prose.reveal(i);
-    }
-
-    goTo(wish) {
-      if (wish && Number.isInteger(wish.index) && this.trace.tokens[wish.index]) this.select(wish.index);
     }
 
     /** Redraws what hangs on document or settings around the text. */

@@ -124,5 +124,5 @@
   const tsv = (rows) => rows.map((row) => row.map((cell) => (typeof cell === "number" || cell === null || cell === undefined
     ? csvCell(cell) : (/^[=+\-@\t\r]/.test(cell) ? "'" : "") + String(cell).replaceAll("\t", "\\t").replace(/\r?\n|\r/g, "\\n"))).join("\t")).join("\n") + "\n";
 
-  Forklore.format = { NA, exists, number, count, percent, seconds, date, isNats, convert, unitName, quantity, segments, label, csvCell, csv, tsv };
+  Forklore.format = { NA, exists, number, count, percent, seconds, date, isNats, convert, unitName, quantity, segments, label, csv, tsv };
 })();

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, scale, readout } = Forklore;
+  const { dom, format, readout } = Forklore;
   const { el } = dom;
 
   const DRAWN = [
@@ -153,5 +153,4 @@
   }
 
   Forklore.Inspector = Inspector;
-  Forklore.isClassScore = scale.isClass;
 })();

@@ -20,7 +20,6 @@
   const isDark = () => document.body.classList.contains('dark');
   const applyTheme = (dark) => {
     document.body.classList.toggle('dark', dark);
-    document.dispatchEvent(new CustomEvent('fl:theme', { detail: { dark } }));
   };
   const rememberedTheme = () => {
     try { return localStorage.getItem(THEME_KEY); } catch { return null; }

@@ -18,10 +18,8 @@
     return bound(entry) + shown;
   }
 
-  const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] || "th"}`;
   /** "higher than 96 % of this run" */
   const placeText = (share) => (share === null ? "" : `higher than ${Math.min(99, Math.round(share * 100))} % of this run`);
-  const percentileText = (share) => (share === null ? "" : `${ordinal(Math.round(share * 100))} percentile`);
 
   /** A table row: label, place within the run, value. */
   function scoreRow(context, i, entry) {
@@ -41,5 +39,5 @@
       el("td", { class: "fl-score-value", text: valueText(trace, entry, value, view.state.bits) }));
   }
 
-  Forklore.readout = { bound, valueText, placeText, percentileText, scoreRow };
+  Forklore.readout = { bound, valueText, scoreRow };
 })();

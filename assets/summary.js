@@ -78,8 +78,6 @@
     return host;
   }
 
-  Forklore.endReasons = REASONS;
-  Forklore.recipeOf = recipeOf;
   const panel = (id, label, order, draw) => Forklore.registerPanel({
     id, label, order,
     build(host, context) {

@@ -51,3 +51,8 @@ class ImportLimits:
     runs: int = 5_000
     json_depth: int = 8
     problems: int = 100
+
+    @classmethod
+    def public(cls) -> ImportLimits:
+        """Bounds for strangers: a file of a few hundred runs."""
+        return cls(file_bytes=16 * MEBIBYTE, unpacked_bytes=64 * MEBIBYTE, line_bytes=8 * MEBIBYTE, runs=500)

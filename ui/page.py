@@ -15,10 +15,13 @@ from ui.shelf import Shelf
 from ui.tabs import explore, library, methods
 from ui.tabs.masthead import wire_masthead
 
+# uploads and exports that pass through gradio: how often it looks, and how old they may become
+CACHE_SECONDS = (3600, 24 * 3600)
+
 
 def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
     """Build the whole page over these use cases; nothing is read from the environment here."""
-    with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS) as page:
         masthead = Masthead(elem_id="masthead")
         with gr.Tabs(elem_id="views", selected="explore") as views:
             with gr.Tab("Explore", id="explore"):

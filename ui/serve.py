@@ -14,6 +14,7 @@ from engine.errors import BadInput
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
+from storage.limits import ImportLimits
 from ui import assets, examples
 from ui.access import VisitorCookie
 from ui.actions import Workbench
@@ -21,8 +22,6 @@ from ui.page import build_page
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.theme import page_theme
-
-UPLOAD_LIMIT = "256mb"
 
 
 def serve(settings: Settings) -> int:
@@ -48,6 +47,11 @@ def serve(settings: Settings) -> int:
     return 0
 
 
+def import_limits(settings: Settings) -> ImportLimits:
+    """How much one person may bring in at once."""
+    return ImportLimits.public() if settings.public else ImportLimits()
+
+
 def open_port(page: gr.Blocks, settings: Settings) -> None:
     """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
@@ -59,7 +63,7 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             show_error=False,
             run_history=False,
             strict_cors=True,
-            max_file_size=UPLOAD_LIMIT,
+            max_file_size=import_limits(settings).file_bytes,
             ssr_mode=False,
             footer_links=["api"],
             theme=page_theme(),
