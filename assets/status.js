@@ -17,7 +17,10 @@
       this.promptText = el("bdi");
       this.prompt = el("details", { class: "fl-prompt", hidden: true }, el("summary", {}, el("span", { class: "fl-prompt-label", text: "Prompt" }), this.promptText));
       this.message = el("div", { class: "fl-message" });
-      this.line = el("p", { class: "fl-line" });
+      this.marks = el("span");
+      this.more = dom.button("Continue", () => this.goOn(), { class: "fl-button fl-continue", hidden: true, title: "Go on writing this answer where it ended" });
+      this.words = el("span");
+      this.line = el("p", { class: "fl-line" }, this.marks, this.more, this.words);
       this.foot = el("div", { class: "fl-foot" }, this.line);
     }
 
@@ -91,12 +94,29 @@
       const parts = [`${format.count(trace.length)} token${trace.length === 1 ? "" : "s"}`];
       if (trace.done) parts.push(...this.ended());
       else parts.push(...this.running());
-      this.line.replaceChildren(...this.unusual(), el("span", { class: trace.done ? "" : "fl-running", text: parts.filter(Boolean).join(" · ") }));
+      this.marks.replaceChildren(...this.unusual());
+      this.more.hidden = !this.unfinished();
+      this.words.className = trace.done ? "" : "fl-running";
+      this.words.textContent = parts.filter(Boolean).join(" · ");
+    }
+
+    /** Whether the run on show can go on: written here, kept, nobody else's, and not ended by itself. */
+    unfinished() {
+      const { trace, props } = this.context;
+      if (!props.continues || !trace.stored || trace.header.kind !== "generation" || trace.header.example) return false;
+      return Boolean(UNUSUAL[trace.done.status] || trace.done.reason === "length" || trace.done.problem);
+    }
+
+    goOn() {
+      this.context.say("Going on with this answer.");
+      this.context.emit("run_continue", {});
     }
 
     /** Speed as it is seen here, from the second frame on. */
     running() {
       const { trace } = this.context;
+      // an earlier answer stays on show while its continuation waits for the model
+      if (trace.state) return [trace.state.text];
       const now = performance.now();
       if (!this.began || trace.length < this.from) [this.began, this.from] = [now, trace.length];
       const elapsed = (now - this.began) / 1000;
@@ -110,7 +130,7 @@
       this.began = 0;
       const { done } = trace;
       const timed = format.exists(done.seconds) && done.seconds > 0;
-      return [timed ? format.seconds(done.seconds) : "", timed ? `${format.number(trace.length / done.seconds, 3)} tokens/s` : "", ENDS[done.reason] || "", ...this.figures()];
+      return [timed ? format.seconds(done.seconds) : "", timed ? `${format.number(trace.length / done.seconds, 3)} tokens/s` : "", this.unfinished() ? "" : ENDS[done.reason] || "", ...this.figures()];
     }
 
     /** Two figures worth a glance; the rest stands in Summary. */
@@ -125,7 +145,7 @@
       const out = [];
       if (trace.done && (UNUSUAL[trace.done.status] || trace.done.problem)) {
         out.push(el("strong", { class: `fl-ended fl-ended-${trace.done.status}`, text: trace.done.problem || UNUSUAL[trace.done.status] }));
-      }
+      } else if (this.unfinished()) out.push(el("strong", { class: "fl-ended", text: "It reached its limit of tokens." }));
       if (trace.header.bounds) out.push(el("span", { class: "fl-bounds", text: "Values with ≥ are lower bounds: only the most likely tokens are known." }));
       return out;
     }

@@ -7,27 +7,33 @@ that a caller may drop at any point: what there is by then is stored. Does not k
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from engine import limits, logprob_import, run_scores, token_scores
-from engine.errors import ModelUnavailable, UserError
+from engine.errors import BadInput, ModelUnavailable, UserError
 from engine.generate import generate
 from engine.host import ModelHost
 from engine.models import LanguageModel
-from engine.recording import trace_of
+from engine.resume import check_unfinished, plan, resume
 from engine.scoring import encode_for_scoring, score_steps
-from engine.types import FinishReason, GenerationRequest, Kind, Step, Trace
+from engine.types import FinishReason, Trace
+from storage.access import not_found
 from storage.database import Store
+from storage.records import RunHeader, StoredRun
 from ui import views
 from ui.access import Viewer
-from ui.headlines import first_words, headline_of
+from ui.headlines import headline_of
+from ui.live import Job, LiveDocument, identity_of, opening, stored_document
 from ui.turns import Ticket, Turnstile
 
 FRAME_SECONDS = 0.15
 POLL_SECONDS = 0.25
+NOTHING_KEPT = "Stopped before the first token; nothing was kept."
+OVER_RUN = frozenset(entry.name for entry in token_scores.REGISTRY.values() if entry.over_run)
 
 STATUS: Mapping[str, str] = {
     "stop": "finished",
@@ -38,21 +44,6 @@ STATUS: Mapping[str, str] = {
     "scored": "scored",
     "imported": "imported",
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is being recorded: where its steps come from and what the run will be called by."""
-
-    prompt: str
-    system: str | None
-    prompt_ids: Sequence[int]
-    settings: GenerationRequest | None
-    kind: Kind
-    ends_as: FinishReason | None
-    steps: Callable[[LanguageModel, Callable[[], bool]], Iterator[Step]]
-    notes: tuple[str, ...] = ()
-    length: int | None = None
 
 
 class Workbench:
@@ -89,6 +80,40 @@ class Workbench:
 
         yield from self._run_job(prepare, viewer)
 
+    def continue_run(self, uid: str, viewer: Viewer) -> Iterator[str]:
+        """Go on with a run that was stopped, broke off or reached its limit, as the same run with the same noise.
+
+        Documents begin with all tokens there are; the last one is the stored run. A problem before the next token
+        leaves the run as it was and is raised as UserError; stopping it again leaves it to be continued again.
+        """
+        before = self._unfinished(uid, viewer)
+
+        def prepare(model: LanguageModel) -> Job:
+            now = self._unfinished(uid, viewer)  # it may have grown while this job waited
+            settings = plan(model, now.trace, self.limits)
+            return Job(
+                prompt=now.trace.prompt,
+                system=now.trace.system,
+                prompt_ids=now.trace.prompt_ids.tolist(),
+                settings=settings,
+                kind=now.trace.kind,
+                ends_as=None,
+                steps=lambda model, stopped: resume(model, now.trace, settings, cancelled=stopped),
+                notes=now.trace.notes,
+                before=now,
+            )
+
+        shown = False
+        try:
+            with closing(self._run_job(prepare, viewer, before)) as documents:
+                for document in documents:
+                    yield document
+                    shown = True
+        except UserError:
+            if shown:
+                yield self.open_run(uid, viewer)
+            raise
+
     def score_text(self, prompt: str | None, text: str, viewer: Viewer) -> Iterator[str]:
         """Score a pasted text by teacher forcing, with or without a prompt before it."""
         text = limits.validate_text(text, self.limits)
@@ -117,18 +142,17 @@ class Workbench:
 
     def open_run(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored run, as it looked when it had just been made. Raises NotFound, StoreDamaged."""
+        return stored_document(self.store.runs.get(uid, viewer=viewer.name))
+
+    def _unfinished(self, uid: str, viewer: Viewer) -> StoredRun:
+        """A run of this person that did not end by itself. Raises NotFound, BadInput, StoreDamaged."""
         stored = self.store.runs.get(uid, viewer=viewer.name)
-        head = stored.header
-        identity = views.RunIdentity(
-            uid=head.uid,
-            kind=head.kind,
-            title=head.title,
-            created=head.created_at.isoformat(timespec="seconds"),
-            example=head.example,
-            tags=head.tags,
-            note=head.note,
-        )
-        return views.run_document(stored.trace, identity, status=head.status, headline=headline_of(stored.trace))
+        if stored.header.example:
+            raise BadInput("This example comes with the page for everybody: generate a run of your own to continue it.")
+        if stored.header.owner != viewer.name:
+            raise not_found(uid)
+        check_unfinished(stored.trace)
+        return stored
 
     def keep(self, trace: Trace, viewer: Viewer) -> str:
         """Store a run in one transaction and return its uid."""
@@ -140,30 +164,35 @@ class Workbench:
         """Ask this page's job to stop; returns how many jobs were asked."""
         return self.turns.stop(viewer.session)
 
-    def _run_job(self, prepare: Callable[[LanguageModel], Job], viewer: Viewer) -> Iterator[str]:
+    def _run_job(
+        self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, before: StoredRun | None = None
+    ) -> Generator[str, None, None]:
         with self.turns.enter(viewer.session) as ticket:
-            model = yield from self._wait_for_model(ticket)
+            model = yield from self._wait_for_model(ticket, opening(before) if before else "")
             if model is None:
-                yield views.state_line("stopped", "Stopped before the first token; nothing was kept.")
+                yield stored_document(before) if before else views.state_line("stopped", NOTHING_KEPT)
                 return
             yield from self._record(model, prepare(model), ticket, viewer)
 
-    def _wait_for_model(self, ticket: Ticket) -> Generator[str, None, LanguageModel | None]:
-        """Yield what is being waited for until it is this ticket's turn and the model is there; None when stopped."""
+    def _wait_for_model(self, ticket: Ticket, shown: str) -> Generator[str, None, LanguageModel | None]:
+        """Yield what is being waited for until it is this ticket's turn and the model is there; None when stopped.
+
+        shown: the lines of the run that stays on show meanwhile.
+        """
         while not self.turns.wait(ticket, POLL_SECONDS):
             if ticket.cancelled.is_set():
                 return None
             ahead = self.turns.ahead(ticket)
             if ahead:
                 people = "1 person is" if ahead == 1 else f"{ahead} people are"
-                yield views.state_line("queued", f"Waiting for the model: {people} before you.")
+                yield shown + views.state_line("queued", f"Waiting for the model: {people} before you.")
         while not ticket.cancelled.is_set():
             state = self.host.state
             if state.status == "ready":
                 return self.host.model()
             if state.status != "loading":
                 raise ModelUnavailable(state.message)
-            yield views.state_line("loading", state.message)
+            yield shown + views.state_line("loading", state.message)
             self.host.wait(POLL_SECONDS)
         return None
 
@@ -173,6 +202,8 @@ class Workbench:
         reason: FinishReason = "failed"
         problem, shown = "", 0.0
         try:
+            if job.before:
+                yield live.text
             for step in job.steps(model, ticket.cancelled.is_set):
                 live.add(step)
                 if time.monotonic() - shown >= FRAME_SECONDS:
@@ -182,22 +213,30 @@ class Workbench:
             reason = live.reason
         except UserError as error:
             problem = str(error)
+            if job.before and not live.steps:
+                raise
         except GeneratorExit:
-            reason = "cancelled"
+            # a tab closed right after the last token closes a finished run
+            reason = live.reason
             raise
         finally:
             # reached by a finished job, by a closed tab and by a defect alike: what was decoded is never lost
-            ending = self._keep_and_show(live.trace(reason), viewer, problem) if live.steps else ""
-        yield ending or views.state_line(
-            "failed" if problem else "stopped", problem or "Stopped before the first token; nothing was kept."
-        )
+            ending = self._keep_and_show(job, live.trace(reason), viewer, problem) if live.steps else ""
+        if job.before and not ending:
+            ending = stored_document(job.before)
+        yield ending or views.state_line("failed" if problem else "stopped", problem or NOTHING_KEPT)
 
-    def _keep_and_show(self, trace: Trace, viewer: Viewer, problem: str) -> str:
+    def _keep_and_show(self, job: Job, trace: Trace, viewer: Viewer, problem: str) -> str:
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        # a continued run whose longer form could not be stored is still there in its shorter one
+        identity = identity_of(job.before.header) if job.before else views.RunIdentity("", trace.kind, created=created)
         try:
-            uid = self.keep(trace, viewer)
+            if job.before:
+                identity = identity_of(self._extend(job.before.header.uid, trace, viewer))
+            else:
+                identity = replace(identity, uid=self.keep(trace, viewer))
         except UserError as error:
-            uid, problem = "", f"{problem} This run could not be stored: {error}".strip()
-        identity = views.RunIdentity(uid=uid, kind=trace.kind, created=datetime.now(UTC).isoformat(timespec="seconds"))
+            problem = f"{problem} {_not_stored(job, error)}".strip()
         return views.run_document(
             trace,
             identity,
@@ -206,80 +245,18 @@ class Workbench:
             problem=problem,
         )
 
-
-class LiveDocument:
-    """The growing document of a job, and the steps it was made from."""
-
-    def __init__(self, model: LanguageModel, job: Job) -> None:
-        self.steps: list[Step] = []
-        self._model = model
-        self._job = job
-        self._started = time.perf_counter()
-        self._waiting = 0
-        self._bytes: dict[int, bytes] = {}
-        self._lines = views.TokenLines(self._bytes, model.special_ids)
-        # what needs the whole run (a quantile, a sum) exists once the run has ended
-        self._names = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
-        identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind)
-        self.text = views.header_line(
-            identity,
-            prompt=job.prompt,
-            system=job.system,
-            model=model.card,
-            settings=job.settings,
-            score_names=self._names,
-            headline=first_words(job.kind),
-            notes=job.notes,
+    def _extend(self, uid: str, trace: Trace, viewer: Viewer) -> RunHeader:
+        """Put a continued run in its place in the store."""
+        return self.store.runs.extend(
+            uid,
+            trace,
+            viewer=viewer.name,
+            status=STATUS[trace.finish_reason],
+            run_scores=run_scores.compute(trace),
+            over_run=OVER_RUN,
         )
 
-    def add(self, step: Step) -> None:
-        """Append one token's line."""
-        self.steps.append(step)
-        alternatives = list(zip(step.alternatives.ids.tolist(), step.alternatives.logprobs.tolist(), strict=True))[
-            : views.LIVE_ALTERNATIVES
-        ]
-        for token_id in (step.token_id, step.runner_up, *(i for i, _ in alternatives)):
-            if token_id >= 0 and token_id not in self._bytes:
-                self._bytes[token_id] = self._model.token_bytes(token_id)
-        draw = (step.noise_row, step.margin, step.runner_up, step.luck, step.support, step.log_normalizer)
-        self.text += self._lines.line(
-            step.piece,
-            step.token_id,
-            [step.scores.get(name) for name in self._names],
-            alternatives,
-            step.tail_mass,
-            draw if step.support else None,
-        )
 
-    def say_waiting(self, people: int) -> None:
-        """Tell the reader how many others wait for this run to end, when that has changed."""
-        if people != self._waiting:
-            self._waiting = people
-            self.text += views.waiting_line(people)
-
-    @property
-    def reason(self) -> FinishReason:
-        """How the steps so far would end the run: a job of known length that fell short was cancelled."""
-        if self._job.ends_as and self.complete:
-            return self._job.ends_as
-        return (self.steps[-1].finish_reason if self.steps else None) or "cancelled"
-
-    @property
-    def complete(self) -> bool:
-        """True when a job of known length has yielded all its steps."""
-        return self._job.length is not None and len(self.steps) == self._job.length
-
-    def trace(self, reason: FinishReason) -> Trace:
-        """What there is, as a run."""
-        return trace_of(
-            self._model,
-            self.steps,
-            self._job.prompt_ids,
-            prompt=self._job.prompt,
-            system=self._job.system,
-            settings=self._job.settings,
-            kind=self._job.kind,
-            finish_reason=reason,
-            seconds=time.perf_counter() - self._started,
-            notes=self._job.notes,
-        )
+def _not_stored(job: Job, error: UserError) -> str:
+    what = "What was added" if job.before else "This run"
+    return f"{what} could not be stored: {error}"

@@ -55,6 +55,13 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
         with said():
             yield from _records(workbench.generate(fields, _viewer(request, public)))
 
+    def continue_run(uid: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
+        """Go on with a run that was stopped, broke off or reached its limit of tokens, as the same run with the same
+        noise: its tokens are those of a run that was never stopped. The last item yielded is the whole longer run, in
+        the same form that `generate` returns; earlier items are progress."""
+        with said():
+            yield from _records(workbench.continue_run(uid, _viewer(request, public)))
+
     def score_text(text: str, prompt: str | None = None, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Score a given text by teacher forcing, as the answer to `prompt` or on its own, and keep the run."""
         with said():
@@ -70,7 +77,7 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
         with said():
             return _record(workbench.open_run(uid, _viewer(request, public)))
 
-    return generate, score_text, import_logprobs, open_run
+    return generate, continue_run, score_text, import_logprobs, open_run
 
 
 def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[Callable[..., Any], ...]:

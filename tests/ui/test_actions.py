@@ -8,34 +8,8 @@ import time
 import pytest
 
 from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory
-from engine.host import ModelHost
-from engine.limits import Limits
-from storage.database import Store
-from storage.records import RunQuery
+from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from ui import actions
-from ui.access import Viewer
-from ui.actions import Workbench
-
-ME = Viewer("local", "session-1", True)
-OTHER = Viewer("local", "session-2", True)
-FIELDS = {"prompt": "Tell me", "max_new_tokens": 40, "seed": 3}
-
-
-@pytest.fixture
-def bench(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(actions, "FRAME_SECONDS", 0.0)
-    host = ModelHost(patience=0.0)
-    host.hold(tiny)
-    with Store(tmp_path / "forklore.db") as store:
-        yield Workbench(store, host, Limits())
-
-
-def lines(document):
-    return [json.loads(line) for line in document.split("\n") if line]
-
-
-def stored(bench, viewer=ME):
-    return bench.store.runs.list(RunQuery(viewer.name)).rows
 
 
 def test_a_document_only_grows_until_its_stored_form_replaces_it(bench):
@@ -200,3 +174,11 @@ def test_a_store_that_is_full_does_not_lose_the_answer_on_show(bench, monkeypatc
     monkeypatch.setattr(bench.store.runs, "add", full)
     last = lines(list(bench.generate(FIELDS, ME))[-1])
     assert "could not be stored" in last[-1]["problem"] and last[-1]["run"] == "" and any("t" in t for t in last)
+
+
+def test_a_run_closed_right_after_its_last_token_is_finished(bench):
+    job = bench.generate({**FIELDS, "max_new_tokens": 3}, ME)
+    next(job), next(job), next(job)
+    job.close()
+    (run,) = stored(bench)
+    assert run.status == "finished" and run.finish_reason == "length"

@@ -9,7 +9,10 @@ from ui.components.piece import Piece
 
 
 class Explorer(Piece):
-    """Event token_select(index, run, how): a token was pinned. deeplink: keep ?run= and ?tok= in the address bar."""
+    """Events: token_select(index, run, how), a token was pinned; run_continue(run), an unfinished run shall go on.
+
+    deeplink: keep ?run= and ?tok= in the address bar. continues: somebody listens to run_continue, so offer it.
+    """
 
     mount = "mountExplorer"
-    triggers = ("token_select",)
+    triggers = ("token_select", "run_continue")

@@ -80,7 +80,7 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
-    explorer = Explorer(elem_id="explorer", deeplink=True)
+    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True)
     return ExploreParts(
         modes, examples, prompt, generate, stop, fields, context, text, score, payload, upload, bring_in, notice,
         explorer, model, quantization, load,
@@ -130,6 +130,9 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
     def score(context: str, text: str, request: gr.Request) -> Iterator[tuple]:
         yield from _shown(lambda: workbench.score_text(context, text, viewer(request)))
 
+    def go_on(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        yield from _shown(lambda: workbench.continue_run(str(event.run), viewer(request)))
+
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
@@ -147,7 +150,8 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
         concurrency_limit=16, **PRIVATE,
     )  # fmt: skip
     scored = parts.score.click(score, [parts.context, parts.text], shown, concurrency_limit=16, **PRIVATE)
-    for job in (asked, scored):
+    continued = parts.explorer.run_continue(go_on, None, shown, concurrency_limit=16, **PRIVATE)
+    for job in (asked, scored, continued):
         job.then(_at_rest, None, shown[2:], queue=False, **PRIVATE)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(

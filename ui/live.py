@@ -1,0 +1,145 @@
+"""The document of a run while it is being written, and of one that is stored: what is on show, as text that grows.
+
+Turns steps and stored runs into the lines of `views`. Does not know queues, the store, or who is asking.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from engine import token_scores
+from engine.models import LanguageModel
+from engine.recording import joined, trace_of
+from engine.types import FinishReason, GenerationRequest, Kind, Step, Trace
+from storage.records import RunHeader, StoredRun
+from ui import views
+from ui.headlines import first_words, headline_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is being recorded: where its steps come from and what the run will be called by.
+
+    before: the stored run that this job goes on with; its steps are then those that follow.
+    """
+
+    prompt: str
+    system: str | None
+    prompt_ids: Sequence[int]
+    settings: GenerationRequest | None
+    kind: Kind
+    ends_as: FinishReason | None
+    steps: Callable[[LanguageModel, Callable[[], bool]], Iterator[Step]]
+    notes: tuple[str, ...] = ()
+    length: int | None = None
+    before: StoredRun | None = None
+
+
+class LiveDocument:
+    """The growing document of a job, and the steps it was made from; a continued run begins with what it has."""
+
+    def __init__(self, model: LanguageModel, job: Job) -> None:
+        self.steps: list[Step] = []
+        self._model = model
+        self._job = job
+        self._started = time.perf_counter()
+        self._waiting = 0
+        self._bytes: dict[int, bytes] = dict(job.before.trace.token_bytes) if job.before else {}
+        self._lines = views.TokenLines(self._bytes, model.special_ids)
+        if job.before:
+            self._names = list(job.before.trace.scores)
+            self.text = opening(job.before)
+            return
+        # what needs the whole run (a quantile, a sum) exists once the run has ended
+        self._names = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
+        identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind)
+        self.text = views.header_line(
+            identity,
+            prompt=job.prompt,
+            system=job.system,
+            model=model.card,
+            settings=job.settings,
+            score_names=self._names,
+            headline=first_words(job.kind),
+            notes=job.notes,
+        )
+
+    def add(self, step: Step) -> None:
+        """Append one token's line."""
+        self.steps.append(step)
+        alternatives = list(zip(step.alternatives.ids.tolist(), step.alternatives.logprobs.tolist(), strict=True))[
+            : views.LIVE_ALTERNATIVES
+        ]
+        for token_id in (step.token_id, step.runner_up, *(i for i, _ in alternatives)):
+            if token_id >= 0 and token_id not in self._bytes:
+                self._bytes[token_id] = self._model.token_bytes(token_id)
+        draw = (step.noise_row, step.margin, step.runner_up, step.luck, step.support, step.log_normalizer)
+        self.text += self._lines.line(
+            step.piece,
+            step.token_id,
+            [step.scores.get(name) for name in self._names],
+            alternatives,
+            step.tail_mass,
+            draw if step.support else None,
+        )
+
+    def say_waiting(self, people: int) -> None:
+        """Tell the reader how many others wait for this run to end, when that has changed."""
+        if people != self._waiting:
+            self._waiting = people
+            self.text += views.waiting_line(people)
+
+    @property
+    def reason(self) -> FinishReason:
+        """How the steps so far would end the run: a job of known length that fell short was cancelled."""
+        if self._job.ends_as and self.complete:
+            return self._job.ends_as
+        return (self.steps[-1].finish_reason if self.steps else None) or "cancelled"
+
+    @property
+    def complete(self) -> bool:
+        """True when a job of known length has yielded all its steps."""
+        return self._job.length is not None and len(self.steps) == self._job.length
+
+    def trace(self, reason: FinishReason) -> Trace:
+        """What there is, as a run."""
+        added = trace_of(
+            self._model,
+            self.steps,
+            self._job.prompt_ids,
+            prompt=self._job.prompt,
+            system=self._job.system,
+            settings=self._job.settings,
+            kind=self._job.kind,
+            finish_reason=reason,
+            seconds=time.perf_counter() - self._started,
+            notes=self._job.notes,
+        )
+        return joined(self._model, self._job.before.trace, added) if self._job.before else added
+
+
+def identity_of(header: RunHeader) -> views.RunIdentity:
+    """Who a stored run is on the page."""
+    return views.RunIdentity(
+        uid=header.uid,
+        kind=header.kind,
+        title=header.title,
+        created=header.created_at.isoformat(timespec="seconds"),
+        example=header.example,
+        tags=header.tags,
+        note=header.note,
+    )
+
+
+def stored_document(stored: StoredRun) -> str:
+    """The document of a stored run, as it looked when it had just been made."""
+    return views.run_document(
+        stored.trace, identity_of(stored.header), status=stored.header.status, headline=headline_of(stored.trace)
+    )
+
+
+def opening(stored: StoredRun) -> str:
+    """A stored run's document without its closing line: what a continued run begins with, token for token."""
+    return stored_document(stored).rstrip("\n").rpartition("\n")[0] + "\n"
