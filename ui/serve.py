@@ -6,11 +6,12 @@ The only place where settings become objects. Does not know what any of them doe
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 import gradio as gr
 from starlette.middleware import Middleware
 
-from engine.errors import BadInput
+from engine.errors import BadInput, Busy
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
@@ -23,6 +24,9 @@ from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.theme import page_theme
 
+# how long a deleted run may still be brought back
+DELETED_KEPT = timedelta(days=30)
+
 
 def serve(settings: Settings) -> int:
     """Serve until interrupted; returns the exit code. Raises UserError when the store cannot be used."""
@@ -33,6 +37,7 @@ def serve(settings: Settings) -> int:
         raise BadInput(f"The folder for the database {settings.database} cannot be made: {error.strerror}.") from error
     store = Store(settings.database)
     examples.install(store)
+    empty_bin(store)
     host = ModelHost(cache_dir=settings.cache_dir)
     limits = Limits.public() if settings.public else Limits()
     workbench = Workbench(store, host, limits)
@@ -45,6 +50,14 @@ def serve(settings: Settings) -> int:
     page.block_thread()
     store.close()
     return 0
+
+
+def empty_bin(store: Store) -> None:
+    """Remove for good what was deleted long ago; another process at work is no reason not to start."""
+    try:
+        store.runs.purge(before=datetime.now(UTC) - DELETED_KEPT)
+    except Busy as error:
+        logging.getLogger("forklore").warning("deleted runs stay for now: %s", error)
 
 
 def import_limits(settings: Settings) -> ImportLimits:
