@@ -13,15 +13,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
-from sqlmodel import col
 
 from engine.errors import BadInput
 from storage.database import Store
 from storage.exchange import IncomingRun, from_line, to_line
+from storage.known import bring_back, find_copy, find_holder
 from storage.limits import ImportLimits
-from storage.schema import RunRow
 from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 
@@ -35,8 +33,9 @@ class ImportReport:
     """What came of a file.
 
     added, skipped: uids as they now stand in the store, in the file's order; skipped ones were there already, the same
-    bit for bit. renamed: uid in the file -> uid in the store, where another run holds the uid. unlinked: uids added
-    without their parent, which neither file nor store has. problems: one sentence per line that was left out.
+    bit for bit. Among the added are runs taken out of the bin, with the labels of the file. renamed: uid in the file ->
+    uid in the store, where another run holds the uid. unlinked: uids added without their parent, which neither file
+    nor store has. problems: one sentence per line that was left out.
     """
 
     added: tuple[str, ...]
@@ -64,8 +63,9 @@ def import_runs(
 ) -> ImportReport:
     """Store every good line of a file (JSON lines, plain or zipped) in one transaction; say what is wrong elsewhere.
 
-    A run that is there already with the same content is skipped, one whose uid belongs to other content gets a new uid.
-    BadInput when the file as a whole is refused (no manifest, newer version, too large); then nothing is stored.
+    A run that `owner` sees already (an own one, an example) with the same content and run scores is skipped, whatever
+    its labels; an own deleted one comes back; one whose uid belongs to other content or to somebody else gets a new
+    uid, unless such a copy is there from an earlier import of it. BadInput when the file as a whole is refused (no manifest, newer version, too large); then nothing is stored.
     """
     bounds = limits or ImportLimits()
     runs, problems = _read(store, _lines(data, bounds), owner, example, bounds)
@@ -107,17 +107,22 @@ class _Writer:
         """Store one run unless it is there already."""
         wanted = str(line.uid)
         run = ready or self._follow(session, line)
-        taken = _holder(session, wanted)
-        if taken == (run.columns["content_hash"], self._owner, None):
-            self._placed[index] = _Placed(wanted, wanted, added=False)
-            self._uids.setdefault(wanted, wanted)
-            return
-        if taken is not None:
+        holder = find_holder(session, wanted)
+        if holder is not None:
+            there = find_copy(session, run, self._owner, holder)
+            if there is not None:
+                if there.binned:
+                    bring_back(session, there, run)
+                self._remember(index, _Placed(there.uid, wanted, added=there.binned))
+                return
             run = replace(run, columns={**run.columns, "uid": secrets.token_hex(12)})
         uid = add_run(session, run)
         unlinked = line.parent is not None and "parent_id" not in run.columns
-        self._placed[index] = _Placed(uid, wanted, added=True, unlinked=unlinked)
-        self._uids.setdefault(wanted, uid)
+        self._remember(index, _Placed(uid, wanted, added=True, unlinked=unlinked))
+
+    def _remember(self, index: int, placed: _Placed) -> None:
+        self._placed[index] = placed
+        self._uids.setdefault(placed.wanted, placed.uid)
 
     def report(self, problems: tuple[str, ...]) -> ImportReport:
         """What happened, in the order of the file."""
@@ -141,13 +146,6 @@ class _Writer:
                 # Only the fork can be refused here: everything else was checked when the line was read.
                 return prepare(line, None, self._store.limits)
         return prepare(line, None, self._store.limits)
-
-
-def _holder(session: Session, uid: str) -> tuple[str, str, int | None] | None:
-    """content_hash, owner and deletion time of the run that holds a uid."""
-    columns = col(RunRow.content_hash), col(RunRow.owner), col(RunRow.deleted_at)
-    found = session.execute(select(*columns).where(col(RunRow.uid) == uid)).first()
-    return None if found is None else (found[0], found[1], found[2])
 
 
 def _read(

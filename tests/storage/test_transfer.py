@@ -8,6 +8,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -94,12 +95,72 @@ def test_importing_somebody_elses_run_reveals_nothing_and_gives_a_new_uid(store:
     assert_same_trace(other.runs.get(report.added[0], viewer="bob").trace, small_trace())
 
 
-def test_a_deleted_run_can_be_imported_again(store: Store) -> None:
+def test_a_deleted_run_comes_back_as_it_was_exported(store: Store) -> None:
+    uid = add(store, title="as exported", tags=("a",), note="n", run_scores={"h": 0.1})
+    text = exported(store, uid)
+    store.runs.update(uid, viewer="local", title="later", tags=["b"], note="")
+    store.runs.delete([uid], viewer="local")
+    assert import_runs(store, text, owner="local").added == (uid,)
+    assert exported(store, uid) == text
+    assert store.runs.list(RunQuery("local", text="as exported")).total == 1 and store.check().ok
+    assert import_runs(store, text, owner="local").skipped == (uid,) and total(store) == 1
+
+
+def test_somebody_elses_deleted_run_does_not_come_back(store: Store) -> None:
     uid = add(store)
     text = exported(store, uid)
     store.runs.delete([uid], viewer="local")
+    (new,) = import_runs(store, text, owner="ann").added
+    assert new != uid and total(store) == 0
+    assert import_runs(store, text, owner="ann").skipped == (new,)
+
+
+def test_everything_exported_and_imported_again_and_again_adds_nothing(store: Store, other: Store) -> None:
+    for each in (store, other):  # two machines with the same examples
+        add(each, 7, uid="example-1-1", owner="examples", example=True, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    uid = add(store, 1)
+    text = exported(store, uid, "example-1-1")
+    assert import_runs(other, text, owner="local").added == (uid,)
+    for target in (store, other):
+        for _ in range(2):
+            report = import_runs(target, text, owner="local")
+            assert (report.added, report.skipped, dict(report.renamed)) == ((), (uid, "example-1-1"), {})
+        assert total(target) == 2
+
+
+@pytest.mark.parametrize("number", ["a score of a run", "a token's score"])
+@pytest.mark.parametrize("example", [True, False])
+def test_a_run_that_differs_in_one_number_is_another_run(
+    store: Store, other: Store, example: bool, number: str
+) -> None:
+    owner = "examples" if example else "local"
+    trace, scores = small_trace(4), {"h": 0.1}
+    changed = replace(trace, scores={**trace.scores, "score 1 ü": trace.scores["score 1 ü"].copy()})
+    changed.scores["score 1 ü"][5] = np.nextafter(np.float32(1.5), np.float32(2))
+    ours: dict[str, Any] = {"uid": "same", "owner": owner, "example": example, "status": "finished"}
+    store.runs.add(trace, run_scores=scores, **ours)
+    different = (changed, scores) if number == "a token's score" else (trace, {"h": 0.1 + 2**-56})
+    assert different[1] != scores or number == "a token's score"
+    other.runs.add(different[0], run_scores=different[1], uid="same", status="finished")
+    text = exported(other, "same")
     (new,) = import_runs(store, text, owner="local").added
-    assert_same_trace(store.runs.get(new, viewer="local").trace, small_trace())
+    assert new != "same" and total(store) == 2
+    assert_same_trace(store.runs.get("same", viewer="local").trace, trace)
+    assert_same_trace(store.runs.get(new, viewer="local").trace, different[0])
+    assert dict(store.runs.header(new, viewer="local").run_scores) == different[1]
+    again = import_runs(store, text, owner="local")
+    assert (again.skipped, dict(again.renamed)) == ((new,), {"same": new}), "its copy is known by what it holds"
+
+
+def test_a_damaged_run_is_mended_by_its_export(store: Store) -> None:
+    uid = add(store, 3)
+    text = exported(store, uid)
+    with store.write() as session:
+        session.execute(sql("UPDATE run_array SET crc32 = 0 WHERE name = 'luck'"))
+    (new,) = import_runs(store, text, owner="local").added
+    assert new != uid
+    assert_same_trace(store.runs.get(new, viewer="local").trace, small_trace(3))
+    assert import_runs(store, text, owner="local").skipped == (new,)
 
 
 def test_examples_are_imported_once_however_often(store: Store, other: Store) -> None:
@@ -150,6 +211,7 @@ def test_a_circle_of_parents_and_a_parent_that_does_not_fit_are_imported_unlinke
     for uid, trace in zip(uids, traces, strict=True):
         assert_same_trace(other.runs.get(uid, viewer="local").trace, trace)
     other.runs.delete(uids, viewer="local")
+    other.runs.purge(before=datetime.now(UTC))
     runs[0] |= {"parent": None, "fork_position": None}
     runs[1] |= {"fork_position": 24}
     report = import_runs(other, [manifest, json.dumps(runs[0]), json.dumps(runs[1])], owner="local")
