@@ -227,10 +227,13 @@ def example_strip(examples: Sequence[RunHeader], current: str) -> str:
     return json.dumps({"examples": entries, "current": current}, ensure_ascii=False)
 
 
-def prompt_of(document: str) -> str:
-    """The prompt a document answers, "" when it has none."""
-    head = json.loads(document.split("\n", 1)[0]) if document else {}
-    return str(head.get("prompt", ""))
+def asked_in(document: str) -> tuple[str, str, str]:
+    """What was asked for a run: kind, prompt, and the text when one was given to be scored; "" where there is none."""
+    head, _, rest = document.partition("\n")
+    header = json.loads(head) if head else {}
+    kind = str(header.get("kind", ""))
+    given = (json.loads(line).get("t", "") for line in rest.splitlines()) if kind == "scored" else ()
+    return kind, str(header.get("prompt", "")), "".join(given)
 
 
 def number(value: float | int | None) -> float | int | None:

@@ -47,6 +47,11 @@ class ExploreParts:
     quantization: gr.Dropdown
     load: gr.Button
 
+    @property
+    def asked(self) -> tuple[gr.blocks.Block, ...]:
+        """What `fields_of` fills when a run is opened."""
+        return self.modes, self.prompt, self.context, self.text
+
 
 FIELD_NAMES = ("prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")
 
@@ -178,15 +183,25 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
                 break
         else:
             document = ""
-        return document, notice, views.example_strip(examples, current=current), views.prompt_of(document)
+        return document, notice, views.example_strip(examples, current=current), *fields_of(document)
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request, public=settings.public)
         document, notice = _opened(lambda: workbench.open_run(str(event.uid), viewer))
-        return document, notice, views.prompt_of(document) if isinstance(document, str) else gr.skip()
+        return document, notice, *fields_of(document)
 
-    page.load(arrive, None, [*opened, parts.examples, parts.prompt], queue=False, **PRIVATE)
-    parts.examples.run_open(open_example, None, [*opened, parts.prompt], queue=False, **PRIVATE)
+    page.load(arrive, None, [*opened, parts.examples, *parts.asked], queue=False, **PRIVATE)
+    parts.examples.run_open(open_example, None, [*opened, *parts.asked], queue=False, **PRIVATE)
+
+
+def fields_of(document: Any) -> tuple:
+    """Updates of `ExploreParts.asked`: the run's own question is what a reader would change and ask again."""
+    kind, prompt, text = views.asked_in(document) if isinstance(document, str) else ("", "", "")
+    if kind == "generation":
+        return gr.Tabs(selected="ask"), prompt, gr.skip(), gr.skip()
+    if kind == "scored":
+        return gr.Tabs(selected="score"), gr.skip(), prompt, text
+    return (gr.skip(),) * 4
 
 
 def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer) -> str:

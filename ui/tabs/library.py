@@ -5,7 +5,7 @@ Hands what the list asks for to `shelf`; does not know how rows are drawn or sto
 
 from __future__ import annotations
 
-import tempfile
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import library_view, plots, views
+from ui import library_view, plots
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.compare import Compare
@@ -24,7 +24,7 @@ from ui.components.plot_bridge import PlotBridge
 from ui.errors import Caught
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.tabs.explore import ExploreParts
+from ui.tabs.explore import ExploreParts, fields_of
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 PLOT_ID = "glance-plot"
@@ -32,14 +32,18 @@ PLOT_ID = "glance-plot"
 
 @dataclass(frozen=True)
 class LibraryParts:
-    """The tab's components; `compared` keeps the two uids on show, so that they can change sides."""
+    """The tab's components; `compared` keeps the two uids on show, so that they can change sides.
+
+    download, said: never seen; they carry the exported file's address and the line about it to the browser.
+    """
 
     notice: Notice
     compare: Compare
     runs: RunLibrary
     compared: gr.State
     bring_in: gr.UploadButton
-    exported: gr.File
+    download: gr.DownloadButton
+    said: gr.Textbox
     glance: gr.Accordion
     across: gr.Dropdown
     up: gr.Dropdown
@@ -51,10 +55,10 @@ def build() -> LibraryParts:
     """Lay the tab out: problems, a comparison when there is one, files in and out, the list."""
     notice = Notice(elem_id="library-notice")
     compare = Compare(elem_id="compare")
-    bring_in = gr.UploadButton(
-        "Import runs (.jsonl, .zip)", file_types=[".jsonl", ".zip"], elem_id="import-runs", size="sm"
-    )
-    exported = gr.File(label="Exported runs", visible=False, interactive=False, elem_id="exported")
+    # any file may be chosen: what is no file of runs is answered by a sentence, not by the upload's own red box
+    bring_in = gr.UploadButton("Import runs (.jsonl, .zip)", elem_id="import-runs", size="sm")
+    download = gr.DownloadButton("Exported runs", visible="hidden", elem_id="export-file")
+    said = gr.Textbox(visible="hidden", show_label=False, elem_id="export-said")
     with gr.Accordion("Runs at a glance", open=False, elem_id="glance") as glance:
         choices = [(axis.label, name) for name, axis in library_view.axes().items()]
         with gr.Row():
@@ -63,7 +67,7 @@ def build() -> LibraryParts:
         plot = gr.Plot(show_label=False, elem_id=PLOT_ID, elem_classes="fl-glance")
     bridge = PlotBridge(PLOT_ID, elem_id="glance-bridge")
     runs = RunLibrary(elem_id="library-piece")
-    return LibraryParts(notice, compare, runs, gr.State(()), bring_in, exported, glance, across, up, plot, bridge)
+    return LibraryParts(notice, compare, runs, gr.State(()), bring_in, download, said, glance, across, up, plot, bridge)
 
 
 def wire(
@@ -143,10 +147,10 @@ def _wire_opening(
     def open_run(event: gr.EventData, request: gr.Request) -> tuple:
         with Caught() as problem:
             document = workbench.open_run(str(_payload(event).get("uid", "")), viewer(request))
-            return document, "", views.prompt_of(document), gr.Tabs(selected="explore")
-        return gr.skip(), problem.sentence, gr.skip(), gr.skip()
+            return document, "", gr.Tabs(selected="explore"), *fields_of(document)
+        return gr.skip(), problem.sentence, gr.skip(), *fields_of(None)
 
-    outputs = [explored.explorer, parts.notice, explored.prompt, tabs]
+    outputs = [explored.explorer, parts.notice, tabs, *explored.asked]
     for event in (parts.runs.run_open, parts.compare.run_open, parts.bridge.plot_click):
         event(open_run, None, outputs, **PRIVATE)
 
@@ -168,32 +172,35 @@ def _wire_compare(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Reques
 
 def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
     def export(event: gr.EventData, request: gr.Request) -> tuple:
-        asked = _payload(event)
         with Caught() as problem:
-            who = viewer(request)
-            uids = shelf.matching(asked.get("query") or {}, who) if asked.get("all") else asked.get("uids", ())
-            stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-            target = Path(tempfile.mkdtemp(prefix="forklore-")) / f"forklore-{stamp}.jsonl"
-            target.write_text(shelf.export_text(uids, who), encoding="utf-8")
-            return gr.File(str(target), visible=True), ""
-        return gr.skip(), problem.sentence
+            name = f"forklore-runs-{datetime.now(UTC).astimezone():%Y-%m-%d}.jsonl"
+            target = _passing(parts.download) / name
+            written = shelf.export_file(_payload(event), target, viewer(request))
+            return str(target), library_view.exported_sentence(written.runs, written.matching, name), ""
+        return None, "", problem.sentence
 
     def bring_in(path: str, request: gr.Request) -> tuple:
         def work() -> str:
-            report = shelf.import_text(Path(path).read_bytes(), viewer(request))
-            return shelf.listing({}, viewer(request), message=_report(report))
+            report = shelf.import_file(Path(path), viewer(request))
+            added, known = len(report["added"]), len(report["skipped"])
+            message = library_view.imported_sentence(added, known, report["problems"])
+            return shelf.listing({}, viewer(request), message=message)
 
         return _listed(work)
 
-    parts.runs.runs_export(export, None, [parts.exported, parts.notice], **PRIVATE)
+    outputs = [parts.download, parts.said, parts.notice]
+    written = parts.runs.runs_export(export, None, outputs, **PRIVATE)
+    # a browser only saves what a link in its own page names
+    handed = {**PRIVATE, "js": "(file, said) => window.Forklore.saveExport(file, said)"}
+    written.then(None, [parts.download, parts.said], None, **handed)
     parts.bring_in.upload(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
 
 
-def _report(report: dict[str, Any]) -> str:
-    """What an import did, in one line."""
-    said = f"{len(report['added'])} added, {len(report['skipped'])} there already"
-    problems = report["problems"]
-    return said + (f", {len(problems)} refused: {' '.join(problems[:3])}" if problems else "") + "."
+def _passing(component: gr.DownloadButton) -> Path:
+    """A new folder among the files that the page hands out and forgets after a while; nobody can guess its name."""
+    folder = Path(component.GRADIO_CACHE) / f"export-{secrets.token_hex(16)}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _payload(event: gr.EventData) -> dict[str, Any]:
