@@ -85,7 +85,7 @@
       });
       const prompt = el("p", { class: "fl-cmp-prompt" });
       Forklore.fillText(prompt, run.prompt);
-      const facts = [run.model, run.quantization !== "none" && run.quantization, run.seed !== null && `seed ${run.seed}`, `${format.count(run.tokens.length)} tokens`].filter(Boolean);
+      const facts = [run.model, run.quantization, run.seed !== null && `seed ${run.seed}`, `${format.count(run.tokens.length)} tokens`].filter(Boolean);
       return el("section", { class: "fl-cmp-column", "aria-label": `Run ${side.toUpperCase()}` },
         el("header", {}, el("span", { class: `fl-cmp-badge fl-cmp-badge-${side}`, text: side.toUpperCase() }), link, el("span", { class: "fl-cmp-facts", text: facts.join(" · ") })),
         run.title && run.prompt ? prompt : null, this.texts[k].box);
@@ -189,7 +189,8 @@
 
     table(title, heads, rows, empty) {
       const id = dom.uid("fl-cmp-table");
-      return el("section", { "aria-labelledby": id }, el("h3", { id, text: title }), rows.length ? el("div", { class: "fl-cmp-scroll", tabindex: "0", role: "region", "aria-labelledby": id }, el("table", {},
+      // one landmark a table, or a reader who jumps from one to the next hears each name twice
+      return el("div", {}, el("h3", { id, text: title }), rows.length ? el("div", { class: "fl-cmp-scroll", tabindex: "0", role: "region", "aria-labelledby": id }, el("table", {},
         el("thead", {}, el("tr", {}, heads.map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows))) : el("p", { class: "fl-cmp-hint", text: empty }));
     }
 

@@ -9,14 +9,15 @@
 
   const MOST = 500;
   const ANSWER_MS = 15_000;
+  const SOON_MS = 400;
+  const WRITING = "Writing the file …";
 
   class RunList {
     constructor(root, trigger) {
       this.root = root;
       this.trigger = trigger;
       this.query = { ...EVERYTHING };
-      Object.assign(this, { rows: [], total: 0, tags: [], titles: {}, scores: [] });
-      this.models = new Set();
+      Object.assign(this, { rows: [], total: 0, tags: [], models: [], titles: {}, scores: [] });
       this.chosen = new Map();
       this.nodes = new Map();
       this.columns = keptColumns();
@@ -41,7 +42,7 @@
       this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);
       this.empty = el("div", { class: "fl-lib-empty" }, el("p", { text: "Loading the runs …" }));
       this.foot = foot(MOST, () => this.ask({ more: true }));
-      this.root.replaceChildren(this.tools.root, this.table, this.empty, this.foot.root, this.toast.root);
+      this.root.replaceChildren(this.tools.root, this.tools.chosen, this.table, this.empty, this.foot.root, this.toast.root);
       this.table.hidden = true;
       this.body.addEventListener("click", (event) => this.clicked(event));
       this.body.addEventListener("keydown", (event) => this.pressed(event));
@@ -75,8 +76,7 @@
       this.shown = true;
       this.query = { ...page.query, limit: PAGE, offset: 0 };
       this.now = { at: Date.parse(page.at), since: performance.now() };
-      Object.assign(this, { total: page.total, tags: page.tags, scores: page.scores, titles: page.model_titles });
-      for (const name of page.models) this.models.add(name);
+      Object.assign(this, { total: page.total, tags: page.tags, models: page.models, scores: page.scores, titles: page.model_titles });
       for (const uid of page.deleted) this.chosen.delete(uid);
       for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
       this.columns = this.columns.filter((name) => this.scores.some((entry) => entry.name === name));
@@ -110,6 +110,8 @@
       this.query = { ...query, offset: 0 };
       this.settle(patch.more ? "more" : "query");
       this.tools.update(this.state());
+      // what was pressed to clear the search is gone with the answer; a finger is spared the keyboard that would open
+      if (patch.reset && matchMedia("(hover: hover)").matches) this.tools.input.focus();
       this.trigger("library_query", { ...query });
     }
 
@@ -122,7 +124,7 @@
     // ---------------------------------------------------------------- drawing
 
     state() {
-      return { query: this.query, total: this.total, tags: this.tags, models: [...this.models].sort(), titles: this.titles, scores: this.scores, columns: this.columns };
+      return { query: this.query, total: this.total, tags: this.tags, models: this.models, titles: this.titles, scores: this.scores, columns: this.columns };
     }
 
     /** The run scores on show: the chosen ones, and always the one that the list is sorted by. */
@@ -148,7 +150,7 @@
       this.labels.place();
       this.table.hidden = !this.rows.length;
       this.empty.hidden = this.rows.length > 0;
-      if (!this.rows.length) this.empty.replaceChildren(...empty(this.tools.filtered(this.query), () => this.ask({ reset: true })));
+      if (!this.rows.length) this.empty.replaceChildren(...empty(this.query, this.tools.filtered(this.query), () => this.ask({ reset: true })));
       this.foot.draw(this.rows.length, this.total);
       this.tools.update(this.state());
       this.showChosen();
@@ -279,7 +281,22 @@
     }
 
     exports(all) {
+      clearTimeout(this.writing);
+      this.writing = setTimeout(() => this.toast.show(WRITING, null, true), SOON_MS);
       this.trigger("runs_export", { uids: all ? [] : [...this.chosen.keys()], all, query: this.query });
+    }
+
+    /** The server has written the file, or said why not: then there is no file, or still the one before. */
+    exported(file, said) {
+      clearTimeout(this.writing);
+      if (file && said && file.path !== this.saved) {
+        const link = el("a", { href: file.url, download: file.orig_name, hidden: true });
+        this.saved = file.path;
+        this.root.append(link);
+        link.click();
+        link.remove();
+        this.toast.show(said);
+      } else if (this.toast.words.textContent === WRITING) this.toast.hide();
     }
   }
 
@@ -287,6 +304,7 @@
     const root = element.querySelector(".fl-piece");
     root.classList.add("fl-library");
     const list = new RunList(root, trigger);
+    Forklore.saveExport = (file, said) => { list.exported(file, said); return []; };
     let said = "";
     const draw = () => {
       if (!props.value || props.value === said) return;

@@ -72,27 +72,34 @@
 
   function chips(run) {
     const out = [];
-    if (run.example) out.push(chip("example", "fl-lib-chip-example", "Ships with Forklore; cannot be changed"));
     if (run.kind !== "generation") out.push(chip(KINDS[run.kind] || run.kind));
     if (run.status === "stopped" || run.status === "failed") out.push(chip(STATUSES[run.status], `fl-lib-chip-${run.status}`));
     return out;
   }
 
   function origin(run, titles) {
-    const parts = [titles[run.model_name] || run.model_name, run.quantization && run.quantization !== "none" ? run.quantization : ""].filter(Boolean);
+    const parts = [titles[run.model_name] || run.model_name, run.quantization].filter(Boolean);
     if (format.exists(run.fork_position)) parts.push(`from token ${format.count(run.fork_position + 1)}`);
     return exact("span", "fl-lib-origin", parts.join(" · "));
   }
 
+  /** Whether a title only says how a text begins. */
+  function begins(title, text) {
+    const [start, all] = [title, text].map((words) => words.replace(/\s+/g, " ").trim());
+    const cut = start.replace(/\s*(…|\.\.\.)$/, "");
+    return cut !== "" && all.startsWith(cut) && (cut === all || cut !== start || cut.length >= 40);
+  }
+
   /** The words of a row: title or prompt, answer, chips, tags, note. */
   function words(run, { acts, titles }) {
-    const heading = run.title || run.prompt || run.answer || run.uid;
-    const link = el("a", { class: run.title ? "fl-lib-title" : "fl-lib-title fl-lib-untitled", href: `?run=${encodeURIComponent(run.uid)}`, draggable: "false" }, exact("bdi", "", heading));
+    const title = [run.prompt, run.answer].some((text) => text && begins(run.title, text)) ? "" : run.title;
+    const heading = title || run.prompt || run.answer || run.uid;
+    const link = el("a", { class: title ? "fl-lib-title" : "fl-lib-title fl-lib-untitled", href: `?run=${encodeURIComponent(run.uid)}`, draggable: "false" }, exact("bdi", "", heading));
     const tags = run.tags.map((tag) => el("button", { type: "button", class: "fl-lib-chip fl-lib-tag", title: "Show only runs with this tag", onclick: () => acts.tag(tag) }, exact("bdi", "", tag)));
     return el("div", { class: "fl-lib-words", role: "cell" },
       el("div", { class: "fl-lib-head" }, link, chips(run)),
-      run.title && run.prompt ? exact("p", "fl-lib-prompt", run.prompt, true) : null,
-      run.answer ? (run.title || run.prompt ? exact("p", "fl-lib-answer", run.answer, true) : null) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
+      title && run.prompt ? exact("p", "fl-lib-prompt", run.prompt, true) : null,
+      run.answer ? (heading !== run.answer ? exact("p", "fl-lib-answer", run.answer, true) : null) : el("p", { class: "fl-lib-answer fl-lib-none", text: "no tokens" }),
       run.note ? exact("p", "fl-lib-note", run.note, true) : null,
       el("div", { class: "fl-lib-meta" }, origin(run, titles), tags.length ? el("span", { class: "fl-lib-tags" }, tags) : null, actions(run, acts)));
   }
@@ -117,7 +124,9 @@
   function row(run, view) {
     if (run.damaged) return damaged(run);
     const { columns, now, chosen, acts } = view;
-    const when = el("time", { class: "fl-lib-when", datetime: run.created_at, title: format.date(run.created_at), text: ago(run.created_at, now) });
+    // the day on which an example was made says nothing
+    const when = run.example ? chip("Example", "fl-lib-chip-example", "Ships with Forklore; cannot be changed")
+      : el("time", { class: "fl-lib-when", datetime: run.created_at, title: format.date(run.created_at), text: ago(run.created_at, now) });
     const node = el("div", { class: "fl-lib-row", role: "row", data: { uid: run.uid } },
       box(run, chosen, acts), words(run, view),
       el("div", { class: "fl-lib-figures" }, columns.map((entry) => figure(entry, run.run_scores[entry.name])),

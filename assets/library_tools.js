@@ -83,7 +83,7 @@
         el("span", { class: "fl-lib-sorting" }, el("span", { class: "fl-lib-word", text: "Sort" }), this.sort.node, this.order), this.columns.root);
       this.root = el("div", { class: "fl-lib-tools" },
         el("div", { class: "fl-lib-line fl-lib-find", role: "search", "aria-label": "Runs" }, this.field, this.kind.node, this.status.node, this.model.node, this.tag.node, this.examples.node),
-        this.plain, this.chosen);
+        this.plain);
     }
 
     buildSearch() {
@@ -163,7 +163,7 @@
     /** Shows what can be done with the selected runs instead of the count. chosen: runs; hidden: how many are not on show. */
     select(chosen, hidden) {
       const own = chosen.filter((run) => !run.example).length;
-      const held = this.root.contains(document.activeElement) && this.chosen.contains(document.activeElement);
+      const held = this.chosen.contains(document.activeElement);
       this.plain.hidden = chosen.length > 0;
       this.chosen.hidden = chosen.length === 0;
       if (held && !chosen.length) this.input.focus();
@@ -226,11 +226,14 @@
   }
 
   /** What stands where no rows are, with the one thing to do about it. */
-  function empty(filtered, reset) {
-    const action = filtered ? el("button", { type: "button", class: "fl-lib-button fl-lib-primary", text: "Clear search and filters", onclick: reset })
+  function empty(query, filtered, reset) {
+    const searched = filtered && sameList({ ...EVERYTHING, text: query.text, sort: query.sort, descending: query.descending }, query);
+    const action = filtered ? el("button", { type: "button", class: "fl-lib-button fl-lib-primary", text: searched ? "Clear the search" : query.text ? "Clear search and filters" : "Clear filters", onclick: reset })
       : el("a", { class: "fl-lib-button fl-lib-primary", href: "./", text: "Ask the model something" });
-    return [el("p", { class: "fl-lib-empty-head", text: filtered ? "No run matches." : "No runs yet." }),
-      el("p", { text: filtered ? "Search looks into prompts, answers, titles, notes and tags." : "Every answer you generate, text you score and file you import will be listed here, with its figures." }), action];
+    const head = searched ? el("p", { class: "fl-lib-empty-head" }, "No run holds ", Forklore.libraryRows.exact("bdi", "", `“${query.text}”`), ".")
+      : el("p", { class: "fl-lib-empty-head", text: filtered ? "No run matches." : "No runs yet." });
+    return [head,
+      el("p", { text: filtered ? `Search looks into prompts, answers, titles, notes and tags. ${searched ? "Clear it" : "Clear the filters"} to see all runs again.` : "Every answer you generate, text you score and file you import will be listed here, with its figures." }), action];
   }
 
   /** Below the rows: how many there are, more of them, and the keys. most: how many may stand on the page at once. */

@@ -38,6 +38,13 @@ def find_tags(session: Session, viewer: str) -> tuple[str, ...]:
     return tuple(sorted(str(row[0]) for row in session.execute(statement)))
 
 
+def find_models(session: Session, viewer: str) -> tuple[str, ...]:
+    """The name of every model of a run that the library shows to `viewer`."""
+    used = select(col(RunRow.model_id)).where(visible(viewer)).distinct()
+    rows = session.execute(select(col(ModelRow.name)).distinct().where(col(ModelRow.id).in_(used)))
+    return tuple(sorted(str(row[0]) for row in rows))
+
+
 def _conditions(query: RunQuery, limits: StoreLimits) -> list[ColumnElement[bool]]:
     conditions = [visible(query.viewer)]
     for column, wanted in ((RunRow.kind, query.kinds), (RunRow.status, query.statuses)):

@@ -91,11 +91,15 @@ class RunQuery:
 
 @dataclass(frozen=True)
 class RunPage:
-    """One page of the library. total: runs that match; tags: every tag on runs the viewer sees, alphabetically."""
+    """One page of the library. total: runs that match.
+
+    tags, models: every tag and every model's name on runs the viewer sees, whether on this page or not, alphabetically.
+    """
 
     rows: tuple[RunHeader, ...]
     total: int
     tags: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
 from storage.growing import check_grown, grow_run
 from storage.headers import RawHeader, load_header, load_headers, seal, to_header, to_texts
-from storage.library import find_page, find_tags
+from storage.library import find_models, find_page, find_tags
 from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
 from storage.schema import RunRow, RunTag, RunText
@@ -117,8 +117,8 @@ class RunStore:
         with self._connections.read() as session:
             ids, total = find_page(session, query, self._limits)
             raw = load_headers(session, ids)
-            tags = find_tags(session, query.viewer)
-        return RunPage(tuple(to_header(raw[i]) for i in ids if i in raw), total, tags)
+            tags, models = find_tags(session, query.viewer), find_models(session, query.viewer)
+        return RunPage(tuple(to_header(raw[i]) for i in ids if i in raw), total, tags, models)
 
     def update(
         self,

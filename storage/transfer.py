@@ -65,7 +65,8 @@ def import_runs(
 
     A run that `owner` sees already (an own one, an example) with the same content and run scores is skipped, whatever
     its labels; an own deleted one comes back; one whose uid belongs to other content or to somebody else gets a new
-    uid, unless such a copy is there from an earlier import of it. BadInput when the file as a whole is refused (no manifest, newer version, too large); then nothing is stored.
+    uid, unless such a copy is there from an earlier import of it. BadInput when the file as a whole is refused (no
+    manifest, newer version, too large); then nothing is stored.
     """
     bounds = limits or ImportLimits()
     runs, problems = _read(store, _lines(data, bounds), owner, example, bounds)

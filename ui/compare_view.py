@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from engine import run_scores
+from engine.catalogue import model_title
 from engine.types import Trace
 from storage.records import StoredRun
 from ui.alignment import REPLACEMENT, align
+from ui.library_view import precision
 from ui.views import number, score_entry
 
 
@@ -52,8 +54,8 @@ def _run(run: StoredRun) -> dict[str, Any]:
         "system": trace.system,
         "kind": header.kind,
         "status": header.status,
-        "model": trace.model.name,
-        "quantization": trace.model.quantization,
+        "model": model_title(trace.model.name),
+        "quantization": precision(trace.model.quantization),
         "created": header.created_at.isoformat(),
         "example": header.example,
         "seed": None if trace.seed is None else str(trace.seed),
@@ -86,10 +88,10 @@ def _facts(trace: Trace) -> list[tuple[str, str, Any]]:
     return [
         ("prompt", "Prompt", trace.prompt),
         ("system", "System text", trace.system),
-        ("model", "Model", model.name),
+        ("model", "Model", model_title(model.name)),
         ("revision", "Revision", model.revision or None),
-        ("quantization", "Quantization", model.quantization),
-        ("dtype", "Number type", model.dtype),
+        ("quantization", "Quantization", _known(model.quantization)),
+        ("dtype", "Number type", _known(model.dtype)),
         ("device", "Device", model.device),
         ("tokenizer", "Tokenizer", model.tokenizer_hash[:12] or None),
         ("temperature", "Temperature", asked and number(asked.temperature)),
@@ -104,6 +106,11 @@ def _facts(trace: Trace) -> list[tuple[str, str, Any]]:
         ("finish_reason", "Ended by", trace.finish_reason),
         ("tokens", "Tokens", len(trace)),
     ]
+
+
+def _known(value: str) -> str | None:
+    """What a run says of itself, None where it came without that."""
+    return None if value == "unknown" else value
 
 
 def _score(name: str, a: Trace, b: Trace, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:

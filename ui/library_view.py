@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -27,17 +27,16 @@ def library(
     page: RunPage,
     query: RunQuery,
     *,
-    models: Iterable[str] = (),
     deleted: Sequence[str] = (),
     message: str = "",
 ) -> str:
     """One page of runs with what the filters can offer.
 
-    models: every model name that may be filtered by; those of the page and of the query are added. deleted: uids just
-    moved to the bin, for Undo. message: one sentence to show once. at: when this was made, so that equal answers
-    differ and ages do not depend on the browser's clock. model_titles: what catalogue names stand for.
+    deleted: uids just moved to the bin, for Undo. message: one sentence to show once. at: when this was made, so that
+    equal answers differ and ages do not depend on the browser's clock. models: every name that may be filtered by,
+    those of the query included. model_titles: what catalogue names stand for.
     """
-    known = {*models, *query.models, *(row.model_name for row in page.rows)} - {""}
+    known = {*page.models, *query.models} - {""}
     document = {
         "at": datetime.now(UTC).isoformat(),
         "query": {name: _plain(getattr(query, name)) for name in QUERY_FIELDS},
@@ -68,7 +67,7 @@ def row(header: RunHeader) -> dict[str, Any]:
         "kind": header.kind,
         "status": header.status,
         "model_name": header.model_name,
-        "quantization": header.quantization,
+        "quantization": precision(header.quantization),
         "tokens": header.tokens,
         # a seed may need 63 bits, more than a browser's number holds exactly
         "seed": None if header.seed is None else str(header.seed),
@@ -83,6 +82,11 @@ def row(header: RunHeader) -> dict[str, Any]:
     }
 
 
+def precision(quantization: str) -> str:
+    """A quantisation as it stands beside a model's name; "" where there is none or nobody knows."""
+    return "" if quantization in ("none", "unknown") else quantization
+
+
 def score_entry(name: str) -> dict[str, Any]:
     """What the list's columns need to know of one run score."""
     score = run_scores.REGISTRY[name]
@@ -95,6 +99,29 @@ def called(header: RunHeader) -> str:
     text = header.title or header.prompt or header.answer or header.uid
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+def exported_sentence(runs: int, matching: int, name: str) -> str:
+    """What an export did, in one line."""
+    if runs < matching:
+        return f"The first {runs:,} of {matching:,} runs exported to {name}; narrow the search for the others."
+    return f"{_runs(runs)} exported to {name}."
+
+
+def imported_sentence(added: int, known: int, problems: Sequence[str]) -> str:
+    """What an import did, in one line. known: runs that were there already; problems: a sentence per refused line."""
+    said = f"{_runs(added) if added else 'No run'} added"
+    if known:
+        said += f", {known:,} {'was' if known == 1 else 'were'} there already"
+    if problems:
+        said += f"; refused: {' '.join(problems[:3])}"
+        if len(problems) > 3:
+            said += f" And {len(problems) - 3:,} more."
+    return said if problems else f"{said}."
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count:,} runs"
 
 
 @dataclass(frozen=True)

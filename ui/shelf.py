@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput
 from storage import transfer
 from storage.database import Store
+from storage.limits import ImportLimits
 from storage.records import RunHeader, RunQuery
 from ui import compare_view, library_view
 from ui.access import Viewer
@@ -20,11 +23,20 @@ PAGE_ROWS = 50
 EXPORT_LIMIT = 5000
 
 
-class Shelf:
-    """The library's use cases over one store."""
+@dataclass(frozen=True)
+class Exported:
+    """How many runs a file got. matching: how many were asked for, more than `runs` where a file cannot hold all."""
 
-    def __init__(self, store: Store) -> None:
+    runs: int
+    matching: int
+
+
+class Shelf:
+    """The library's use cases over one store. imports: how much one file may bring in."""
+
+    def __init__(self, store: Store, imports: ImportLimits | None = None) -> None:
         self.store = store
+        self.imports = imports or ImportLimits()
 
     def listing(
         self, query: Mapping[str, Any], viewer: Viewer, *, deleted: Sequence[str] = (), message: str = ""
@@ -64,28 +76,54 @@ class Shelf:
         )
 
     def matching(self, query: Mapping[str, Any], viewer: Viewer) -> list[str]:
-        """Uids of every run that a query finds, over all its pages."""
+        """Uids of the runs that a query finds, over all its pages, at most as many as one file takes."""
+        return self._matching(query, viewer)[0]
+
+    def _matching(self, query: Mapping[str, Any], viewer: Viewer) -> tuple[list[str], int]:
         found: list[str] = []
+        total = 0
         while len(found) < EXPORT_LIMIT:
             asked = self._query({**query, "limit": 500, "offset": len(found)}, viewer)
             page = self.store.runs.list(asked)
             found += [row.uid for row in page.rows]
-            if not page.rows or len(found) >= page.total:
+            total = page.total
+            if not page.rows or len(found) >= total:
                 break
-        return found
+        return found, total
+
+    def export_file(self, asked: Mapping[str, Any], target: Path, viewer: Viewer) -> Exported:
+        """Write runs to a file that `import_file` takes back exactly, one run in memory at a time.
+
+        asked: {"all": true, "query"} for every run that a query finds, else {"uids"}. Raises BadInput for none.
+        """
+        if asked.get("all"):
+            uids, matching = self._matching(asked.get("query") or {}, viewer)
+        else:
+            uids = list(_uids(asked.get("uids", ())))
+            matching = len(uids)
+        if not uids:
+            raise BadInput("Select at least one run to export.")
+        with target.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(transfer.export_runs(self.store, uids, viewer=viewer.name))
+        return Exported(len(set(uids)), matching)
 
     def export_text(self, uids: Sequence[str], viewer: Viewer) -> str:
         """Runs as JSONL that `import_text` takes back exactly."""
         wanted = _uids(uids)
         if not wanted:
             raise BadInput("Select at least one run to export.")
-        return (
-            "\n".join(line.rstrip("\n") for line in transfer.export_runs(self.store, wanted, viewer=viewer.name)) + "\n"
-        )
+        return "".join(transfer.export_runs(self.store, wanted, viewer=viewer.name))
+
+    def import_file(self, source: Path, viewer: Viewer) -> dict[str, Any]:
+        """Keep runs from a file made by `export_file`, plain or zipped; one that is too large is not even read."""
+        size = source.stat().st_size
+        if size > self.imports.file_bytes:
+            raise BadInput(f"The file has {size:,} bytes; split it into files of at most {self.imports.file_bytes:,}.")
+        return self.import_text(source.read_bytes(), viewer)
 
     def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
         """Keep runs from exported JSONL; says what was added, skipped and refused."""
-        report = transfer.import_runs(self.store, data, owner=viewer.name)
+        report = transfer.import_runs(self.store, data, owner=viewer.name, limits=self.imports)
         return {
             "added": list(report.added),
             "skipped": list(report.skipped),

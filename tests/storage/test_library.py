@@ -78,6 +78,18 @@ def test_filters_narrow_and_combine(store: Store) -> None:
     assert store.runs.list(RunQuery("ann")).tags == ("e",)
 
 
+def test_every_model_of_the_viewers_runs_can_be_chosen_whatever_the_page_shows(store: Store) -> None:
+    for model in ("m2", "m1", "m2"):
+        add(store, model=model)
+    add(store, model="shipped", owner="examples", example=True)
+    add(store, model="private", owner="ann")
+    gone = add(store, model="deleted")
+    store.runs.delete([gone], viewer="local")
+    one_row = store.runs.list(RunQuery("local", text="nothing holds this", limit=1))
+    assert one_row.rows == () and one_row.models == ("m1", "m2", "shipped")
+    assert store.runs.list(RunQuery("ann")).models == ("private", "shipped")
+
+
 @pytest.mark.parametrize("descending", [True, False])
 def test_runs_without_the_sorting_score_come_last_in_either_direction(store: Store, descending: bool) -> None:
     uids = {name: add(store, run_scores=scores) for name, scores in SCORES.items()}

@@ -171,6 +171,17 @@ def test_settings_that_differ_are_marked_and_seeds_stay_exact(trace):
     assert rows["seed"]["a"] == str(2**62 + 1) and rows["seed"]["b"] == str(2**62 + 2)
 
 
+def test_a_model_is_called_by_its_title_and_what_an_import_does_not_know_is_not_said(trace):
+    model = replace(trace.model, name="embedded", quantization="none")
+    foreign = replace(trace.model, name="gpt-x", quantization="unknown", dtype="unknown")
+    page = seen(replace(trace, model=model), replace(trace, model=foreign))
+    assert page["a"]["model"].startswith("SmolLM2") and page["b"]["model"] == "gpt-x"
+    assert page["a"]["quantization"] == page["b"]["quantization"] == ""
+    rows = {row["name"]: row for row in page["settings"]}
+    assert rows["model"]["a"] == page["a"]["model"]
+    assert rows["quantization"]["b"] is None and rows["dtype"]["b"] is None and rows["quantization"]["a"] == "none"
+
+
 @pytest.mark.parametrize("tokenizer", [None, "other"])
 @pytest.mark.parametrize("words", [2, 40, 2000])
 def test_long_runs_are_compared_quickly(trace, tokenizer, words):

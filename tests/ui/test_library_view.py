@@ -27,8 +27,8 @@ def header(uid="u1", **changes):
     return replace(run, **changes)
 
 
-def page(*rows, total=None, tags=("a", "b")):
-    return RunPage(rows, len(rows) if total is None else total, tags)
+def page(*rows, total=None, tags=("a", "b"), models=()):
+    return RunPage(rows, len(rows) if total is None else total, tags, models)
 
 
 def listed(runs, query=None, **more):
@@ -69,10 +69,37 @@ def test_the_query_comes_back_so_that_the_list_knows_what_it_shows():
     assert said["total"] == 10_000 and len(said["rows"]) == 1
 
 
-def test_filters_offer_every_model_seen_and_asked_for_by_its_title():
-    said = listed(page(header(), header("u2", model_name="")), RunQuery("local", models=("asked",)), models=["known"])
-    assert said["models"] == ["asked", "embedded", "known"]
+def test_filters_offer_every_model_there_is_and_the_one_asked_for_by_its_title():
+    said = listed(page(header(), models=("", "embedded", "on another page")), RunQuery("local", models=("asked",)))
+    assert said["models"] == ["asked", "embedded", "on another page"]
     assert "SmolLM2" in said["model_titles"]["embedded"] and set(said["model_titles"]) == {"embedded"}
+
+
+@pytest.mark.parametrize(("stored", "shown"), [("none", ""), ("unknown", ""), ("", ""), ("nf4", "nf4")])
+def test_a_quantisation_that_nobody_knows_is_not_shown(stored, shown):
+    assert listed(page(header(quantization=stored)))["rows"][0]["quantization"] == shown
+
+
+@pytest.mark.parametrize(
+    ("added", "known", "problems", "line"),
+    [
+        (3, 6, (), "3 runs added, 6 were there already."),
+        (1, 1, (), "1 run added, 1 was there already."),
+        (0, 6, (), "No run added, 6 were there already."),
+        (2, 0, (), "2 runs added."),
+        (1200, 0, ("line 3: bad.", "line 4: bad."), "1,200 runs added; refused: line 3: bad. line 4: bad."),
+        (0, 0, tuple(f"line {i}: bad." for i in range(2, 7)),
+         "No run added; refused: line 2: bad. line 3: bad. line 4: bad. And 2 more."),
+    ],
+)  # fmt: skip
+def test_an_import_says_what_it_added_and_what_was_there(added, known, problems, line):
+    assert library_view.imported_sentence(added, known, problems) == line
+
+
+def test_an_export_says_how_many_runs_it_wrote_and_what_it_left_out():
+    assert library_view.exported_sentence(1, 1, "f.jsonl") == "1 run exported to f.jsonl."
+    assert library_view.exported_sentence(78, 78, "f.jsonl") == "78 runs exported to f.jsonl."
+    assert "first 5,000 of 7,001 runs" in library_view.exported_sentence(5000, 7001, "f.jsonl")
 
 
 def test_deleted_runs_and_a_message_travel_along_and_equal_answers_differ():
