@@ -54,7 +54,7 @@
         { label: "Link to this token", hint: link ? "opens this run at the pinned token" : "only stored runs have links", disabled: !link, run: () => this.copy(link, "Link copied.") },
         { heading: "Save" },
         { label: "Web page", hint: "one HTML file, works without a network", disabled: nothing || !source("forklore-shell"), run: () => this.save("html", standalonePage(trace.text, this.title), "text/html;charset=utf-8") },
-        { label: "Data as JSON", hint: "everything recorded", disabled: nothing, run: () => this.save("json", jsonOf(trace), "application/json") },
+        { label: "Data as JSON", hint: "every token with scores, rivals and draw, to six digits", disabled: nothing, run: () => this.save("json", jsonOf(trace), "application/json") },
         { label: "Table as CSV", hint: "one row a token", disabled: nothing, run: () => this.csv() },
         { label: "Curves as SVG", disabled: nothing, run: () => this.picture("svg") },
         { label: "Curves as PNG", disabled: nothing, run: () => this.picture("png") },

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import limits, noise, sampling, token_scores
+from engine.errors import BadInput
 from engine.forward import ForwardPass
 from engine.recording import trace_of
 from engine.types import TOP_K, Alternatives, FinishReason, GenerationRequest, Step, Trace
@@ -33,6 +34,8 @@ def generate(
     """
     request = limits.validate(request, limits.UNBOUNDED)
     prompt_ids = model.encode_prompt(request.prompt, request.system)
+    if not prompt_ids:
+        raise BadInput("The model's tokenizer has no token for anything in this prompt; write it differently.")
     budget, _ = limits.check_fits(len(prompt_ids), request.max_new_tokens, model.context_length)
     yield from decode(model, request, prompt_ids, (), budget, cancelled or (lambda: False))
 
@@ -47,18 +50,19 @@ def decode(
 ) -> Iterator[Step]:
     """The loop itself, for a checked request: tokens n to `budget` - 1 after the prompt and n tokens drawn earlier.
 
-    Token i races with noise row i, whoever drew the tokens before it; characters and stop strings may lie across n.
+    At least one id is needed before the first token. Token i races with noise row i, whoever drew the tokens before
+    it; characters and stop strings may lie across n.
     """
     context = ForwardPass(model)
-    logits: np.ndarray | None = None
+    logits = np.empty((0, 0), dtype=np.float32)
     for after_chunk in context.prefill([*prompt_ids, *earlier]):
-        logits = after_chunk
         if stopped():
             return
+        if after_chunk is not None:
+            logits = after_chunk
     decoder = model.decoder()
     text = "".join(decoder.push(token_id) for token_id in earlier)
     for index in range(len(earlier), budget):
-        assert logits is not None
         step = _draw(model, request, logits, index)
         piece = decoder.push(step.token_id)
         text += piece
@@ -75,6 +79,7 @@ def decode(
 
 def run(model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None) -> Trace:
     """Decode to the end and return the recorded run."""
+    request = limits.validate(request, limits.UNBOUNDED)
     started = time.perf_counter()
     steps = list(generate(model, request, cancelled=cancelled))
     prompt_ids = model.encode_prompt(request.prompt, request.system)

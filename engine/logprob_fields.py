@@ -56,7 +56,8 @@ class TokenLists:
                 there = f"{place}.top_logprobs[{j}]"
                 alternatives.append(self._entry(as_object(other, there, "a token with its logprob"), there))
             raw, logprob = self._entry(entry, place)
-            tokens.append(ReportedToken(raw, logprob, _one_distribution(alternatives, f"{place}.top_logprobs")))
+            rivals = _one_distribution(raw, logprob, alternatives, f"{place}.top_logprobs")
+            tokens.append(ReportedToken(raw, logprob, rivals))
         return tuple(tokens)
 
     def columns(self, lists: Mapping[str, Any], where: str) -> tuple[ReportedToken, ...]:
@@ -80,7 +81,7 @@ class TokenLists:
                 alternatives.append((self._token(other, there), as_logprob(p, there)))
             logprob = None if value is None else as_logprob(value, f"{where}.token_logprobs[{i}]")
             raw = self._token(name, f"{where}.tokens[{i}]")
-            tokens.append(ReportedToken(raw, logprob, _one_distribution(alternatives, place)))
+            tokens.append(ReportedToken(raw, logprob, _one_distribution(raw, logprob, alternatives, place)))
         return tuple(tokens)
 
     def _column(self, value: Any, length: int, where: str) -> list[Any]:
@@ -175,9 +176,13 @@ def quoted(text: str) -> str:
 
 
 def _one_distribution(
-    alternatives: list[tuple[bytes, float | None]], where: str
+    raw: bytes, own: float | None, alternatives: list[tuple[bytes, float | None]], where: str
 ) -> tuple[tuple[bytes, float | None], ...]:
-    mass = sum(math.exp(logprob) for _, logprob in alternatives if logprob is not None)
+    """The alternatives as they are, when together with the token, where it is not among them, they can be one row."""
+    others = [logprob for _, logprob in alternatives if logprob is not None]
+    if alternatives and own is not None and all(other != raw for other, _ in alternatives):
+        others.append(own)
+    mass = sum(map(math.exp, others))
     if mass > 1.0 + MASS_ROUNDING:
         raise BadInput(f"{where} adds up to a probability of {mass:.2f}; natural logarithms of one distribution, at "
                        "most 1 together, were expected.")  # fmt: skip

@@ -126,7 +126,8 @@ def _nucleus(scaled: np.ndarray, ids: np.ndarray | None, top_p: float) -> np.nda
             ids = candidates
         head = min(head * 8, scaled.size)
     mass = np.cumsum(np.exp(scaled[ids] - total))
-    keep = int(np.searchsorted(mass, top_p, side="left")) + 1
+    # equal shares must not need one token more because their sum falls short of top_p in the last digit
+    keep = int(np.searchsorted(mass, top_p - 1e-12, side="left")) + 1
     return ids[: min(keep, len(ids))]
 
 

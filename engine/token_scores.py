@@ -157,8 +157,8 @@ def quadrant(entropy: np.ndarray, varentropy: np.ndarray) -> np.ndarray:
 
 def forking_flag(entropy: np.ndarray, share: float = 0.2) -> np.ndarray:
     """1 where the entropy reaches the (1 - share) quantile of the run, else 0."""
-    if entropy.size == 0:
-        return np.zeros(0)
+    if not np.isfinite(entropy).any():
+        return np.full(entropy.size, np.nan)
     return (entropy >= np.nanquantile(entropy, 1.0 - share)).astype(np.float64)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -171,8 +172,8 @@ def search_text(title: str, note: str, tags: Sequence[str], prompt: str, answer:
 
 
 def folded(text: str) -> str:
-    """Without case; NUL, at which SQLite's LIKE stops, and the separator become blanks."""
-    return text.casefold().replace("\0", " ").replace(SEPARATOR, " ")
+    """Without case, accents as one character; NUL, at which SQLite's LIKE stops, and the separator become blanks."""
+    return unicodedata.normalize("NFC", text.casefold()).replace("\0", " ").replace(SEPARATOR, " ")
 
 
 def _scores(run_scores: Mapping[str, float], limits: StoreLimits) -> dict[str, float | None]:

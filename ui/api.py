@@ -11,11 +11,15 @@ from typing import Any
 
 import gradio as gr
 
+from engine.errors import BadInput, UserError
 from ui import methods_view
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.errors import said
 from ui.shelf import Shelf
+
+# how a token was drawn, in the order of its line; None for a token that was given
+DRAW = ("noise_row", "margin", "runner_up", "luck", "support", "log_normalizer")
 
 
 def register(workbench: Workbench, shelf: Shelf, *, public: bool) -> None:
@@ -67,10 +71,13 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
         with said():
             yield from _records(workbench.score_text(prompt, text, _viewer(request, public)))
 
-    def import_logprobs(data: str, request: gr.Request = None) -> list[str]:  # type: ignore[assignment]
-        """Keep runs made from a JSON response with log-probabilities (OpenAI chat or completion format); gives uids."""
+    def import_logprobs(data: Any, request: gr.Request = None) -> list[str]:  # type: ignore[assignment]
+        """Keep runs made from a response with log-probabilities (OpenAI chat or completion format), as JSON text or as
+        an object; gives their uids."""
         with said():
-            return workbench.import_logprobs(data, _viewer(request, public))
+            # a script has the response at hand as an object as often as in writing
+            written = data if isinstance(data, str) else json.dumps(data)
+            return workbench.import_logprobs(written, _viewer(request, public))
 
     def open_run(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored run, in the same form that `generate` returns."""
@@ -102,6 +109,8 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
     def import_runs(data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Keep runs from JSONL text made by `export_runs`; gives the uids added and what was refused, line by line."""
         with said():
+            if not isinstance(data, str):
+                raise BadInput(f"The runs must be given as JSONL text, not {type(data).__name__}.")
             return shelf.import_text(data, _viewer(request, public))
 
     def scores() -> dict:
@@ -112,12 +121,14 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict]:
-    """Progress while the document grows, then the record of the finished run."""
+    """Progress while the document grows, then the record of the run; UserError when nothing came of it."""
     document = ""
     for document in documents:
-        tokens = document.count("\n") - 1
-        yield {"status": "running", "tokens": max(0, tokens)}
-    yield _record(document)
+        yield {"status": "running", "tokens": document.count('\n{"t":')}
+    record = _record(document)
+    if "uid" not in record:
+        raise UserError(record["problem"])
+    yield record
 
 
 def _record(document: str) -> dict:
@@ -143,6 +154,7 @@ def _record(document: str) -> dict:
                         {"id": i, "text": words.get(str(i), ""), "logprob": p} for i, p in line.get("k", [])
                     ],
                     "other_mass": line["r"],
+                    "draw": dict(zip(DRAW, line["g"], strict=True)) if "g" in line else None,
                 }
             )
     return {

@@ -5,7 +5,6 @@ Knows gradio's way of refusing a call; does not know what was being done.
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,5 +50,4 @@ def said() -> Iterator[None]:
     with Caught() as problem:
         yield
     if problem.sentence:
-        # the toast that shows this text on a page reads it as HTML
-        raise gr.Error(html.escape(problem.sentence, quote=False), print_exception=False)
+        raise gr.Error(problem.sentence, print_exception=False)

@@ -50,12 +50,12 @@ class LiveDocument:
         self._lines = views.TokenLines(self._bytes, model.special_ids)
         if job.before:
             self._names = list(job.before.trace.scores)
-            self.text = opening(job.before)
+            self._lines_so_far = [opening(job.before)]
             return
         # what needs the whole run (a quantile, a sum) exists once the run has ended
         self._names = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
         identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind)
-        self.text = views.header_line(
+        header = views.header_line(
             identity,
             prompt=job.prompt,
             system=job.system,
@@ -65,6 +65,14 @@ class LiveDocument:
             headline=first_words(job.kind),
             notes=job.notes,
         )
+        self._lines_so_far = [header]
+
+    @property
+    def text(self) -> str:
+        """The document as it is now."""
+        # joined when somebody looks, not with every token: a long text would be copied thousands of times
+        self._lines_so_far = ["".join(self._lines_so_far)]
+        return self._lines_so_far[0]
 
     def add(self, step: Step) -> None:
         """Append one token's line."""
@@ -76,20 +84,17 @@ class LiveDocument:
             if token_id >= 0 and token_id not in self._bytes:
                 self._bytes[token_id] = self._model.token_bytes(token_id)
         draw = (step.noise_row, step.margin, step.runner_up, step.luck, step.support, step.log_normalizer)
-        self.text += self._lines.line(
-            step.piece,
-            step.token_id,
-            [step.scores.get(name) for name in self._names],
-            alternatives,
-            step.tail_mass,
-            draw if step.support else None,
+        values = [step.scores.get(name) for name in self._names]
+        drawn = draw if step.support else None
+        self._lines_so_far.append(
+            self._lines.line(step.piece, step.token_id, values, alternatives, step.tail_mass, drawn)
         )
 
     def say_waiting(self, people: int) -> None:
         """Tell the reader how many others wait for this run to end, when that has changed."""
         if people != self._waiting:
             self._waiting = people
-            self.text += views.waiting_line(people)
+            self._lines_so_far.append(views.waiting_line(people))
 
     @property
     def reason(self) -> FinishReason:

@@ -37,6 +37,12 @@ def test_several_choices_lines_and_batch_outputs_become_several_runs_in_order():
     assert [t.text for t in parse(json.dumps(two).encode("utf-16"))] == ["a", "b"]
 
 
+def test_a_token_and_alternatives_that_cannot_be_one_row_are_refused():
+    refused(chat(entry("a", 0.9, ("b", 0.6), ("c", 0.2))), "content[0].top_logprobs", "adds up to a probability of 1.70")
+    (trace,) = parse(json.dumps(chat(entry("a", 0.2, ("b", 0.6), ("c", 0.2)))))
+    assert trace.text == "a"
+
+
 def test_a_reply_without_log_probabilities_beside_others_is_left_out_and_said():
     bare = chat(entry("a", 0.5))
     bare["choices"][0]["logprobs"] = None

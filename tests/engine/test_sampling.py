@@ -110,3 +110,8 @@ def test_a_masked_vocabulary_never_wins():
     for row in range(200):
         assert sampling.race(sampling.truncate(logits, 1.0), noise.log_exponential_row(0, 0, row, 4)).token_id in (0, 2)
     assert np.isfinite(sampling.processed_entropy(sampling.truncate(logits, 1.0)))
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(0.1, 1), (0.3, 3), (0.5, 5), (0.7, 7), (0.9, 9), (0.31, 4), (1.0, 10)])
+def test_equal_shares_reach_top_p_without_one_token_more(top_p, kept):
+    assert sampling.truncate(np.zeros(10), 1.0, None, top_p).size == kept

@@ -39,6 +39,14 @@ def test_search_ignores_case_in_every_script(store: Store, needle: str) -> None:
     assert found(store, text=needle) == [hit]
 
 
+@pytest.mark.parametrize(
+    ("written", "typed"), [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9"), ("한글", "\u1112\u1161\u11ab글")]
+)
+def test_search_does_not_care_how_an_accent_is_encoded(store: Store, written: str, typed: str) -> None:
+    hit = add(store, f"at the {written}")
+    assert found(store, text=typed) == [hit]
+
+
 def test_search_looks_at_prompt_answer_title_note_and_tags(store: Store) -> None:
     in_prompt = add(store, "needle")
     in_title = add(store, title="a Needle")
