@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from engine import limits, logprob_import, run_scores, token_scores
-from engine.errors import BadInput, ModelUnavailable, UserError
+from engine.errors import BadInput, Busy, ModelUnavailable, UserError
 from engine.generate import generate
 from engine.host import ModelHost
 from engine.models import LanguageModel
@@ -32,6 +32,8 @@ from ui.turns import Ticket, Turnstile
 
 FRAME_SECONDS = 0.15
 POLL_SECONDS = 0.25
+SAVE_PATIENCE_SECONDS = 60.0
+Saved = TypeVar("Saved")
 NOTHING_KEPT = "Stopped before the first token; nothing was kept."
 OVER_RUN = frozenset(entry.name for entry in token_scores.REGISTRY.values() if entry.over_run)
 
@@ -232,9 +234,10 @@ class Workbench:
         identity = identity_of(job.before.header) if job.before else views.RunIdentity("", trace.kind, created=created)
         try:
             if job.before:
-                identity = identity_of(self._extend(job.before.header.uid, trace, viewer))
+                uid = job.before.header.uid
+                identity = identity_of(_patiently(lambda: self._extend(uid, trace, viewer)))
             else:
-                identity = replace(identity, uid=self.keep(trace, viewer))
+                identity = replace(identity, uid=_patiently(lambda: self.keep(trace, viewer)))
         except UserError as error:
             problem = f"{problem} {_not_stored(job, error)}".strip()
         return views.run_document(
@@ -255,6 +258,17 @@ class Workbench:
             run_scores=run_scores.compute(trace),
             over_run=OVER_RUN,
         )
+
+
+def _patiently(save: Callable[[], Saved]) -> Saved:
+    """Save, waiting while somebody else's large save is under way: what took minutes to write outlives seconds."""
+    deadline = time.monotonic() + SAVE_PATIENCE_SECONDS
+    while True:
+        try:
+            return save()
+        except Busy:
+            if time.monotonic() >= deadline:
+                raise
 
 
 def _not_stored(job: Job, error: UserError) -> str:

@@ -38,7 +38,8 @@ def test_several_choices_lines_and_batch_outputs_become_several_runs_in_order():
 
 
 def test_a_token_and_alternatives_that_cannot_be_one_row_are_refused():
-    refused(chat(entry("a", 0.9, ("b", 0.6), ("c", 0.2))), "content[0].top_logprobs", "adds up to a probability of 1.70")
+    impossible = chat(entry("a", 0.9, ("b", 0.6), ("c", 0.2)))
+    refused(impossible, "content[0].top_logprobs", "adds up to a probability of 1.70")
     (trace,) = parse(json.dumps(chat(entry("a", 0.2, ("b", 0.6), ("c", 0.2)))))
     assert trace.text == "a"
 

@@ -182,3 +182,20 @@ def test_a_run_closed_right_after_its_last_token_is_finished(bench):
     job.close()
     (run,) = stored(bench)
     assert run.status == "finished" and run.finish_reason == "length"
+
+
+def test_a_long_save_of_somebody_else_is_waited_for_and_the_run_is_not_given_up(bench, monkeypatch):
+    refusals, add = iter([True, True, False]), bench.store.runs.add
+
+    def busy_twice(*args, **kwargs):
+        if next(refusals):
+            raise Busy("The library has been busy.")
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(bench.store.runs, "add", busy_twice)
+    *_, last = bench.generate(FIELDS, ME)
+    assert lines(last)[-1]["status"] == "finished" and len(stored(bench)) == 1
+    monkeypatch.setattr(actions, "SAVE_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(bench.store.runs, "add", lambda *a, **k: (_ for _ in ()).throw(Busy("Still busy.")))
+    *_, last = bench.generate(FIELDS, ME)
+    assert "Still busy." in lines(last)[-1]["problem"] and len(stored(bench)) == 1
