@@ -269,6 +269,7 @@ def _patiently(save: Callable[[], Saved]) -> Saved:
         except Busy:
             if time.monotonic() >= deadline:
                 raise
+        time.sleep(POLL_SECONDS)
 
 
 def _not_stored(job: Job, error: UserError) -> str:

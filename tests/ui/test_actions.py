@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory
+from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory, UserError
 from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from ui import actions
 
@@ -169,7 +169,7 @@ def test_what_an_api_returned_is_kept_with_bounds_marked(bench):
 
 def test_a_store_that_is_full_does_not_lose_the_answer_on_show(bench, monkeypatch):
     def full(*args, **kwargs):
-        raise Busy("The disk is full: make room and try again.")
+        raise UserError("The disk is full: make room and try again.")
 
     monkeypatch.setattr(bench.store.runs, "add", full)
     last = lines(list(bench.generate(FIELDS, ME))[-1])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, OutOfMemory, UserError
+from engine.errors import BadInput, ModelUnavailable, NotFound, OutOfMemory, UserError
 from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from ui import actions
 
@@ -137,7 +137,7 @@ def test_a_continuation_that_fails_half_way_keeps_what_was_added_and_can_be_cont
 
 def test_what_could_not_be_stored_stays_on_show_and_can_be_tried_again(bench, monkeypatch):
     def full(*args, **kwargs):
-        raise Busy("The disk is full: make room and try again.")
+        raise UserError("The disk is full: make room and try again.")
 
     uid = stopped_run(bench)
     on_show = bench.open_run(uid, ME)
