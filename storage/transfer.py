@@ -26,6 +26,7 @@ from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 FORMAT = "forklore-runs"
 VERSION = 1
 _ZIP = b"PK\x03\x04"
+_NO_RUNS = "This is no file of runs: choose one that was exported here, or a zip archive with one in it."
 
 
 @dataclass(frozen=True)
@@ -193,13 +194,13 @@ def _to_line(run: IncomingRun, owner: str, example: bool) -> _Line:
 
 
 def _check_manifest(line: bytes, bounds: ImportLimits) -> None:
-    expected = f'The first line must be {{"format": "{FORMAT}", "version": {VERSION}}}'
+    expected = f'Its first line must be {{"format": "{FORMAT}", "version": {VERSION}}}'
     try:
         manifest = parse(line, bounds)
     except BadInput as problem:
-        raise BadInput(f"This is no file of runs. {expected}; {str(problem).rstrip('.')}.") from problem
+        raise BadInput(f"{_NO_RUNS} {expected}; {str(problem).rstrip('.')}.") from problem
     if manifest.get("format") != FORMAT or type(manifest.get("version")) is not int:
-        raise BadInput(f"This is no file of runs. {expected}.")
+        raise BadInput(f"{_NO_RUNS} {expected}.")
     if manifest["version"] != VERSION:
         raise BadInput(f"The file has version {manifest['version']}, this program reads {VERSION}; update the program.")
 

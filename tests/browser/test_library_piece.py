@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.support.library_page import HOSTILE, ME, Served, serve
+from tests.support.library_page import HOSTILE, ME, OTHER_MODEL, Served, serve
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,71 @@ def test_filters_add_up_are_shown_and_cleared(library: Locator) -> None:
     expect(rows(library)).to_have_count(50)
     library.get_by_label("Examples").select_option("only")
     expect(rows(library)).to_have_count(1)
+
+
+def test_a_model_of_a_run_on_another_page_can_be_chosen(library: Locator) -> None:
+    expect(library.locator("[data-uid=run-003]")).to_have_count(0)
+    library.get_by_label("Model", exact=True).select_option(OTHER_MODEL)
+    expect(rows(library)).to_have_count(1)
+    expect(library.locator("[data-uid=run-003]")).to_contain_text(OTHER_MODEL)
+
+
+def test_an_empty_search_keeps_the_pages_width_and_says_what_to_do(page: Page, library: Locator) -> None:
+    width = "document.querySelector('#library-piece').getBoundingClientRect().width"
+    before = page.evaluate(width)
+    library.get_by_role("searchbox").fill("\u202enowhere <b>")
+    expect(library.locator(".fl-lib-empty-head")).to_have_text("No run holds “⟨RLO⟩nowhere <b>”.")
+    assert page.evaluate(width) == before > 1000
+    library.get_by_role("button", name="Clear the search").click()
+    expect(rows(library)).to_have_count(50)
+    expect(library.get_by_role("searchbox")).to_be_focused()
+    expect(library.get_by_role("searchbox")).to_have_value("")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_can_be_done_with_selected_rows_stays_in_view(page: Page, library: Locator, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    library.locator("[data-uid=run-128] input").check()
+    before = library.locator("[data-uid=run-100]").bounding_box()
+    library.locator("[data-uid=run-090] input").check()
+    compare = library.locator(".fl-lib-selection").get_by_role("button", name="Compare")
+    expect(library.locator("[data-uid=run-090]")).to_be_in_viewport()
+    expect(compare).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") > 1000 and before is not None
+    compare.click(trial=True)
+    # a row that the keyboard goes to is not hidden under the bar
+    library.locator("[data-uid=run-090] a").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowUp")
+    bar, row = library.locator(".fl-lib-selection").bounding_box(), page.locator(":focus").bounding_box()
+    assert bar is not None and row is not None and row["y"] >= bar["y"] + bar["height"] - 1
+
+
+def drawn(page: Page, **run: object) -> list[str]:
+    """What a row says of a run, part by part."""
+    base = {
+        "uid": "u", "title": "", "prompt": "", "answer": "", "kind": "scored", "status": "scored", "tokens": 3,
+        "model_name": "m", "quantization": "", "created_at": "2026-01-01T00:00:00+00:00", "tags": [], "note": "",
+        "run_scores": {}, "example": False, "fork_position": None, "damaged": False,
+    }  # fmt: skip
+    return page.evaluate(
+        """run => {
+            const view = {columns: [], now: Date.now(), chosen: false, titles: {}, acts: {}};
+            const row = Forklore.libraryRows.row(run, view);
+            const parts = row.querySelectorAll(".fl-lib-title, .fl-lib-prompt, .fl-lib-answer, .fl-lib-origin");
+            return [...parts].map(part => part.textContent);
+        }""",
+        {**base, **run},
+    )
+
+
+def test_a_text_that_is_its_own_title_is_shown_once(page: Page, library: Locator) -> None:
+    text = "The Eiffel Tower stands in the centre of Berlin. It was finished in 1889."
+    for title in ("", text, text[:48], "The Eiffel …", "The Eiffel Tower  stands..."):
+        assert drawn(page, title=title, answer=text) == [text, "m"], title
+    assert drawn(page, title="What is it?", prompt="What is it?", answer=text) == ["What is it?", text, "m"]
+    assert drawn(page, title="The", answer=text) == ["The", text, "m"], "a short title may be a person's own"
+    assert drawn(page, title="Tower", prompt="P", answer=text) == ["Tower", "P", text, "m"]
 
 
 def test_a_figure_sorts_in_both_directions_with_missing_ones_last(library: Locator, served: Served) -> None:
@@ -287,7 +352,9 @@ def test_selected_runs_are_deleted_together_and_examples_stay(library: Locator, 
 
 def test_an_example_is_marked_and_cannot_be_changed(page: Page, library: Locator, served: Served) -> None:
     row = library.locator("[data-uid=example]")
-    expect(row.locator(".fl-lib-chip-example")).to_have_text("example")
+    # the day on which it was made says nothing and is not shown
+    expect(row.locator(".fl-lib-chip-example")).to_have_text("Example")
+    assert row.locator("time").count() == 0 and "ago" not in row.inner_text()
     assert row.get_by_role("button").count() == 0
     row.locator("a").focus()
     for key in "etn":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,27 @@ from typing import Any
 import gradio as gr
 
 from engine import run_scores
+from engine.host import ModelHost
+from engine.limits import Limits
 from storage.database import Store
 from storage.records import RunQuery
 from tests.storage.examples import realistic_trace
 from tests.support.app_server import free_port
-from ui import assets, library_view, plots
+from ui import assets, examples, library_view, plots
 from ui.access import Viewer
+from ui.actions import Workbench
 from ui.components.library import RunLibrary
 from ui.components.plot_bridge import PlotBridge
+from ui.page import build_page
+from ui.serve import open_port
+from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.theme import page_theme
 
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} {{window.__ran=3}} \u202eevil\u200b <b>bold</b>"
 ME = Viewer("local", "test", True)
 COUNT = 130
+OTHER_MODEL = "somebody/elses-model"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -55,11 +62,12 @@ class Served:
 def fill(store: Store) -> None:
     trace = realistic_trace(1, tokens=24)
     scores = run_scores.compute(trace)
+    other = replace(trace, model=replace(trace.model, name=OTHER_MODEL))
     for i in range(COUNT):
         store.runs.add(
-            trace, uid=f"run-{i:03}", title=f"Run number {i}", tags=("even",) if i % 2 == 0 else (), status="finished",
+            other if i == 3 else trace, uid=f"run-{i:03}", title=f"Run number {i}", status="finished",
+            tags=("even",) if i % 2 == 0 else (), created_at=START + timedelta(minutes=i),
             run_scores={**scores, "perplexity": float("nan") if i == 7 else 1.0 + (i * 37) % 101},
-            created_at=START + timedelta(minutes=i),
         )  # fmt: skip
     last: dict[str, Any] = {"run_scores": scores, "created_at": START + timedelta(days=1)}
     store.runs.add(trace, uid="hostile", title=HOSTILE, tags=("<i>t</i>",), note=HOSTILE, status="stopped", **last)
@@ -145,3 +153,21 @@ def serve(file: Path) -> Iterator[Served]:
         )  # fmt: skip
         yield served
         demo.close()
+
+
+@contextmanager
+def serve_whole_page(folder: Path, own_runs: int) -> Iterator[Served]:
+    """The whole page without a model, over a new store with the shipped examples and so many runs of one's own."""
+    file = folder / "forklore.db"
+    with Store(file) as store:
+        examples.install(store)
+        trace = realistic_trace(2, tokens=12)
+        for i in range(own_runs):
+            named: dict[str, Any] = {"uid": f"own-{i}", "title": f"Own run {i}", "status": "finished"}
+            store.runs.add(trace, run_scores=run_scores.compute(trace), **named)
+        settings = Settings("embedded", None, None, None, file, folder, "127.0.0.1", free_port(), 1, False)
+        shelf = Shelf(store)
+        page = build_page(Workbench(store, ModelHost(), Limits()), shelf, settings)
+        open_port(page, settings)
+        yield Served(f"http://127.0.0.1:{settings.port}/", file, store, shelf)
+        page.close()

@@ -188,12 +188,15 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
 
         return _listed(work)
 
+    # a sentence that was closed and comes again is only shown again when it was taken back in between
+    emptied: dict[str, Any] = {"fn": lambda: "", "outputs": parts.notice, **PRIVATE}
+    brought = parts.bring_in.upload(**emptied)
+    brought.then(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
     outputs = [parts.download, parts.said, parts.notice]
     written = parts.runs.runs_export(export, None, outputs, **PRIVATE)
     # a browser only saves what a link in its own page names
     handed = {**PRIVATE, "js": "(file, said) => window.Forklore.saveExport(file, said)"}
     written.then(None, [parts.download, parts.said], None, **handed)
-    parts.bring_in.upload(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
 
 
 def _passing(component: gr.DownloadButton) -> Path:
