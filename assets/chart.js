@@ -88,7 +88,7 @@
     for (const tick of ticks(panel.low, panel.high, 3)) {
       const y = floor - ((tick - panel.low) / (panel.high - panel.low)) * PANEL;
       group.append(svg("line", { x1: plan.left, x2: plan.left + plan.plot, y1: y, y2: y, stroke: palette.line, "stroke-width": 1, "shape-rendering": "crispEdges" }),
-        text(plan.left - 8, y + 4, format.number(tick, 3), { "text-anchor": "end", "font-variant-numeric": "tabular-nums" }));
+        text(plan.left - 8, y + 4, format.number(tick, 3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""), { "text-anchor": "end", "font-variant-numeric": "tabular-nums" }));
     }
     const label = svg("text", { x: plan.left, y: panel.top - 9, "font-size": 12, "font-family": palette.sans, fill: palette.ink },
       svg("tspan", { "font-weight": 600, text: panel.entry.label }), svg("tspan", { fill: palette.soft, dx: 6, text: [unit, ({ "≥": "lower bounds", "≤": "upper bounds" })[readout.bound(panel.entry)[0]]].filter(Boolean).join(", ") }));
@@ -158,5 +158,5 @@
     }
   }
 
-  Forklore.chart = { draw, ticks, toSvgText, toPng, PAGE, PAPER, PANEL };
+  Forklore.chart = { draw, toSvgText, toPng, PAGE };
 })();
