@@ -28,8 +28,9 @@
       }));
       this.curve = new Forklore.ComparedCurve((side, i) => this.mark(side, i, true));
       this.readout = el("div", { class: "fl-cmp-readout", role: "status" });
-      root.replaceChildren(this.heading(), this.sentence(), el("div", { class: "fl-cmp-bar" }, this.tools(), this.readout),
-        el("div", { class: "fl-cmp-columns" }, this.column("a", 0), this.column("b", 1)), this.curve.root,
+      // the bar stays in view over the texts and the curve that it speaks of, and no further
+      root.replaceChildren(this.heading(), this.sentence(), el("div", {}, el("div", { class: "fl-cmp-bar" }, this.tools(), this.readout),
+        el("div", { class: "fl-cmp-columns" }, this.column("a", 0), this.column("b", 1)), this.curve.root),
         el("div", { class: "fl-cmp-tables" }, this.summary(), this.settings()));
       this.update();
     }
@@ -41,7 +42,7 @@
 
     heading() {
       const { a, b } = this.page;
-      return el("div", { class: "fl-cmp-head" }, el("h2", { text: "Two runs compared" }),
+      return el("div", { class: "fl-cmp-head" }, el("h2", { text: "Two runs compared", tabindex: "-1" }),
         dom.button("Swap A and B", () => this.trigger("compare_swap", { a: b.uid, b: a.uid })),
         dom.button("Close", () => this.trigger("compare_close", {}), { "aria-label": "Close the comparison" }));
     }
@@ -217,15 +218,31 @@
     root.setAttribute("aria-label", "Two runs compared");
     let said = null;
     let shown = null;
+    let before = null; // where the reader was when the comparison opened
+    /** To the comparison, which opens far above the rows it was asked for at; and back to them when it is closed. */
+    const follow = (held, opened) => {
+      if (opened && !before) {
+        before = { at: document.activeElement, y: window.scrollY };
+        root.querySelector("h2").focus({ preventScroll: true });
+        root.scrollIntoView({ block: "start" });
+      } else if (opened && held) [...root.querySelectorAll("button")].find((button) => button.textContent === held)?.focus();
+      else if (!opened && before) {
+        window.scrollTo(0, before.y);
+        before.at?.focus?.({ preventScroll: true });
+        before = null;
+      }
+    };
     const draw = () => {
       const text = props.value || "";
       if (text === said) return;
+      const held = root.contains(document.activeElement) ? document.activeElement.textContent : "";
       said = text;
       if (shown) shown.curve.observer.disconnect();
       shown = null;
       root.hidden = !text;
       root.replaceChildren();
       if (text) shown = new Comparison(root, JSON.parse(text), trigger);
+      follow(held, Boolean(text));
     };
     watch("value", draw);
     draw();

@@ -128,6 +128,29 @@ def test_two_compared_runs_are_called_by_their_models_title_and_every_landmark_h
     assert len(names) >= 5 and "" not in names and len(set(names)) == len(names), names
 
 
+def test_a_comparison_comes_to_the_reader_and_leaves_them_where_they_were(page: Page, library: Locator) -> None:
+    page.set_viewport_size({"width": 1000, "height": 420})
+    for uid in ("own-0", example_uid(1)):
+        library.locator(f"[data-uid={uid}] input").check()
+    button = page.get_by_role("button", name="Compare", exact=True)
+    button.click()
+    heading = page.get_by_role("heading", name="Two runs compared")
+    expect(heading).to_be_in_viewport()
+    expect(heading).to_be_focused()
+    swap = page.get_by_role("button", name="Swap A and B")
+    first = page.locator("#compare .fl-cmp-open").first
+    expect(first).to_have_text("17 sheep")
+    swap.focus()
+    page.keyboard.press("Enter")
+    expect(first).to_have_text("Own run 0")
+    expect(swap).to_be_focused()
+    page.get_by_role("button", name="Close the comparison").click()
+    expect(heading).to_have_count(0)
+    expect(button).to_be_focused()
+    assert page.evaluate("scrollY") > 300
+    expect(library.locator(f"[data-uid={example_uid(1)}]")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize(
     ("tokens", "order"),
     [
