@@ -6,7 +6,7 @@ person's own and may differ. Does not know files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -35,15 +35,26 @@ def find_holder(session: Session, uid: str) -> int | None:
     return session.execute(select(col(RunRow.id)).where(col(RunRow.uid) == uid)).scalar()
 
 
-def find_copy(session: Session, run: PreparedRun, owner: str, holder: int) -> Copy | None:
-    """The run as `owner` has it already, or None.
+def find_whole(session: Session, uids: Iterable[str]) -> frozenset[int]:
+    """Rows of those of the runs that hold these uids whose every array is what was stored.
+
+    To be read before anybody is kept waiting: verifying takes as long as opening.
+    """
+    held = (find_holder(session, uid) for uid in dict.fromkeys(uids))
+    return frozenset(run_id for run_id in held if run_id is not None and _is_whole(session, run_id))
+
+
+def find_copy(
+    session: Session, run: PreparedRun, owner: str, holder: int, whole: frozenset[int] = frozenset()
+) -> Copy | None:
+    """The run as `owner` has it already, or None. whole: rows whose arrays were verified just before.
 
     Looked for where its uid is held, and, for one that got a new uid when it came in before, among the runs of the
     same moment. A damaged run is no copy: the one from the file shall stand beside it.
     """
     for run_id in _candidates(session, run, owner, holder):
         raw = load_headers(session, [run_id])[run_id]
-        if _is_same(raw, run, owner) and _is_whole(session, run_id):
+        if _is_same(raw, run, owner) and (run_id in whole or _is_whole(session, run_id)):
             return Copy(run_id, str(raw.run["uid"]), binned=raw.run["deleted_at"] is not None)
     return None
 

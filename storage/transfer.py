@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from engine.errors import BadInput
 from storage.database import Store
 from storage.exchange import IncomingRun, from_line, to_line
-from storage.known import bring_back, find_copy, find_holder
+from storage.known import bring_back, find_copy, find_holder, find_whole
 from storage.limits import ImportLimits
 from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
@@ -73,7 +73,9 @@ def import_runs(
     runs, problems = _read(store, _lines(data, bounds), owner, example, bounds)
     ordered = _parents_first(runs)
     ready = {i: prepare(runs[i], None, store.limits) for i in ordered if not runs[i].parent}
-    writer = _Writer(store, owner, {})
+    with store.read() as session:
+        whole = find_whole(session, (str(run.uid) for run in runs))
+    writer = _Writer(store, owner, whole)
     with store.write() as session:
         for i in ordered:
             writer.place(session, i, runs[i], ready.get(i))
@@ -99,10 +101,11 @@ class _Placed:
 class _Writer:
     """Places the runs of one file within one transaction and remembers where each went."""
 
-    def __init__(self, store: Store, owner: str, placed: dict[int, _Placed]) -> None:
+    def __init__(self, store: Store, owner: str, whole: frozenset[int]) -> None:
         self._store = store
         self._owner = owner
-        self._placed = placed
+        self._whole = whole
+        self._placed: dict[int, _Placed] = {}
         self._uids: dict[str, str] = {}
 
     def place(self, session: Session, index: int, line: _Line, ready: PreparedRun | None) -> None:
@@ -111,7 +114,7 @@ class _Writer:
         run = ready or self._follow(session, line)
         holder = find_holder(session, wanted)
         if holder is not None:
-            there = find_copy(session, run, self._owner, holder)
+            there = find_copy(session, run, self._owner, holder, self._whole)
             if there is not None:
                 if there.binned:
                     bring_back(session, there, run)
