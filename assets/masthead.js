@@ -80,7 +80,8 @@
     const close = make(root, 'button', 'fl-notice-close', '×');
     close.type = 'button';
     close.setAttribute('aria-label', 'Close this message');
-    const hide = () => { root.hidden = true; };
+    // emptied as well, so that the same sentence can come again
+    const hide = () => { root.hidden = true; props.value = ''; };
     close.addEventListener('click', hide);
     root.addEventListener('keydown', (event) => { if (event.key === 'Escape') hide(); });
     const draw = () => {

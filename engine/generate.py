@@ -15,12 +15,15 @@ import numpy as np
 
 from engine import limits, noise, sampling, token_scores
 from engine.errors import BadInput
-from engine.forward import ForwardPass
+from engine.reading import Reading, read
 from engine.recording import trace_of
 from engine.types import TOP_K, Alternatives, FinishReason, GenerationRequest, Step, Trace
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
+
+# (row, vocabulary) -> log E of that noise row, float64 [V]
+NoiseRows = Callable[[int, int], np.ndarray]
 
 
 def generate(
@@ -48,31 +51,49 @@ def decode(
     budget: int,
     stopped: Callable[[], bool],
 ) -> Iterator[Step]:
-    """The loop itself, for a checked request: tokens n to `budget` - 1 after the prompt and n tokens drawn earlier.
+    """The loop for a checked request: tokens n to `budget` - 1 after the prompt and n tokens drawn earlier.
 
     At least one id is needed before the first token. Token i races with noise row i, whoever drew the tokens before
     it; characters and stop strings may lie across n.
     """
-    context = ForwardPass(model)
-    logits = np.empty((0, 0), dtype=np.float32)
-    for after_chunk in context.prefill([*prompt_ids, *earlier]):
-        if stopped():
-            return
-        if after_chunk is not None:
-            logits = after_chunk
-    decoder = model.decoder()
-    text = "".join(decoder.push(token_id) for token_id in earlier)
-    for index in range(len(earlier), budget):
-        step = _draw(model, request, logits, index)
-        piece = decoder.push(step.token_id)
-        text += piece
-        reason = _finish(model, request, step.token_id, text, len(piece), index + 1 == budget)
+    reading = read(model, prompt_ids, earlier, stopped)
+    if reading is not None:
+        yield from draw_on(model, request, reading, range(len(earlier), budget), len(earlier), stopped)
+
+
+def keyed_noise(request: GenerationRequest) -> NoiseRows:
+    """The noise of a request's own seed and stream."""
+    return lambda row, vocabulary: noise.log_exponential_row(request.seed, request.stream, row, vocabulary)
+
+
+def draw_on(
+    model: LanguageModel,
+    request: GenerationRequest,
+    reading: Reading,
+    indices: range,
+    first_row: int,
+    stopped: Callable[[], bool],
+    noise_rows: NoiseRows | None = None,
+) -> Iterator[Step]:
+    """Draw the tokens of these indices after what was read; the first races with noise row `first_row`, and so on.
+
+    noise_rows: log E ~ log Exp(1), float64 [V], of a row; the request's own noise when left out.
+    """
+    noise_rows = noise_rows or keyed_noise(request)
+    for offset, index in enumerate(indices):
+        if reading.logits is None:
+            raise BadInput("There is nothing before the first token; give the model a prompt.")
+        row = first_row + offset
+        step = _draw(request, reading.logits, index, row, noise_rows(row, reading.logits.shape[1]))
+        piece = reading.decoder.push(step.token_id)
+        reading.text += piece
+        reason = finish_of(model, request, step.token_id, reading.text, len(piece), index == indices[-1])
         if reason:
-            piece += decoder.flush()
+            piece += reading.decoder.flush()
         yield replace(step, piece=piece, finish_reason=reason)
         if reason or stopped():
             return
-        logits = context.feed([step.token_id])
+        reading.logits = reading.context.feed([step.token_id])
         if stopped():
             return
 
@@ -94,11 +115,13 @@ def run(model: LanguageModel, request: GenerationRequest, *, cancelled: Callable
     )
 
 
-def _draw(model: LanguageModel, request: GenerationRequest, logits: np.ndarray, index: int) -> Step:
-    """Race for token `index` with noise row `index`, and score it: logits float32 [1, V]."""
+def _draw(
+    request: GenerationRequest, logits: np.ndarray, index: int, noise_row: int, log_exponential: np.ndarray
+) -> Step:
+    """Race for token `index` with one row of noise, and score it: logits float32 [1, V], log_exponential [V]."""
     row = logits[0]
     support = sampling.truncate(row, request.temperature, request.top_k, request.top_p)
-    draw = sampling.race(support, noise.log_exponential_row(request.seed, noise.FACTUAL_STREAM, index, row.size))
+    draw = sampling.race(support, log_exponential)
     untouched = support.ids is None and request.temperature == 1.0
     processed_entropy = None if untouched else np.array([sampling.processed_entropy(support)])
     rows = token_scores.rows_from_logits(logits, np.array([draw.token_id]), processed_entropy)
@@ -115,7 +138,7 @@ def _draw(model: LanguageModel, request: GenerationRequest, logits: np.ndarray, 
         scores={name: float(values[0]) for name, values in token_scores.row_scores(rows).items()},
         alternatives=alternatives,
         tail_mass=tail_mass,
-        noise_row=index,
+        noise_row=noise_row,
         margin=draw.margin,
         runner_up=draw.runner_up,
         luck=draw.luck,
@@ -131,9 +154,10 @@ def top_alternatives(logprobs: np.ndarray, k: int = TOP_K) -> tuple[Alternatives
     return Alternatives(ids.astype(np.int32), best), max(0.0, 1.0 - float(np.exp(best, dtype=np.float64).sum()))
 
 
-def _finish(
+def finish_of(
     model: LanguageModel, request: GenerationRequest, token_id: int, text: str, added: int, last: bool
 ) -> FinishReason | None:
+    """Whether an answer ends with this token, and why: text ends with the `added` characters that came with it."""
     if token_id in model.end_ids:
         return "stop"
     if any(stop in text[-(len(stop) + added) :] for stop in request.stop):

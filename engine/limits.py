@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,10 @@ UNBOUNDED = Limits(
 
 def validate(request: GenerationRequest, limits: Limits) -> GenerationRequest:
     """The request, checked and cleaned once: see `request_from_fields`."""
-    return request_from_fields({f.name: getattr(request, f.name) for f in fields(request)}, limits)
+    if isinstance(request.stream, bool) or not isinstance(request.stream, int) or not 0 <= request.stream <= MAX_SEED:
+        raise BadInput(f"The noise stream is {_shown(request.stream)}; it must be a whole number of at least 0.")
+    raw = {f.name: getattr(request, f.name) for f in fields(request) if f.name != "stream"}
+    return replace(request_from_fields(raw, limits), stream=request.stream)
 
 
 def request_from_fields(raw: Mapping[str, Any], limits: Limits) -> GenerationRequest:
@@ -102,7 +105,8 @@ def request_from_fields(raw: Mapping[str, Any], limits: Limits) -> GenerationReq
     two characters \\n and \\t stand for a line break and a tab. Raises BadInput, one sentence naming the field,
     its value and what is allowed.
     """
-    known = [f.name for f in fields(GenerationRequest)]
+    # which noise of the seed is drawn from is decided by what is done, not by who asks
+    known = [f.name for f in fields(GenerationRequest) if f.name != "stream"]
     unknown = [key for key in raw if key not in known]
     if unknown:
         raise BadInput(f"There is no setting {_shown(unknown[0])}; the settings are: {', '.join(known)}.")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine import limits, token_scores
 from engine.errors import BadInput
-from engine.forward import ForwardPass
 from engine.generate import top_alternatives
+from engine.reading import Reading, read
 from engine.recording import trace_of
 from engine.tokens import PieceDecoder
 from engine.types import Alternatives, Step, Trace
@@ -44,24 +45,34 @@ def score_steps(
     limits.check_ids([*prompt_ids, *token_ids], model.card.vocabulary_size)
     limits.check_text_fits(len(prompt_ids), len(token_ids), model.context_length)
     stopped = cancelled or (lambda: False)
-    context = ForwardPass(model)
-    decoder = model.decoder()
-    carried: np.ndarray | None = None
-    for after_chunk in context.prefill(prompt_ids):
-        carried = after_chunk
-        if stopped():
-            return
-    for start in range(0, len(token_ids), FORWARD_CHUNK):
-        targets = token_ids[start : start + FORWARD_CHUNK]
-        logits = context.feed(targets, keep=len(targets))
+    reading = read(model, prompt_ids, (), stopped)
+    if reading is not None:
+        yield from score_on(reading, token_ids, 0, stopped, ends=True)
+
+
+def score_on(
+    reading: Reading, token_ids: Sequence[int], start: int, stopped: Callable[[], bool], *, ends: bool
+) -> Iterator[Step]:
+    """Score given tokens after what was read, as tokens `start`, `start` + 1, ... of the answer, and read them.
+
+    ends: nothing follows them, so bytes of an unfinished character are shown with the last one.
+    """
+    for first in range(0, len(token_ids), FORWARD_CHUNK):
+        targets = token_ids[first : first + FORWARD_CHUNK]
+        logits = reading.context.feed(targets, keep=len(targets))
         for low in range(0, len(targets), SCORE_CHUNK):
-            before = carried if low == 0 else logits[low - 1 : low]
+            before = reading.logits if low == 0 else logits[low - 1 : low]
             block = logits[low : min(low + SCORE_CHUNK, len(targets)) - 1]
             rows = block if before is None else np.concatenate([before, block])
-            yield from _score_block(decoder, rows, targets[low : low + SCORE_CHUNK], start + low, len(token_ids))
+            last = first + low + SCORE_CHUNK >= len(token_ids)
+            for step in _score_block(reading.decoder, rows, targets[low : low + SCORE_CHUNK], start + first + low):
+                is_last = last and step.index == start + len(token_ids) - 1
+                piece = step.piece + (reading.decoder.flush() if ends and is_last else "")
+                reading.text += piece
+                yield step if piece == step.piece else replace(step, piece=piece)
             if stopped():
                 return
-        carried = logits[-1:].copy()
+        reading.logits = logits[-1:].copy()
 
 
 def score_tokens(
@@ -94,7 +105,7 @@ def encode_for_scoring(model: LanguageModel, prompt: str | None, text: str) -> t
 
 
 def _score_block(
-    decoder: PieceDecoder, rows_of_logits: np.ndarray, targets: Sequence[int], start: int, total: int
+    decoder: PieceDecoder, rows_of_logits: np.ndarray, targets: Sequence[int], start: int
 ) -> Iterator[Step]:
     """Steps of one block: logits float32 [b, V], or [b - 1, V] when the first token has no distribution."""
     missing = len(targets) - len(rows_of_logits)
@@ -109,13 +120,10 @@ def _score_block(
         alternatives, tail_mass = (
             _no_alternatives() if rows is None or row < 0 else top_alternatives(rows.logprobs[row])
         )
-        piece = decoder.push(int(token_id))
-        if start + offset + 1 == total:
-            piece += decoder.flush()
         yield Step(
             index=start + offset,
             token_id=int(token_id),
-            piece=piece,
+            piece=decoder.push(int(token_id)),
             scores={name: float(values[row]) for name, values in columns.items()} if row >= 0 else {},
             alternatives=alternatives,
             tail_mass=tail_mass,

@@ -25,6 +25,7 @@ class GenerationRequest:
 
     temperature in [0, 2] (0 is greedy); top_k >= 1 or None; top_p in (0, 1] or None; seed in [0, 2^63);
     stop holds strings that end the answer (kept in it). max_new_tokens counts the end-of-turn token.
+    stream: which noise of the seed; 0 is a run's own, others are those of replicates (see `noise`).
     """
 
     prompt: str
@@ -35,6 +36,7 @@ class GenerationRequest:
     top_p: float | None = None
     seed: int = 0
     stop: tuple[str, ...] = ()
+    stream: int = 0
 
 
 @dataclass(frozen=True)

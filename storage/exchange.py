@@ -25,7 +25,7 @@ from engine.types import GenerationRequest, ModelCard, Trace
 from storage.limits import ImportLimits, StoreLimits
 from storage.records import StoredRun
 from storage.strict_json import parse
-from storage.traces import FLOATS, INTEGERS, check_trace, cut, to_arrays, vocabulary_arrays
+from storage.traces import FLOATS, INTEGERS, check_trace, cut, settings_fields, to_arrays, vocabulary_arrays
 from storage.values import clean_tags, clean_text, clean_uid, digest, microseconds, whole_number
 
 _ARRAYS: dict[str, tuple[str, int]] = {
@@ -114,7 +114,7 @@ def to_line(run: StoredRun) -> str:
         "notes": trace.notes,
         "score_names": tuple(trace.scores),
         "model": asdict(trace.model),
-        "settings": None if trace.settings is None else asdict(trace.settings),
+        "settings": None if trace.settings is None else settings_fields(trace.settings),
         "run_scores": {name: _to_number(value) for name, value in header.run_scores.items()},
         "arrays": {name: _to_array(arrays[name]) for name in _ARRAYS},
     }

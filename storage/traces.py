@@ -27,6 +27,8 @@ TOKEN_ARRAYS = (*INTEGERS, "noise_rows", *FLOATS, "topk_ids", "topk_logprobs", "
 """Arrays with one row per token: a child run keeps its own rows and takes the others from its parent."""
 ARRAY_NAMES = (*TOKEN_ARRAYS, "text", "prompt_ids", "special_ids", "vocabulary_index", "vocabulary_bytes")
 
+# fields of a request that came after the first release, with the value that is not written down
+_LATER: Mapping[str, object] = {"stream": 0}
 ROUNDING = 1e-3  # how far float32 sums of probabilities may lie outside [0, 1]
 
 
@@ -126,7 +128,7 @@ def texts_of(trace: Trace) -> TraceTexts:
     """The columns and JSON texts of a checked trace."""
     settings = None
     if trace.settings is not None:
-        values = asdict(trace.settings)
+        values = settings_fields(trace.settings)
         same = {"prompt": trace.prompt, "system": trace.system}
         settings = _json({key: value for key, value in values.items() if key not in same or value != same[key]})
     details = {"notes": list(trace.notes), "scores": list(trace.scores)}
@@ -183,6 +185,12 @@ def from_parts(texts: TraceTexts, arrays: Arrays, token_bytes: Mapping[int, byte
         notes=tuple(details["notes"]),
         **plain,
     )
+
+
+def settings_fields(settings: GenerationRequest) -> dict[str, Any]:
+    """The fields of a request, without those that came later and have their default: old runs keep their checksums."""
+    values = asdict(settings)
+    return {key: value for key, value in values.items() if key not in _LATER or value != _LATER[key]}
 
 
 def read_card(values: Mapping[str, Any]) -> ModelCard:

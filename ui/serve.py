@@ -41,7 +41,7 @@ def serve(settings: Settings) -> int:
     host = ModelHost(cache_dir=settings.cache_dir)
     limits = Limits.public() if settings.public else Limits()
     workbench = Workbench(store, host, limits)
-    page = build_page(workbench, Shelf(store), settings)
+    page = build_page(workbench, Shelf(store, import_limits(settings)), settings)
     open_port(page, settings)
     # only now: importing and loading a model beside the start of the page would slow both
     host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)

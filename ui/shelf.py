@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from engine import run_scores
 from engine.errors import BadInput
 from storage import transfer
 from storage.database import Store
@@ -29,6 +30,9 @@ class Exported:
 
     runs: int
     matching: int
+
+
+Choice = TypeVar("Choice", str, bool)
 
 
 class Shelf:
@@ -142,8 +146,10 @@ class Shelf:
             models=_names(raw.get("models", ()), "models"),
             statuses=_names(raw.get("statuses", ()), "statuses"),
             examples=examples if isinstance(examples, bool) else None,
-            sort=_text(raw.get("sort") or "created", "sort"),
-            descending=bool(raw.get("descending", True)),
+            sort=_one_of(
+                raw.get("sort") or "created", "sort key", ("created", "tokens", "title", *run_scores.REGISTRY)
+            ),
+            descending=_one_of(raw.get("descending", True), "direction (descending)", (True, False)),
             limit=_count(raw.get("limit", PAGE_ROWS), "limit", 500),
             offset=_count(raw.get("offset", 0), "offset", 10**9),
         )
@@ -152,6 +158,12 @@ class Shelf:
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
+    return value
+
+
+def _one_of(value: Any, field: str, known: Sequence[Choice]) -> Choice:
+    if not isinstance(value, type(known[0])) or value not in known:
+        raise BadInput(f"The {field} {str(value)[:40]!r} is unknown; use one of {', '.join(map(str, known))}.")
     return value
 
 

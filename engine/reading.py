@@ -1,0 +1,45 @@
+"""Where decoding stands: what a model has read, its logits after that, and the text so far.
+
+Shared by drawing tokens and by scoring given ones, so that the two can alternate within one text. Does not know how a
+token is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.forward import ForwardPass
+from engine.tokens import PieceDecoder
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+
+@dataclass
+class Reading:
+    """context: all ids read so far; logits: float32 [1, V] after the last of them, None when nothing was read.
+
+    decoder: turns the answer's ids into pieces; text: the answer so far.
+    """
+
+    context: ForwardPass
+    logits: np.ndarray | None
+    decoder: PieceDecoder
+    text: str = ""
+
+
+def read(
+    model: LanguageModel, prompt_ids: Sequence[int], answer_ids: Sequence[int], stopped: Callable[[], bool]
+) -> Reading | None:
+    """Read a prompt and the beginning of an answer; None when stopped on the way. Raises OutOfMemory."""
+    reading = Reading(ForwardPass(model), None, model.decoder())
+    for after_chunk in reading.context.prefill([*prompt_ids, *answer_ids]):
+        if stopped():
+            return None
+        reading.logits = after_chunk
+    reading.text = "".join(reading.decoder.push(token_id) for token_id in answer_ids)
+    return reading
