@@ -87,11 +87,10 @@ def unbiased_sum(sample: Sample, values: Sequence[float] | np.ndarray) -> Estima
     unbiased estimate of the variance from two leaves on, 0 once every leaf is out.
     """
     f = _checked(sample, values)
-    w = weights(sample)
-    spread = -np.expm1(log_inclusion(sample.phi, sample.kappa))  # 1 - q
     if len(sample) == 0:
         return Estimate(0.0, math.nan, 0)
-    return Estimate(float((w * f).sum()), _root(w * f, _outside(sample, spread)), len(sample))
+    terms = weights(sample) * f
+    return Estimate(float(terms.sum()), _deviation(sample, terms), len(sample))
 
 
 def mean(sample: Sample, values: Sequence[float] | np.ndarray) -> Estimate:
@@ -106,16 +105,13 @@ def mean(sample: Sample, values: Sequence[float] | np.ndarray) -> Estimate:
     logs = sample.phi - log_inclusion(sample.phi, sample.kappa)
     w = np.exp(logs - logs.max())
     value = float((w * f).sum() / w.sum())
-    spread = -np.expm1(log_inclusion(sample.phi, sample.kappa))
-    return Estimate(value, _root(w * (f - value), _outside(sample, spread)) / float(w.sum()), len(sample))
+    return Estimate(value, _deviation(sample, w * (f - value)) / float(w.sum()), len(sample))
 
 
-def _outside(sample: Sample, spread: np.ndarray) -> np.ndarray:
-    return np.zeros(len(sample)) if sample.kappa == -math.inf else spread
-
-
-def _root(terms: np.ndarray, spread: np.ndarray) -> float:
-    return math.sqrt(float((terms**2 * spread).sum()))
+def _deviation(sample: Sample, terms: np.ndarray) -> float:
+    """Root of the sum of terms^2 (1 - q)."""
+    missing = -np.expm1(log_inclusion(sample.phi, sample.kappa))
+    return math.sqrt(float((terms**2 * missing).sum()))
 
 
 def _checked(sample: Sample, values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Nothing here changes a tree. Does not know texts, pages or how a piece is drawn.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from engine.errors import BadInput
@@ -17,7 +18,7 @@ class Segment:
     """Nodes that follow one another without a fork among what is shown.
 
     nodes: top to bottom, at least one; parent: index of the segment above, -1 for the first; mass: p(first node |
-    start); hidden: probability, given the start, of the children of the last node that are in the tree but not shown.
+    start); hidden: probability, given the start, of children of these nodes that are in the tree but not shown.
     """
 
     nodes: tuple[int, ...]
@@ -26,28 +27,38 @@ class Segment:
     hidden: float
 
 
-def segments(tree: Tree, start: int = ROOT, *, min_mass: float = 0.0, collapse: bool = True) -> tuple[Segment, ...]:
+def segments(
+    tree: Tree,
+    start: int = ROOT,
+    *,
+    min_mass: float = 0.0,
+    collapse: bool = True,
+    apart: Collection[int] = (),
+) -> tuple[Segment, ...]:
     """What to show of a tree below (and with) `start`: parents before children, siblings from the most probable down.
 
     min_mass in [0, 1]: nodes with less probability given the start are left out, with all below them; forced nodes
-    stay, as somebody put them there. collapse: put nodes with one shown child together with it. Raises BadInput.
+    stay, with what leads to them, as somebody put them there. collapse: a node with one shown child is put together
+    with it, unless that child is in `apart` (nodes to be seen on their own: bookmarked ones). Raises BadInput.
     """
     tree.node(start)
     if not 0.0 <= min_mass <= 1.0:
         raise BadInput(f"The smallest mass to show is {min_mass}; it must lie between 0 and 1.")
+    kept = _leading_to_forced(tree)
     found: list[Segment] = []
     waiting = [(start, -1, 1.0)]
     while waiting:
         first, above, share = waiting.pop()
-        nodes, hidden, last = [first], 0.0, share
+        nodes, hidden, last = [first], [], share
         while True:
-            shown, hidden = _shown(tree, nodes[-1], last, min_mass)
-            if not collapse or len(shown) != 1 or hidden > 0.0:
+            shown, thin = _shown(tree, nodes[-1], last, min_mass, kept)
+            hidden.append(thin)
+            if not collapse or len(shown) != 1 or shown[0][0] in apart:
                 break
             nodes.append(shown[0][0])
             last = shown[0][1]
         waiting.extend((child, len(found), mass) for child, mass in reversed(shown))
-        found.append(Segment(tuple(nodes), above, share, hidden))
+        found.append(Segment(tuple(nodes), above, share, math.fsum(hidden)))
     return tuple(found)
 
 
@@ -62,15 +73,21 @@ def subtree_mass(tree: Tree, index: int, start: int = ROOT) -> float:
     return math.exp(phi)
 
 
-def _shown(tree: Tree, index: int, share: float, min_mass: float) -> tuple[list[tuple[int, float]], float]:
+def _shown(
+    tree: Tree, index: int, share: float, min_mass: float, kept: Collection[int]
+) -> tuple[list[tuple[int, float]], float]:
     """Children to show with their masses, most probable first (ties: lowest token id), and the mass of the others."""
     children = [(child, share * math.exp(tree[child].logprob)) for child in tree.children(index)]
     children.sort(key=lambda pair: (-tree[pair[0]].logprob, tree[pair[0]].token_id))
-    # an inserted node may hang on thin ones, which stay for its sake
-    shown = [(child, mass) for child, mass in children if mass >= min_mass or _holds_forced(tree, child)]
-    kept = {child for child, _ in shown}
-    return shown, math.fsum(mass for child, mass in children if child not in kept)
+    shown = [(child, mass) for child, mass in children if mass >= min_mass or child in kept]
+    return shown, math.fsum(mass for child, mass in children if mass < min_mass and child not in kept)
 
 
-def _holds_forced(tree: Tree, index: int) -> bool:
-    return any(tree[i].forced for i in tree.below(index))
+def _leading_to_forced(tree: Tree) -> set[int]:
+    found: set[int] = set()
+    for node in tree:
+        index = node.index if node.forced else ROOT
+        while index != ROOT and index not in found:
+            found.add(index)
+            index = tree[index].parent
+    return found

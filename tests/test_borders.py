@@ -25,6 +25,7 @@ TORCH_FILES = {
     "engine.memory",
     "engine.models",
     "engine.testing",
+    "engine.tree_forward",
 }
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
