@@ -45,13 +45,13 @@ class Estimate:
     count: int
 
 
-def draw(tree: Tree, *, seed: int, width: int, depth: int, start: int = ROOT) -> Sample:
+def draw(tree: Tree, *, seed: int, width: int, depth: int, start: int = ROOT, widen: bool = False) -> Sample:
     """The sample that `fair` growths with these settings have brought out so far. Raises BadInput.
 
     Stopping a growth at any number of leaves or of evaluations keeps the estimates unbiased: whether a leaf is in
     the sample depends, given all others, on nothing but whether its own G lies above kappa.
     """
-    outcome = replay(tree, Growth("fair", width, depth, seed, start))
+    outcome = replay(tree, Growth("fair", width, depth, seed, start, widen))
     kappa = max(outcome.head, outcome.dropped)
     above = [leaf for leaf in outcome.leaves if leaf.key > kappa]
     return Sample(

@@ -50,16 +50,17 @@ def grow(
     leaves: int | None = None,
     seed: int = 0,
     start: int = ROOT,
+    widen: bool = False,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Progress]:
     """Look into up to `budget` more nodes, best first, and say after each batch where the growth stands.
 
     The first Progress is where it stands before anything was evaluated, the last one has a reason. leaves: stop once
     that many have come out in all, counted from the first growth of the kind ("one more" is one more than before);
-    for `likely` that is exact n-best. batch: nodes evaluated at once; those evaluated ahead of their turn enter the
-    tree when it comes, so the tree does not depend on it. May be closed at any point. Raises BadInput.
+    for `likely` with `widen` that is exact n-best. batch: nodes evaluated at once; those evaluated ahead of their turn
+    enter the tree when it comes, so the tree does not depend on it. May be closed at any point. Raises BadInput.
     """
-    growth = check(tree, Growth(policy, width, depth, seed, start))
+    growth = check(tree, Growth(policy, width, depth, seed, start, widen))
     check_whole("budget", budget, tree.limits.budget)
     check_whole("batch", batch, tree.limits.batch)
     if leaves is not None:
@@ -107,48 +108,50 @@ def _run(
     deepest = tree[growth.start].depth + growth.depth
     standing = masses(tree, growth.start, growth.depth)
     spent = 0
-    ahead: dict[int, Kept] = {}
-    reason = _reason(tree, growth, queue, leaves is not None and out >= leaves, budget, stopped)
+    ahead: dict[tuple[int, int], Kept] = {}
+    reason = _reason(tree, queue, leaves is not None and out >= leaves, budget, stopped)
     yield Progress(spent, len(tree), out, standing, reason)
     while reason is None:
-        places = [p for p in queue.waiting(min(batch, budget - spent)) if p.node not in ahead]
-        ahead.update(_evaluated(tree, evaluate, growth, queue.seed, places))
-        while (head := queue.head) is not None and head.node in ahead and spent < budget:
+        places = [p for p in queue.waiting(min(batch, budget - spent)) if _turn(p) not in ahead]
+        ahead.update(_evaluated(tree, evaluate, queue.seed, places))
+        while (head := queue.head) is not None and _turn(head) in ahead and spent < budget:
             before = around(tree, head.node, math.exp(head.phi), deepest)
-            record(tree, head.node, ahead.pop(head.node), growth.width, queue.seed)
+            record(tree, head.node, ahead.pop(_turn(head)), head.width, queue.seed)
             standing = total([standing, around(tree, head.node, math.exp(head.phi), deepest)], minus=before)
             spent += 1
             out = queue.advance(leaves)
             if leaves is not None and out >= leaves:
                 break
-        reason = _reason(tree, growth, queue, leaves is not None and out >= leaves, budget - spent, stopped)
+        reason = _reason(tree, queue, leaves is not None and out >= leaves, budget - spent, stopped)
         # running sums drift by a rounding error a node; the last word is summed anew
         final = standing if reason is None else masses(tree, growth.start, growth.depth)
         yield Progress(spent, len(tree), out, final, reason)
 
 
-def _reason(
-    tree: Tree, growth: Growth, queue: Queue, enough: bool, left: int, stopped: Callable[[], bool]
-) -> Reason | None:
+def _reason(tree: Tree, queue: Queue, enough: bool, left: int, stopped: Callable[[], bool]) -> Reason | None:
     if enough:
         return "leaves"
     if queue.head is None:
         return "complete"
     if left <= 0:
         return "budget"
-    if len(tree) + growth.width > tree.limits.nodes:
+    if len(tree) + queue.head.width > tree.limits.nodes:
         return "full"
     return "cancelled" if stopped() else None
 
 
 def _evaluated(
-    tree: Tree, evaluate: Evaluate, growth: Growth, seed: int | None, places: Sequence[Place]
-) -> Iterator[tuple[int, Kept]]:
+    tree: Tree, evaluate: Evaluate, seed: int | None, places: Sequence[Place]
+) -> Iterator[tuple[tuple[int, int], Kept]]:
     prefixes = [tree.prefix(place.node) for place in places]
     for place, prefix, row in zip(places, prefixes, _rows(tree, evaluate, prefixes), strict=True):
         perturbation = None if seed is None else prefix_noise(seed, prefix, len(row))
         known = [tree[child].token_id for child in tree.children(place.node)]
-        yield place.node, keep_children(row, growth.width, perturbation, known)
+        yield _turn(place), keep_children(row, place.width, perturbation, known)
+
+
+def _turn(place: Place) -> tuple[int, int]:
+    return place.node, place.width
 
 
 def _rows(tree: Tree, evaluate: Evaluate, prefixes: list[tuple[int, ...]]) -> np.ndarray:

@@ -137,7 +137,8 @@ def _evaluate(tree: Tree, entry: object) -> None:
         raise BadInput(f"The evaluation {where} is one too many: it is finished, or there are two.")
     entropy = _number(values.get("entropy"), f"The entropy {where}", 0.0, math.log(tree.vocabulary_size) + SLACK)
     rest = _number(values.get("rest"), f"The remaining mass {where}", 0.0, 1.0 + SLACK)
-    width = _count(values.get("width"), f"The width {where}", 0, tree.limits.width)
+    most = max(tree.limits.width, tree.vocabulary_size)
+    width = _count(values.get("width"), f"The width {where}", 0, most)
     dropped = _logprob(values.get("dropped"), f"The best child left out {where}")
     noise = dict(_noise(tree, index, each) for each in _list(values.get("noise"), f"The noise {where}"))
     tree.set_evaluation(index, Evaluation(entropy, rest, width, dropped, noise))
@@ -150,7 +151,7 @@ def _noise(tree: Tree, index: int, entry: object) -> tuple[int, Noise]:
     if not isinstance(seed, str) or not (seed.isascii() and seed.isdigit()) or len(seed) > 19:
         raise BadInput(f"{where} has the seed {_shown(seed)}; it must be a whole number, written as text.")
     _count(int(seed), f"{where}: its seed", 0, limits.MAX_SEED)
-    width = _count(values.get("width"), f"{where}: its width", 1, tree.limits.width)
+    width = _count(values.get("width"), f"{where}: its width", 1, max(tree.limits.width, tree.vocabulary_size))
     children = _list(values.get("children"), f"{where}: its children")
     below = set(tree.children(index))
     if not 1 <= len(children) <= width or not all(type(i) is int and i in below for i in children):

@@ -25,14 +25,18 @@ class Place:
     """A node in the queue of one growth.
 
     key: its priority, largest first; phi: log p(node | start); steps: tokens below the start; heat: sum of the
-    next-token entropies of the nodes above, from the start down, nats.
+    next-token entropies of the nodes above, from the start down, nats; own_key: its priority when it was first in the
+    queue; width: children to keep of it; taken: how many of those are in the queue already (0: it is new there).
     """
 
     key: float
     node: int
     phi: float
     steps: int
-    heat: float = 0.0
+    heat: float
+    own_key: float
+    width: int
+    taken: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def _by_information(place: Place, evaluation: Evaluation, phi: np.ndarray, score
 
 
 def _by_perturbation(place: Place, evaluation: Evaluation, phi: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    return conditioned(scores, place.phi, place.key)
+    return conditioned(scores, place.phi, place.own_key)
 
 
 POLICIES: Mapping[str, Policy] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Growth:
 
     policy: a name of the registry; width >= 1: children kept of one node; depth >= 1: tokens below the start, where a
     prefix is left as it is; seed in [0, 2^63), used by `fair` only; start: the node from which the growth goes down.
+    widen: look at twice as many children of a node once the best of those left out is the best of all that wait; each
+    time counts as an evaluation.
     """
 
     policy: str
@@ -30,6 +32,7 @@ class Growth:
     depth: int
     seed: int = 0
     start: int = ROOT
+    widen: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ class Outcome:
     """What a growth has brought out: leaves in order, and how far that order can be relied on.
 
     head: the largest priority still waiting; dropped: the largest among children left out because of the width (both
-    -inf where there is none). The first `exact` leaves are what an unlimited width would have brought out too: for
-    `likely` the most probable answers, for `fair` a sample without replacement. A width of n is enough for n leaves.
+    -inf where there is none). The first `exact` leaves of `likely` are the most probable answers of all, those of
+    `fair` a sample without replacement. For `fair` a width of n is enough for n leaves; `likely` is exact at any
+    width with `widen`, as a likely answer may begin with an unlikely token.
     """
 
     leaves: tuple[Leaf, ...]
@@ -106,7 +110,7 @@ class Queue:
         self._dropped = -math.inf
         self._heap: list[tuple[float, _Tie, Place]] = []
         first = 0.0 if self.seed is None else root_noise(self.seed, tree.prefix(growth.start))
-        self._push(Place(first, growth.start, 0.0, 0))
+        self._push(Place(first, growth.start, 0.0, 0, 0.0, first, growth.width))
 
     @property
     def head(self) -> Place | None:
@@ -140,7 +144,7 @@ class Queue:
         return self._tree[place.node].finished or place.steps >= self._growth.depth
 
     def _is_known(self, place: Place) -> bool:
-        return is_kept(self._tree.evaluation(place.node), self._growth.width, self.seed)
+        return is_kept(self._tree.evaluation(place.node), place.width, self.seed)
 
     def _push(self, place: Place) -> None:
         heapq.heappush(self._heap, (-place.key, _Tie(self._tree, place.node), place))
@@ -148,18 +152,24 @@ class Queue:
     def _expand(self, place: Place) -> None:
         evaluation = self._tree.evaluation(place.node)
         assert evaluation is not None
-        children, scores = self._best_children(place.node)
+        children, scores = self._best_children(place)
         logprobs = [self._tree[child].logprob for child in children]
         phi = place.phi + np.array([*logprobs, scores[-1]])
         keys = self._policy.child_keys(place, evaluation, phi, np.array(scores))
         heat = place.heat + evaluation.entropy
-        for child, key, own in zip(children, keys[:-1].tolist(), phi[:-1].tolist(), strict=True):
-            self._push(Place(key, child, own, place.steps + 1, heat))
-        self._dropped = max(self._dropped, float(keys[-1]))
+        fresh = list(zip(children, keys[:-1].tolist(), phi[:-1].tolist(), strict=True))[place.taken :]
+        for child, key, own in fresh:
+            self._push(Place(key, child, own, place.steps + 1, heat, key, self._growth.width))
+        beyond = float(keys[-1])
+        if self._growth.widen and scores[-1] > -math.inf:
+            wider = min(2 * place.width, self._tree.vocabulary_size)
+            self._push(replace(place, key=beyond, width=wider, taken=len(children)))
+        else:
+            self._dropped = max(self._dropped, beyond)
 
-    def _best_children(self, index: int) -> tuple[list[int], list[float]]:
+    def _best_children(self, place: Place) -> tuple[list[int], list[float]]:
         """The n children this growth keeps, and the scores of each and of the best one beyond them [n + 1]."""
-        evaluation, nodes = self._tree.evaluation(index), self._tree
+        evaluation, nodes = self._tree.evaluation(place.node), self._tree
         assert evaluation is not None
         if self.seed is not None:
             drawn = evaluation.noise[self.seed]
@@ -167,9 +177,9 @@ class Queue:
             scored = [(nodes[i].logprob + u, i) for i, u in zip(drawn.children, drawn.values, strict=True)]
         else:
             dropped = evaluation.dropped
-            scored = [(nodes[i].logprob, i) for i in nodes.children(index) if nodes[i].logprob > -math.inf]
+            scored = [(nodes[i].logprob, i) for i in nodes.children(place.node) if nodes[i].logprob > -math.inf]
         scored.sort(key=lambda pair: (-pair[0], nodes[pair[1]].token_id))
-        kept, beyond = scored[: self._growth.width], scored[self._growth.width :]
+        kept, beyond = scored[: place.width], scored[place.width :]
         best_beyond = max(dropped, beyond[0][0] if beyond else -math.inf)
         return [i for _, i in kept], [*(score for score, _ in kept), best_beyond]
 
