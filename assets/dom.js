@@ -1,4 +1,4 @@
-// Small helpers around the DOM: elements without HTML strings, clipboard, downloads, theme changes.
+// Small helpers around the DOM: elements without HTML strings, clipboard, downloads.
 // Knows nothing of tokens or runs. Text only ever enters through textContent.
 (() => {
   "use strict";

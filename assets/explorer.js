@@ -13,7 +13,7 @@
     constructor({ element, props, watch, trigger }) {
       Object.assign(this, { props, trigger });
       this.trace = new Forklore.Trace();
-      this.kept = Forklore.recall({ score: "", bits: false, ramp: "heat", share: 0.2 });
+      this.kept = Forklore.recall({ score: "", keys: true, bits: false, ramp: "heat", share: 0.2 });
       this.view = observable(this.kept);
       this.place = observable(NOWHERE);
       this.hot = new Uint8Array(0);
@@ -35,7 +35,7 @@
       this.toolbar = new Forklore.Toolbar(this);
       this.files = new Forklore.Files(this);
       this.status = new Forklore.Status(this);
-      this.help = Forklore.keyHelp();
+      this.help = Forklore.keyHelp(this);
       this.live = el("div", { class: "fl-sr", role: "status", "aria-live": "polite" });
       this.toolbar.actions.append(this.files.menu.root);
       this.status.foot.append(dom.button("?", () => this.toggleHelp(), { class: "fl-help-button", title: "Keys", "aria-label": "Keys of the text", "aria-expanded": "false" }));
@@ -250,7 +250,7 @@
       const url = new URL(location.href);
       for (const key of ["run", "tok"]) url.searchParams.delete(key);
       if (this.trace.stored) url.searchParams.set("run", this.trace.run);
-      if (this.trace.stored && this.place.state.pinned >= 0) url.searchParams.set("tok", String(this.place.state.pinned));
+      if (this.trace.stored && this.place.state.pinned >= 0 && !this.place.state.soft) url.searchParams.set("tok", String(this.place.state.pinned));
       if (url.href !== location.href) history.replaceState(history.state, "", url);
     }
   }

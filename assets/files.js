@@ -47,14 +47,15 @@
     items() {
       const { trace } = this.context;
       const nothing = !trace.length;
+      const ended = trace.length > 0 && Boolean(trace.done);
       const link = this.link();
       return [
         { heading: "Copy" },
         { label: "Text", hint: "the answer as plain text", disabled: nothing, run: () => this.copy(trace.plainText(), "Text copied.") },
         { label: "Link to this token", hint: link ? "opens this run at the pinned token" : "only stored runs have links", disabled: !link, run: () => this.copy(link, "Link copied.") },
         { heading: "Save" },
-        { label: "Web page", hint: "one HTML file, works without a network", disabled: nothing || !source("forklore-shell"), run: () => this.save("html", standalonePage(trace.text, this.title), "text/html;charset=utf-8") },
-        { label: "Data as JSON", hint: "every token with scores, rivals and draw, to six digits", disabled: nothing, run: () => this.save("json", jsonOf(trace), "application/json") },
+        { label: "Web page", hint: ended ? "one HTML file, works without a network" : "when the run has ended", disabled: !ended || !source("forklore-shell"), run: () => this.save("html", standalonePage(trace.text, this.title), "text/html;charset=utf-8") },
+        { label: "Data as JSON", hint: ended ? "every token with scores, rivals and draw, to six digits" : "when the run has ended", disabled: !ended, run: () => this.save("json", jsonOf(trace), "application/json") },
         { label: "Table as CSV", hint: "one row a token", disabled: nothing, run: () => this.csv() },
         { label: "Curves as SVG", disabled: nothing, run: () => this.picture("svg") },
         { label: "Curves as PNG", disabled: nothing, run: () => this.picture("png") },

@@ -108,7 +108,7 @@
   function label(text, keepSpace = false) {
     const flat = segments(String(text ?? "")).map((s) => s.mark || s.text).join("");
     if (/^ +$/.test(flat)) return "␣".repeat(Math.min(flat.length, 8)) + (flat.length > 8 ? `×${flat.length}` : "");
-    const body = keepSpace ? flat.replace(/^ +/, (s) => "·".repeat(s.length)) : flat.replace(/^ /, "");
+    const body = keepSpace ? flat.replace(/^ +| +$/g, (s) => "·".repeat(s.length)) : flat.replace(/^ /, "");
     return body.replaceAll("\u00a0", "⟨NBSP⟩") || "⟨empty⟩";
   }
 

@@ -10,7 +10,7 @@
     ["row", "Noise row", "which row of the seed's noise decided here"],
     ["margin", "Race margin", "lead over the runner-up with the noise counted in; below 0.001 another machine may differ"],
     ["runnerUp", "Runner-up", "what would have come had this token not been possible"],
-    ["luck", "Luck", "the noise this token got: about its surprisal plus 0.6 for a winner, 0.6 for any other token"],
+    ["luck", "Luck", "the noise this token got; an unlikely token needs much of it to win"],
     ["support", "Choice", "tokens left after truncation"],
   ];
 

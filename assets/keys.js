@@ -25,8 +25,9 @@
     }
   }
 
-  /** Whether nothing else has the keyboard: n, p and ? then work without a step into the text first. */
-  function keyboardIsFree(root) {
+  /** Whether nothing else has the keyboard: n, p and ? then work without a step into the text first, unless switched off. */
+  function keyboardIsFree({ root, view }) {
+    if (!view.state.keys) return false;
     const at = document.activeElement;
     return root.isConnected && root.offsetParent !== null && (!at || at === document.body || root.contains(at));
   }
@@ -55,7 +56,7 @@
       event.stopPropagation();
     });
     document.addEventListener("keydown", (event) => {
-      if (event.defaultPrevented || dom.keyTaken(event) || !context.trace.length || !keyboardIsFree(context.root)) return;
+      if (event.defaultPrevented || dom.keyTaken(event) || !context.trace.length || !keyboardIsFree(context)) return;
       if (event.key === "Escape" || !shortcut(event.key, context)) return;
       if (event.key !== "?") prose.box.focus({ preventScroll: true });
       event.preventDefault();
@@ -68,12 +69,14 @@
     prose.box.addEventListener("blur", () => context.hideTip());
   }
 
-  /** The list of keys as a table, hidden until asked for. */
-  function keyHelp() {
+  /** The list of keys as a table, hidden until asked for, with a switch for those that work without the focus. */
+  function keyHelp({ view }) {
     const { el } = dom;
     const rows = HELP.map(([keys, meaning]) => el("div", { class: "fl-help-row" },
       el("dt", {}, keys.split(" ").map((key) => (/^[+]$/.test(key) ? "+" : el("kbd", { text: key })))), el("dd", { text: meaning })));
-    return el("dl", { class: "fl-help", hidden: true, "aria-label": "Keys of the text" }, rows);
+    const anywhere = el("input", { type: "checkbox", checked: view.state.keys, onchange: () => view.set({ keys: anywhere.checked }) });
+    return el("div", { class: "fl-help", hidden: true }, el("dl", { class: "fl-help-keys", "aria-label": "Keys of the text" }, rows),
+      el("label", { class: "fl-help-anywhere" }, anywhere, " n, p and ? also work while nothing has the focus"));
   }
 
   Forklore.attachKeys = attachKeys;

@@ -17,7 +17,7 @@
       this.root = root;
       this.trigger = trigger;
       this.query = { ...EVERYTHING };
-      Object.assign(this, { rows: [], total: 0, tags: [], models: [], titles: {}, scores: [] });
+      Object.assign(this, { rows: [], total: 0, tags: [], models: [], titles: {}, bounds: {}, scores: [] });
       this.chosen = new Map();
       this.nodes = new Map();
       this.columns = keptColumns();
@@ -76,7 +76,7 @@
       this.shown = true;
       this.query = { ...page.query, limit: PAGE, offset: 0 };
       this.now = { at: Date.parse(page.at), since: performance.now() };
-      Object.assign(this, { total: page.total, tags: page.tags, models: page.models, scores: page.scores, titles: page.model_titles });
+      Object.assign(this, { total: page.total, tags: page.tags, models: page.models, scores: page.scores, titles: page.model_titles, bounds: page.bounds });
       for (const uid of page.deleted) this.chosen.delete(uid);
       for (const run of this.rows) if (this.chosen.has(run.uid)) this.chosen.set(run.uid, run);
       this.columns = this.columns.filter((name) => this.scores.some((entry) => entry.name === name));
@@ -145,7 +145,7 @@
       this.table.style.setProperty("--fl-lib-figures", columns.length);
       heads(this.heads, this.query, columns, (patch) => this.ask(patch));
       this.nodes.clear();
-      for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), titles: this.titles, acts: this.acts }));
+      for (const run of this.rows) this.nodes.set(run.uid, Forklore.libraryRows.row(run, { columns, now: this.moment(), chosen: this.chosen.has(run.uid), titles: this.titles, bounds: this.bounds, acts: this.acts }));
       this.body.replaceChildren(...this.nodes.values());
       this.labels.place();
       this.table.hidden = !this.rows.length;

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, scale } = Forklore;
+  const { dom, format, readout, scale } = Forklore;
   const { el } = dom;
 
   const KINDS = { generation: "generated", branch: "branch", counterfactual: "counterfactual", import: "imported", scored: "scored text" };
@@ -55,9 +55,9 @@
   }
 
   /** A figure with a bar: its length is the value within the range, its tint how uncertain that is. */
-  function figure(entry, value) {
+  function figure(entry, value, bound) {
     const cell = el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: entry.label }));
-    cell.append(el("span", { class: format.exists(value) ? "fl-lib-number" : "fl-lib-number fl-lib-none", text: format.number(value, 3) }));
+    cell.append(el("span", { class: format.exists(value) ? "fl-lib-number" : "fl-lib-number fl-lib-none", text: (format.exists(value) ? bound : "") + format.number(value, 3) }));
     if (format.exists(value)) {
       const share = Math.min(1, Math.max(0, (value - entry.low) / (entry.high - entry.low)));
       // never so pale that the bar cannot be told from its track
@@ -79,6 +79,7 @@
 
   function origin(run, titles) {
     const parts = [titles[run.model_name] || run.model_name, run.quantization].filter(Boolean);
+    if (run.seed !== null && run.seed !== undefined) parts.push(`seed ${run.seed}`);
     if (format.exists(run.fork_position)) parts.push(`from token ${format.count(run.fork_position + 1)}`);
     return exact("span", "fl-lib-origin", parts.join(" · "));
   }
@@ -129,7 +130,7 @@
       : el("time", { class: "fl-lib-when", datetime: run.created_at, title: format.date(run.created_at), text: ago(run.created_at, now) });
     const node = el("div", { class: "fl-lib-row", role: "row", data: { uid: run.uid } },
       box(run, chosen, acts), words(run, view),
-      el("div", { class: "fl-lib-figures" }, columns.map((entry) => figure(entry, run.run_scores[entry.name])),
+      el("div", { class: "fl-lib-figures" }, columns.map((entry) => figure(entry, run.run_scores[entry.name], run.kind === "import" ? readout.bound({ bound: view.bounds[entry.name] }) : "")),
         el("div", { class: "fl-lib-figure", role: "cell" }, el("span", { class: "fl-lib-figure-label", text: "Tokens" }), el("span", { class: "fl-lib-number", text: format.count(run.tokens) })),
         el("div", { class: "fl-lib-figure", role: "cell" }, when)));
     node.classList.toggle("fl-lib-chosen", chosen);

@@ -19,14 +19,17 @@
   }
 
   /** "higher than 96 % of this run" */
-  const placeText = (share, highest) => (share === null ? "" : highest ? "the highest of this run" : `higher than ${Math.min(99, Math.round(share * 100))} % of this run`);
+  const placeText = (share, highest) => (share === null ? "" : highest ? highest : `higher than ${Math.min(99, Math.round(share * 100))} % of this run`);
+
+  /** What to say of a value that is the highest, or the only one, among all; "" otherwise. */
+  const extreme = (sorted, value) => (value !== sorted[sorted.length - 1] ? "" : sorted[0] === value ? "the same all over this run" : "the highest of this run");
 
   /** A table row: label, place within the run, value. */
   function scoreRow(context, i, entry) {
     const { trace, view } = context;
     const value = trace.value(i, entry.name);
     const place = scale.isClass(entry) || entry.direction === "flag" ? null : trace.percentile(i, entry.name);
-    const highest = place !== null && value === trace.largest(entry.name);
+    const highest = place === null ? "" : extreme(trace.sorted(entry.name), value);
     const track = el("span", { class: "fl-track", title: placeText(place, highest) });
     if (place !== null) {
       track.append(el("i", { style: { left: `${(100 * place).toFixed(1)}%` } }), el("span", { class: "fl-sr", text: placeText(place, highest) }));

@@ -137,7 +137,7 @@
     figures() {
       const { trace, view } = this.context;
       return ["perplexity", "mean_entropy"].map((name) => (trace.done.summary || []).find((figure) => figure.name === name))
-        .filter((figure) => figure && format.exists(figure.value)).map((figure) => `${figure.label.toLowerCase()} ${format.quantity(figure.value, figure.unit, view.state.bits, 3)}`);
+        .filter((figure) => figure && format.exists(figure.value)).map((figure) => `${figure.label.toLowerCase()} ${Forklore.readout.bound(figure)}${format.quantity(figure.value, figure.unit, view.state.bits, 3)}`);
     }
 
     unusual() {

@@ -43,7 +43,7 @@
     const s = header.settings;
     const rows = [
       ["Run", Forklore.isLiveRun(trace.run) ? "not stored" : trace.run], ["Title", header.title], ["What it is", KINDS[header.kind] || header.kind], ["Made", header.example ? "for this project, with which it ships" : format.date(header.created)],
-      ["Model", trace.modelTitle], ["Weights", [m.repo, m.revision].filter(Boolean).join(" @ ")], ["Precision", [m.quantization && m.quantization !== "none" ? m.quantization : "", m.dtype].filter(Boolean).join(", ")], ["Device", m.device],
+      ["Model", trace.modelTitle], ["Weights", [m.repo, m.revision].filter(Boolean).join(" @ ")], ["Precision", [m.quantization, m.dtype].filter((word) => word && word !== "none" && word !== "unknown").join(", ")], ["Device", m.device === "unknown" ? "" : m.device],
     ];
     if (s) {
       rows.push(["Temperature", s.temperature === 0 ? "0 (greedy)" : String(s.temperature)], ["Top-k", s.top_k ? String(s.top_k) : "off"], ["Top-p", s.top_p && s.top_p < 1 ? String(s.top_p) : "off"],
@@ -60,6 +60,7 @@
 
   function drawRecipe(host, context) {
     const { trace } = context;
+    const { header } = trace;
     if (!trace.header) {
       host.replaceChildren(el("p", { class: "fl-panel-empty", text: "Model, settings and seed of a run appear here: all that is needed to make it again." }));
       return;
@@ -67,7 +68,7 @@
     const rows = recipeOf(trace);
     const copy = async () => context.say((await dom.copyText(rows.map((row) => row.join(": ")).join("\n") + "\n")) ? "Recipe copied." : "The browser did not allow copying.");
     host.replaceChildren(
-      el("div", { class: "fl-panel-head" }, el("span", { class: "fl-panel-count fl-grow", text: "All that is needed to make this run again." }), dom.button("Copy", copy)),
+      el("div", { class: "fl-panel-head" }, el("span", { class: "fl-panel-count fl-grow", text: header.settings ? "All that is needed to make this run again." : "Where this text comes from." }), dom.button("Copy", copy)),
       el("dl", { class: "fl-recipe" }, rows.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { dir: "auto" }, visible(value))))));
   }
 

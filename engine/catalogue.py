@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -39,8 +40,13 @@ class CatalogueEntry:
 
 def model_title(name: str, path: Path = CATALOGUE_FILE) -> str:
     """What people call a model: its title in the catalogue, otherwise its own name (a folder, a hub id)."""
-    entry = read_catalogue(path).get(name)
-    return entry.title if entry else name
+    return titles(path).get(name, name)
+
+
+@cache
+def titles(path: Path = CATALOGUE_FILE) -> Mapping[str, str]:
+    """Name -> title of every model in the catalogue; read once."""
+    return {name: entry.title for name, entry in read_catalogue(path).items()}
 
 
 def read_catalogue(path: Path = CATALOGUE_FILE) -> dict[str, CatalogueEntry]:

@@ -53,6 +53,33 @@ class ForwardPass:
             yield logits if start + PREFILL_CHUNK >= len(ids) else None
 
 
+class ForwardBatch:
+    """Several contexts that began alike and grow by one token each at a time; one pass serves them all."""
+
+    def __init__(self, context: ForwardPass, rows: int) -> None:
+        """Take over a context that has been read and go on with `rows` copies of it; it must not be used again."""
+        self._model = context._model
+        self._cache = context._cache
+        self._cache.batch_repeat_interleave(rows)
+        self.length = context.length
+
+    def feed(self, ids: Sequence[int]) -> np.ndarray:
+        """Append one id to each of the r contexts; logits after them: float32 [r, V]. Raises OutOfMemory."""
+        import torch
+
+        with self._model.lock, torch.inference_mode(), memory_guard(self.length * len(ids)):
+            tokens = torch.as_tensor(np.asarray(ids, dtype=np.int64)[:, None], device=self._model.device)
+            output = self._model.network(input_ids=tokens, past_key_values=self._cache, use_cache=True)
+            self.length += 1
+            return output.logits[:, -1].float().cpu().numpy()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these contexts only, in this order."""
+        import torch
+
+        self._cache.batch_select_indices(torch.as_tensor(list(rows), device=self._model.device))
+
+
 @contextmanager
 def memory_guard(tokens: int) -> Iterator[None]:
     """Turn the device's refusal of memory into a sentence; the caller's arrays are released on the way out."""

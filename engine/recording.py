@@ -77,6 +77,19 @@ def trace_of(
     )
 
 
+def beginning(model: LanguageModel, trace: Trace, n: int) -> Trace:
+    """The first n tokens of a run as a run of its own; scores that need every token stand as they were recorded."""
+    pieces = model.pieces(trace.token_ids[:n].tolist())
+    return replace(
+        trace,
+        **{name: getattr(trace, name)[:n] for name in _TOKEN_ARRAYS},
+        pieces=pieces,
+        text="".join(pieces),
+        scores={name: values[:n] for name, values in trace.scores.items()},
+        finish_reason="cancelled",
+    )
+
+
 def joined(model: LanguageModel, before: Trace, after: Trace) -> Trace:
     """The run `before` continued by the tokens of `after`: m + n tokens, the first m exactly as recorded.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import BadInput, ModelUnavailable
 from engine.generate import decode
-from engine.limits import Limits
+from engine.limits import Limits, validate
 from engine.types import NOISE_VERSION, GenerationRequest, ModelCard, Step, Trace
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def plan(model: LanguageModel, trace: Trace, limits: Limits) -> GenerationReques
 
     A run that was stopped or broke off has what is left of its tokens. One that reached its limit gets as many again
     as it had asked for, within `limits` and the context; only max_new_tokens differs from what was recorded.
-    Raises BadInput for a run that cannot go on, ModelUnavailable for another model than the one it was made with.
+    Raises BadInput for a run that cannot go on or whose settings are not allowed here, ModelUnavailable for another
+    model than the one it was made with.
     """
-    settings = check_unfinished(trace)
+    recorded = check_unfinished(trace)
+    settings = validate(replace(recorded, max_new_tokens=1), limits)
     check_same_model(trace.model, model.card)
     if model.end_ids.intersection(trace.token_ids[-1:].tolist()):
         raise BadInput(_COMPLETE["stop"])
@@ -57,11 +59,10 @@ def plan(model: LanguageModel, trace: Trace, limits: Limits) -> GenerationReques
             f"The model's context of {model.context_length:,} tokens is full: {len(trace.prompt_ids):,} of the prompt "
             f"and {len(trace):,} of the answer. Generate with a shorter prompt for a longer answer."
         )
-    asked = settings.max_new_tokens
+    asked = recorded.max_new_tokens if len(trace) < recorded.max_new_tokens else 2 * recorded.max_new_tokens
+    asked = min(asked, limits.max_new_tokens)
     if len(trace) >= asked:
-        asked = min(2 * asked, limits.max_new_tokens)
-        if len(trace) >= asked:
-            raise BadInput(f"This answer has {len(trace):,} tokens; more than {asked:,} are not written here.")
+        raise BadInput(f"This answer has {len(trace):,} tokens; more than {asked:,} are not written here.")
     return replace(settings, max_new_tokens=min(asked, room))
 
 

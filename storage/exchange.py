@@ -144,8 +144,6 @@ def from_line(line: bytes, limits: StoreLimits, bounds: ImportLimits) -> Incomin
         raise BadInput("its answer is not what its text holds without control tokens")
     if (values["parent"] is None) != (values["fork_position"] is None):
         raise BadInput("parent and fork_position belong together, and one of them is missing")
-    fork = values["fork_position"]
-    fork = None if fork is None else whole_number(fork, "fork_position")
     return IncomingRun(
         uid=clean_uid(values["uid"], "uid"),
         trace=trace,

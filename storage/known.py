@@ -45,7 +45,7 @@ def find_whole(session: Session, uids: Iterable[str]) -> frozenset[int]:
 
 
 def find_copy(
-    session: Session, run: PreparedRun, owner: str, holder: int, whole: frozenset[int] = frozenset()
+    session: Session, run: PreparedRun, owner: str, holder: int | None, whole: frozenset[int] = frozenset()
 ) -> Copy | None:
     """The run as `owner` has it already, or None. whole: rows whose arrays were verified just before.
 
@@ -71,8 +71,9 @@ def bring_back(session: Session, copy: Copy, run: PreparedRun) -> None:
     seal(session, copy.run_id)
 
 
-def _candidates(session: Session, run: PreparedRun, owner: str, holder: int) -> Iterator[int]:
-    yield holder
+def _candidates(session: Session, run: PreparedRun, owner: str, holder: int | None) -> Iterator[int]:
+    if holder is not None:
+        yield holder
     same = [col(getattr(RunRow, name)) == run.columns[name] for name in ("content_hash", "created_at")]
     for row in session.execute(select(col(RunRow.id)).where(visible(owner), *same)).all():
         if row[0] is not None and row[0] != holder:

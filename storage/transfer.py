@@ -23,6 +23,8 @@ from storage.limits import ImportLimits
 from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 
+# beginning of the uids of runs that ship with the project: nobody else may take the next one
+RESERVED = "example-"
 FORMAT = "forklore-runs"
 VERSION = 1
 _ZIP = b"PK\x03\x04"
@@ -75,7 +77,7 @@ def import_runs(
     ready = {i: prepare(runs[i], None, store.limits) for i in ordered if not runs[i].parent}
     with store.read() as session:
         whole = find_whole(session, (str(run.uid) for run in runs))
-    writer = _Writer(store, owner, whole)
+    writer = _Writer(store, owner, whole, reserved="" if example else RESERVED)
     with store.write() as session:
         for i in ordered:
             writer.place(session, i, runs[i], ready.get(i))
@@ -101,7 +103,8 @@ class _Placed:
 class _Writer:
     """Places the runs of one file within one transaction and remembers where each went."""
 
-    def __init__(self, store: Store, owner: str, whole: frozenset[int]) -> None:
+    def __init__(self, store: Store, owner: str, whole: frozenset[int], reserved: str) -> None:
+        self._reserved = reserved
         self._store = store
         self._owner = owner
         self._whole = whole
@@ -113,7 +116,7 @@ class _Writer:
         wanted = str(line.uid)
         run = ready or self._follow(session, line)
         holder = find_holder(session, wanted)
-        if holder is not None:
+        if holder is not None or (self._reserved and wanted.startswith(self._reserved)):
             there = find_copy(session, run, self._owner, holder, self._whole)
             if there is not None:
                 if there.binned:
@@ -204,7 +207,7 @@ def _check_manifest(line: bytes, bounds: ImportLimits) -> None:
         raise BadInput(f"{_NO_RUNS} {expected}; {str(problem).rstrip('.')}.") from problem
     if manifest.get("format") != FORMAT or type(manifest.get("version")) is not int:
         raise BadInput(f"{_NO_RUNS} {expected}.")
-    if manifest["version"] != VERSION:
+    if not 1 <= manifest["version"] <= VERSION:
         raise BadInput(f"The file has version {manifest['version']}, this program reads {VERSION}; update the program.")
 
 

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import cookie_parser
@@ -48,10 +49,19 @@ def viewer_of(request: HasSession | None, *, public: bool) -> Viewer:
     session = str(getattr(request, "session_hash", None) or f"call-{secrets.token_hex(8)}")
     if not public:
         return Viewer(LOCAL, session, True)
-    secret = secret_of(getattr(getattr(request, "request", None), "cookies", None) or {})
+    web = getattr(request, "request", None)
+    secret = secret_of(getattr(web, "cookies", None) or {}) if _asked_from_here(getattr(web, "headers", {})) else ""
     # the store keeps a digest: who reads it cannot become the visitor
     known_by = hashlib.sha256(secret.encode()).hexdigest()[:32] if secret else f"session-{session}"
     return Viewer(f"visitor:{known_by}", session, False)
+
+
+def _asked_from_here(headers: Mapping[str, str]) -> bool:
+    """Whether a page of ours asks: a script on another site could send a visitor's cookie along, too."""
+    if "origin" not in headers:
+        return True
+    origin = urlsplit(headers["origin"]).netloc.lower()
+    return origin != "" and origin in (headers.get(name, "").lower() for name in ("host", "x-forwarded-host"))
 
 
 def secret_of(cookies: Mapping[str, str]) -> str:
@@ -61,18 +71,22 @@ def secret_of(cookies: Mapping[str, str]) -> str:
 
 
 class VisitorCookie:
-    """Middleware that gives every new browser a secret of its own when it opens the page."""
+    """Middleware that gives every browser a secret of its own when it opens the page, and lets it keep it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/" or secret_of(_cookies(scope)):
+        if scope["type"] != "http" or scope["path"] != "/":
             return await self.app(scope, receive, send)
+        # sent again with every opening of the page, so that it lives on as long as somebody comes back
+        secret = secret_of(_cookies(scope)) or secrets.token_urlsafe(32)
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", _new_cookie(_is_https(scope)))
+                headers = MutableHeaders(scope=message)
+                headers.append("set-cookie", _cookie(secret, _is_https(scope)))
+                headers["cache-control"] = "no-store"  # one visitor's secret must not be handed to the next
             await send(message)
 
         await self.app(scope, receive, with_cookie)
@@ -88,10 +102,11 @@ def _cookies(scope: Scope) -> dict[str, str]:
 
 def _is_https(scope: Scope) -> bool:
     """Whether the browser came by https, here or at the proxy in front."""
-    return "https" in (scope.get("scheme"), _header(scope, b"x-forwarded-proto").split(",")[0].strip())
+    asked = re.split("[,;]", _header(scope, b"x-forwarded-proto"))[0].strip().lower()
+    return "https" in (scope.get("scheme"), asked)
 
 
-def _new_cookie(https: bool) -> str:
+def _cookie(secret: str, https: bool) -> str:
     """A Space's page stands in a frame of another site: there a cookie is only kept when it says so, over https."""
     where = "SameSite=None; Secure; Partitioned" if https else "SameSite=Lax"
-    return f"{COOKIE}={secrets.token_urlsafe(32)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; {where}"
+    return f"{COOKIE}={secret}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; {where}"

@@ -6,6 +6,7 @@ that a caller may drop at any point: what there is by then is stored. Does not k
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
@@ -33,6 +34,7 @@ from ui.turns import Ticket, Turnstile
 FRAME_SECONDS = 0.15
 POLL_SECONDS = 0.25
 SAVE_PATIENCE_SECONDS = 60.0
+QUICK_SAVE_SECONDS = 0.5
 Saved = TypeVar("Saved")
 NOTHING_KEPT = "Stopped before the first token; nothing was kept."
 OVER_RUN = frozenset(entry.name for entry in token_scores.REGISTRY.values() if entry.over_run)
@@ -202,7 +204,7 @@ class Workbench:
         """Run a job to its end, its cancellation or its failure; keep what there is in each case."""
         live = LiveDocument(model, job)
         reason: FinishReason = "failed"
-        problem, shown = "", 0.0
+        problem, shown, closed = "", 0.0, False
         try:
             if job.before:
                 yield live.text
@@ -219,14 +221,28 @@ class Workbench:
                 raise
         except GeneratorExit:
             # a tab closed right after the last token closes a finished run
-            reason = live.reason
+            reason, closed = live.reason, True
             raise
         finally:
             # reached by a finished job, by a closed tab and by a defect alike: what was decoded is never lost
-            ending = self._keep_and_show(job, live.trace(reason), viewer, problem) if live.steps else ""
+            ending = ""
+            if live.steps:
+                ending = (
+                    self._save_apart(job, live, reason, viewer)
+                    if closed
+                    else self._keep_and_show(job, live.trace(reason), viewer, problem)
+                )
         if job.before and not ending:
             ending = stored_document(job.before)
         yield ending or views.state_line("failed" if problem else "stopped", problem or NOTHING_KEPT)
+
+    def _save_apart(self, job: Job, live: LiveDocument, reason: FinishReason, viewer: Viewer) -> str:
+        """Keep the run of a tab that was closed. A thread of its own waits for a busy store: who closes a generator
+        here is the server itself, and everybody's page stands still while it does."""
+        saving = threading.Thread(target=lambda: self._keep_and_show(job, live.trace(reason), viewer, ""))
+        saving.start()
+        saving.join(QUICK_SAVE_SECONDS)
+        return ""
 
     def _keep_and_show(self, job: Job, trace: Trace, viewer: Viewer, problem: str) -> str:
         created = datetime.now(UTC).isoformat(timespec="seconds")

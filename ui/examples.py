@@ -20,7 +20,7 @@ EDITION = 1
 
 def example_uid(number: int) -> str:
     """The uid of the n-th example of this edition, from 1."""
-    return f"example-{EDITION}-{number}"
+    return f"{transfer.RESERVED}{EDITION}-{number}"
 
 
 def install(store: Store, source: Path = EXAMPLES) -> int:

@@ -54,7 +54,8 @@ def _most_torn(trace: Trace) -> Headline:
     else:
         choice = f"{chosen} for “{piece}”, {against} for “{other}”"
     far = ", as far as the reported tokens tell" if knows_bounds_only(trace) else ""
-    return Headline(f"{_place(trace, at)} the model was most torn{far}: {choice}, and {_open_tokens(trace, at)}.", at)
+    place = _place(trace, at, "entropy")
+    return Headline(f"{place} the model was most torn{far}: {choice}, and {_open_tokens(trace, at)}.", at)
 
 
 def _most_surprising(trace: Trace) -> Headline:
@@ -66,8 +67,9 @@ def _most_surprising(trace: Trace) -> Headline:
         sentence = f"Nothing here surprised the model: even its least expected token had {chosen}."
         return Headline(sentence, at, "surprisal")
     other, against = rival
-    sentence = f"{_place(trace, at)} the text surprised the model most: it gave it {chosen} and expected “{other}”"
-    return Headline(f"{sentence}, with {against}.", at, "surprisal")
+    place = _place(trace, at, "surprisal")
+    expected = f"it gave it {chosen} and expected “{other}”, with {against}"
+    return Headline(f"{place} the text surprised the model most: {expected}.", at, "surprisal")
 
 
 def _hottest(trace: Trace, score: str) -> int | None:
@@ -88,7 +90,7 @@ def _best_rival(trace: Trace, at: int) -> tuple[str, str] | None:
     """Text and chance of the most likely token that was not taken; None when no other is known."""
     for token_id, logprob in zip(trace.topk_ids[at], trace.topk_logprobs[at], strict=True):
         if token_id >= 0 and token_id != trace.token_ids[at]:
-            return display_text(trace.token_bytes[int(token_id)]).strip() or "␣", percent(math.exp(float(logprob)))
+            return named(display_text(trace.token_bytes[int(token_id)])), percent(math.exp(float(logprob)))
     return None
 
 
@@ -101,9 +103,11 @@ def _chance(trace: Trace, at: int) -> str:
     return percent(math.exp(-max(0.0, float(trace.scores["surprisal"][at]))))
 
 
-def _place(trace: Trace, at: int) -> str:
+def _place(trace: Trace, at: int, score: str) -> str:
+    """Where a token stands; says so when a token that cannot be quoted (a break, part of a character) goes further."""
     piece, word = trace.pieces[at].strip(), word_around(trace.pieces, at)
-    return f"At “{piece}”" + (f" in “{word}”" if word != piece else "")
+    place = f"“{piece}”" + (f" in “{word}”" if word != piece else "")
+    return f"{'At' if trace.scores[score][at] >= np.nanmax(trace.scores[score]) else 'Of all words, at'} {place}"
 
 
 def _open_tokens(trace: Trace, at: int) -> str:
@@ -112,6 +116,13 @@ def _open_tokens(trace: Trace, at: int) -> str:
     tokens = "1 token" if many == 1 else f"{many} tokens"
     # the list may end before the one per cent does
     return f"{'at least ' if many == int(np.count_nonzero(known)) else ''}{tokens} had more than 1 %"
+
+
+def named(text: str) -> str:
+    """A token's text as a sentence can quote it, with a mark where it is nothing but space."""
+    if text.strip():
+        return text.strip()
+    return "↵" * text.count("\n") or "⇥" * text.count("\t") or "␣"
 
 
 def word_around(pieces: Sequence[str], at: int) -> str:
@@ -130,7 +141,7 @@ def percent(probability: float) -> str:
     """A probability as people write it: 41 %, 0.3 %, under 0.01 %, over 99 %."""
     share = 100 * probability
     if share < 0.01:
-        return "under 0.01 %"
+        return "under 0.01\u00a0%"
     if 99.5 <= share < 100:
-        return "over 99 %"
-    return f"{share:.0f} %" if share >= 1 else f"{share:.1g} %"
+        return "over 99\u00a0%"
+    return f"{share:.0f}\u00a0%" if share >= 1 else f"{share:.1g}\u00a0%"

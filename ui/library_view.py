@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from engine import run_scores
-from engine.catalogue import read_catalogue
+from engine.catalogue import titles
 from engine.errors import BadInput
+from engine.logprob_import import BOUND_SIDES
 from storage.records import RunHeader, RunPage, RunQuery
 from ui import views
 
@@ -34,7 +34,8 @@ def library(
 
     deleted: uids just moved to the bin, for Undo. message: one sentence to show once. at: when this was made, so that
     equal answers differ and ages do not depend on the browser's clock. models: every name that may be filtered by,
-    those of the query included. model_titles: what catalogue names stand for.
+    those of the query included. model_titles: what catalogue names stand for. bounds: figures that are only bounds in
+    imported runs, and of which side.
     """
     known = {*page.models, *query.models} - {""}
     document = {
@@ -44,17 +45,13 @@ def library(
         "rows": [row(header) for header in page.rows],
         "tags": list(page.tags),
         "models": sorted(known),
-        "model_titles": {name: title for name, title in _model_titles().items() if name in known},
+        "model_titles": {name: title for name, title in titles().items() if name in known},
         "scores": [score_entry(name) for name in run_scores.REGISTRY],
         "deleted": list(deleted),
         "message": message,
+        "bounds": dict(BOUND_SIDES),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-@cache
-def _model_titles() -> Mapping[str, str]:
-    return {name: entry.title for name, entry in read_catalogue().items()}
 
 
 def row(header: RunHeader) -> dict[str, Any]:

@@ -5,9 +5,10 @@ Turns steps and stored runs into the lines of `views`. Does not know queues, the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import token_scores
 from engine.models import LanguageModel
@@ -83,12 +84,12 @@ class LiveDocument:
         for token_id in (step.token_id, step.runner_up, *(i for i, _ in alternatives)):
             if token_id >= 0 and token_id not in self._bytes:
                 self._bytes[token_id] = self._model.token_bytes(token_id)
+        # beside the few shown meanwhile stands all that is not shown
+        others = max(0.0, 1.0 - sum(math.exp(logprob) for _, logprob in alternatives)) if alternatives else math.nan
         draw = (step.noise_row, step.margin, step.runner_up, step.luck, step.support, step.log_normalizer)
         values = [step.scores.get(name) for name in self._names]
         drawn = draw if step.support else None
-        self._lines_so_far.append(
-            self._lines.line(step.piece, step.token_id, values, alternatives, step.tail_mass, drawn)
-        )
+        self._lines_so_far.append(self._lines.line(step.piece, step.token_id, values, alternatives, others, drawn))
 
     def say_waiting(self, people: int) -> None:
         """Tell the reader how many others wait for this run to end, when that has changed."""
@@ -147,4 +148,9 @@ def stored_document(stored: StoredRun) -> str:
 
 def opening(stored: StoredRun) -> str:
     """A stored run's document without its closing line: what a continued run begins with, token for token."""
-    return stored_document(stored).rstrip("\n").rpartition("\n")[0] + "\n"
+    headline = headline_of(stored.trace)
+    so_far = replace(headline, sentence=f"Up to where it stopped: {headline.sentence}" if headline.sentence else "")
+    document = views.run_document(
+        stored.trace, identity_of(stored.header), status=stored.header.status, headline=so_far
+    )
+    return document.rstrip("\n").rpartition("\n")[0] + "\n"

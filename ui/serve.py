@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import gradio as gr
 from starlette.middleware import Middleware
 
-from engine.errors import BadInput, Busy
+from engine.errors import BadInput, UserError
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
@@ -53,10 +53,10 @@ def serve(settings: Settings) -> int:
 
 
 def empty_bin(store: Store) -> None:
-    """Remove for good what was deleted long ago; another process at work is no reason not to start."""
+    """Remove for good what was deleted long ago; a busy or a full disk is no reason not to start."""
     try:
         store.runs.purge(before=datetime.now(UTC) - DELETED_KEPT)
-    except Busy as error:
+    except UserError as error:
         logging.getLogger("forklore").warning("deleted runs stay for now: %s", error)
 
 

@@ -107,8 +107,12 @@ class Shelf:
             matching = len(uids)
         if not uids:
             raise BadInput("Select at least one run to export.")
-        with target.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(transfer.export_runs(self.store, uids, viewer=viewer.name))
+        try:
+            with target.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(transfer.export_runs(self.store, uids, viewer=viewer.name))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
         return Exported(len(set(uids)), matching)
 
     def export_text(self, uids: Sequence[str], viewer: Viewer) -> str:

@@ -206,6 +206,14 @@ def done_line(
     )
 
 
+def broken_off(document: str, problem: str) -> str:
+    """A document that stopped growing, closed with what happened; "" when no token is in it or it is closed already."""
+    lines = [json.loads(line) for line in document.split("\n") if line]
+    if not any("t" in line for line in lines) or "done" in lines[-1]:
+        return ""
+    return document + done_line(str(lines[0]["run"]), "failed", "failed", math.nan, [], problem)
+
+
 def summary_entry(name: str, value: float, *, bounds: bool = False) -> dict[str, Any]:
     """One run-level figure with what it means and, where only bounds are known, of which side it is one."""
     score = run_scores.REGISTRY[name]
@@ -227,13 +235,24 @@ def example_strip(examples: Sequence[RunHeader], current: str) -> str:
     return json.dumps({"examples": entries, "current": current}, ensure_ascii=False)
 
 
-def asked_in(document: str) -> tuple[str, str, str]:
-    """What was asked for a run: kind, prompt, and the text when one was given to be scored; "" where there is none."""
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for a run: kind, prompt, system text, the text when one was given to be scored, the settings."""
+
+    kind: str
+    prompt: str
+    system: str
+    text: str
+    settings: Mapping[str, Any] | None
+
+
+def asked_in(document: str) -> Asked:
+    """What a document answers; "" and None where there is nothing."""
     head, _, rest = document.partition("\n")
     header = json.loads(head) if head else {}
     kind = str(header.get("kind", ""))
-    given = (json.loads(line).get("t", "") for line in rest.splitlines()) if kind == "scored" else ()
-    return kind, str(header.get("prompt", "")), "".join(given)
+    given = (json.loads(line).get("t", "") for line in rest.split("\n") if line) if kind == "scored" else ()
+    return Asked(kind, header.get("prompt", ""), header.get("system") or "", "".join(given), header.get("settings"))
 
 
 def number(value: float | int | None) -> float | int | None:

@@ -139,6 +139,11 @@ def test_keys_work_without_a_step_into_the_text_and_leave_typing_alone(page: Pag
     page.keyboard.type("no pin?")
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("no pin?")
     assert state(page)["cursor"] == before and not page.locator(".fl-help").is_visible()
+    page.get_by_role("button", name="Keys of the text").click()
+    page.get_by_label("also work while nothing has the focus").uncheck()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    assert state(page)["cursor"] == before, "switched off"
 
 
 def test_a_given_text_opens_tinted_by_surprise_until_the_reader_chooses(page: Page, app: AppServer) -> None:
@@ -151,6 +156,9 @@ def test_a_given_text_opens_tinted_by_surprise_until_the_reader_chooses(page: Pa
     expect(page.get_by_label("Prompt before it")).to_have_value("Tell me about the Eiffel Tower.")
     page.get_by_role("link", name="17 sheep").click()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value(re.compile("^A farmer has 17 sheep"))
+    page.locator("#settings button").first.click()
+    expect(page.get_by_label("Seed")).to_have_value("2")
+    expect(page.get_by_label("Most tokens")).to_have_value("160")
     expect(explorer(page)).to_have_attribute("data-score", "entropy")
     page.get_by_role("radio", name="Probability").click()
     page.get_by_role("link", name="Two slips in a given text").click()

@@ -146,6 +146,9 @@ def test_limits_and_context_bound_what_is_added(tiny):
         plan(tiny, short, Limits(max_new_tokens=10))
     room = tiny.context_length - len(short.prompt_ids)
     assert plan(tiny, replace(short, settings=replace(REQUEST, max_new_tokens=9_999)), Limits()).max_new_tokens == room
+    assert plan(
+        tiny, replace(short, settings=replace(REQUEST, max_new_tokens=9_999)), Limits(max_new_tokens=12)
+    ) == replace(REQUEST, max_new_tokens=12)
 
 
 def test_a_full_context_is_a_sentence():
@@ -193,3 +196,11 @@ def test_another_model_is_refused_by_name(tiny, change):
 def test_another_device_of_the_same_kind_is_the_same_model(tiny):
     before = stopped_after(tiny, REQUEST, 4)
     assert plan(tiny, replace(before, model=replace(before.model, device="cpu:0", name="alias")), UNBOUNDED) == REQUEST
+
+
+@pytest.mark.parametrize("field, value", [("top_k", -5), ("temperature", -3.0), ("seed", -5), ("stop", tuple(map(str, range(5000))))])
+def test_settings_that_could_not_have_been_asked_for_are_refused_before_a_token_is_drawn(tiny, field, value):
+    trace = run(tiny, replace(REQUEST, max_new_tokens=4))
+    imported = replace(trace, settings=replace(REQUEST, **{field: value}))
+    with pytest.raises(BadInput):
+        plan(tiny, imported, Limits())

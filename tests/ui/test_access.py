@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from ui.access import COOKIE, VisitorCookie, viewer_of
 
 
-def request(secret: str = "", session: str = "s1") -> SimpleNamespace:
+def request(secret: str = "", session: str = "s1", **headers: str) -> SimpleNamespace:
     cookies = {COOKIE: secret} if secret else {}
-    return SimpleNamespace(session_hash=session, request=SimpleNamespace(cookies=cookies))
+    return SimpleNamespace(session_hash=session, request=SimpleNamespace(cookies=cookies, headers=headers))
 
 
 A, B = "a" * 43, "b" * 43
@@ -27,6 +27,17 @@ def test_the_cookie_and_not_the_open_page_decides_who_somebody_is() -> None:
     assert first.name == again.name and first.session != again.session and not first.trusted
     assert viewer_of(request(B), public=True).name != first.name
     assert A not in first.name
+
+
+def test_a_script_of_another_site_does_not_get_the_visitor_it_runs_beside() -> None:
+    own = viewer_of(request(A), public=True).name
+    assert viewer_of(request(A, origin="https://a.hf.space", host="a.hf.space"), public=True).name == own
+    assert (
+        viewer_of(request(A, origin="https://A.hf.space", **{"x-forwarded-host": "a.hf.space"}), public=True).name
+        == own
+    )
+    assert viewer_of(request(A, origin="https://evil.example", host="a.hf.space"), public=True).name != own
+    assert viewer_of(request(A, origin="null", host="a.hf.space"), public=True).name != own
 
 
 @pytest.mark.parametrize("forged", ["local", "short", "x" * 65, "a" * 42 + "\n", "../../etc/passwd" * 3, "é" * 40])
@@ -54,17 +65,19 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=routes, middleware=[Middleware(VisitorCookie)]), base_url="http://a.test")
 
 
-def test_a_browser_gets_its_cookie_once_and_only_with_the_page(client: TestClient) -> None:
+def test_a_browser_gets_its_cookie_with_the_page_and_keeps_it(client: TestClient) -> None:
     assert "set-cookie" not in client.get("/other").headers
-    given = client.get("/").headers["set-cookie"]
+    first = client.get("/")
+    given = first.headers["set-cookie"]
+    assert first.headers["cache-control"] == "no-store"
     assert "HttpOnly" in given and "SameSite=Lax" in given and "Secure" not in given
-    assert "set-cookie" not in client.get("/").headers
+    assert client.get("/").headers["set-cookie"] == given, "the same secret, for another half a year"
     client.cookies.clear()
     assert client.get("/").headers["set-cookie"] != given
 
 
 def test_behind_https_the_cookie_survives_in_a_frame_of_another_site(client: TestClient) -> None:
-    given = client.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    given = client.get("/", headers={"x-forwarded-proto": "HTTPS, http"}).headers["set-cookie"]
     assert all(word in given for word in ("SameSite=None", "Secure", "Partitioned", "HttpOnly"))
 
 

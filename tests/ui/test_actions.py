@@ -199,3 +199,25 @@ def test_a_long_save_of_somebody_else_is_waited_for_and_the_run_is_not_given_up(
     monkeypatch.setattr(bench.store.runs, "add", lambda *a, **k: (_ for _ in ()).throw(Busy("Still busy.")))
     *_, last = bench.generate(FIELDS, ME)
     assert "Still busy." in lines(last)[-1]["problem"] and len(stored(bench)) == 1
+
+
+def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_nothing(bench, monkeypatch):
+    released, add = threading.Event(), bench.store.runs.add
+
+    def busy(*args, **kwargs):
+        if not released.is_set():
+            raise Busy("The library has been busy.")
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(bench.store.runs, "add", busy)
+    job = bench.generate(FIELDS, ME)
+    while "t" not in lines(next(job))[-1]:
+        pass
+    began = time.monotonic()
+    job.close()
+    assert time.monotonic() - began < 2
+    released.set()
+    deadline = time.monotonic() + 10
+    while not stored(bench) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [run.status for run in stored(bench)] == ["stopped"]

@@ -94,13 +94,13 @@ def test_progress_counts_tokens_and_nothing_else(client: Client) -> None:
         ("/score_text", {"text": ""}, "text is empty"),
         ("/score_text", {"text": "a" * 20_000}, "shorten it"),
         ("/import_runs", {"data": 5}, "not int"),
-        ("/import_logprobs", {"data": {"a": "<b>1</b>"}}, "."),
+        ("/import_logprobs", {"data": {"a": "<b>1</b>"}}, "log"),
         ("/import_logprobs", {"data": "[1, 2"}, "JSON"),
         ("/list_runs", {"sort": "nonsense"}, "use one of created, tokens, title, perplexity"),
         ("/list_runs", {"descending": "no"}, "use one of True, False"),
         ("/open_run", {"uid": "../../etc/passwd"}, "There is no run"),
         ("/export_runs", {"uids": []}, "at least one"),
-        ("/import_runs", {"data": "nonsense"}, "."),
+        ("/import_runs", {"data": "nonsense"}, "first line"),
     ],
 )
 def test_bad_input_is_one_sentence_and_keeps_nothing(

@@ -110,6 +110,27 @@ def test_a_run_with_scores_of_another_version_or_without_the_usual_ones_still_op
     assert headline_of(replace(trace, scores={**trace.scores, "surprisal": absurd})).sentence
 
 
+def test_what_was_asked_is_read_back_whatever_separators_the_text_holds(tiny):
+    from engine.scoring import score_text
+
+    text = "one\u2028two\u2029three\x85four\nfive\r six\x0b\x1c"
+    scored = score_text(tiny, "Why?", text)
+    written = views.run_document(scored, views.RunIdentity("u1", kind="scored"), status="scored")
+    assert views.asked_in(written) == views.Asked("scored", "Why?", "", text, None)
+
+
+def test_a_sentence_does_not_call_a_token_the_hottest_when_another_is(trace):
+    hot = headline_of(trace)
+    entropy = trace.scores["entropy"].copy()
+    other = next(i for i in range(len(trace)) if i != hot.select)
+    entropy[other] = 50.0
+    pieces = tuple("\n" if i == other else piece for i, piece in enumerate(trace.pieces))
+    changed = replace(trace, scores={**trace.scores, "entropy": entropy}, pieces=pieces, text="".join(pieces))
+    assert headline_of(changed).select == hot.select
+    assert headline_of(changed).sentence.startswith("Of all words, at “")
+    assert hot.sentence.startswith("At “") or max(entropy) > 0
+
+
 def test_an_empty_run_has_no_headline(trace, tiny):
     from engine.recording import trace_of
 

@@ -5,7 +5,7 @@ Collects fields and shows documents; what happens in between is in `actions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class ExploreParts:
     @property
     def asked(self) -> tuple[gr.blocks.Block, ...]:
         """What `fields_of` fills when a run is opened."""
-        return self.modes, self.prompt, self.context, self.text
+        return self.modes, self.prompt, self.context, self.text, *self.fields
 
 
 FIELD_NAMES = ("prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")
@@ -81,7 +81,7 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 lines=4, max_lines=14, elem_id="import-text",
             )  # fmt: skip
             with gr.Row():
-                upload = gr.File(label="or a file", file_types=[".json", ".jsonl"], elem_id="import-file", height=120)
+                upload = gr.File(label="or a file (.json, .jsonl)", elem_id="import-file", height=120)
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
@@ -115,6 +115,7 @@ def _settings(
             )  # fmt: skip
             quantization = gr.Dropdown(
                 ["default", "none", "nf4", "int8"], value=settings.quantization or "default", label="Quantisation",
+                info="of the weights",
                 elem_id="quantization",
             )  # fmt: skip
             load = gr.Button("Load model", elem_id="load-model")
@@ -196,12 +197,23 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
 
 def fields_of(document: Any) -> tuple:
     """Updates of `ExploreParts.asked`: the run's own question is what a reader would change and ask again."""
-    kind, prompt, text = views.asked_in(document) if isinstance(document, str) else ("", "", "")
-    if kind == "generation":
-        return gr.Tabs(selected="ask"), prompt, gr.skip(), gr.skip()
-    if kind == "scored":
-        return gr.Tabs(selected="score"), gr.skip(), prompt, text
-    return (gr.skip(),) * 4
+    asked = views.asked_in(document) if isinstance(document, str) else None
+    untouched = (gr.skip(),) * (len(FIELD_NAMES) - 1)
+    if asked and asked.kind == "generation" and asked.settings:
+        return gr.Tabs(selected="ask"), asked.prompt, gr.skip(), gr.skip(), *_fields(asked.system, asked.settings)
+    if asked and asked.kind == "scored":
+        return gr.Tabs(selected="score"), gr.skip(), asked.prompt, asked.text, *untouched
+    return (gr.skip(),) * 4 + untouched
+
+
+def _fields(system: str, settings: Mapping[str, Any]) -> tuple:
+    """The values of the settings' fields, in the order of FIELD_NAMES, for what a run was made with."""
+    # a line break within a stop string stands there as the two characters that mean it
+    stop = "\n".join(text.replace("\n", "\\n").replace("\t", "\\t") for text in settings["stop"])
+    return (
+        system, settings["temperature"], settings["top_p"] or 1, settings["top_k"] or 0, settings["max_new_tokens"],
+        settings["seed"], stop,
+    )  # fmt: skip
 
 
 def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer) -> str:
@@ -219,11 +231,13 @@ def _at_rest() -> tuple:
 def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
     """Frames of a job as page updates; a refusal becomes a sentence and leaves the run on show as it was."""
     yield gr.skip(), "", gr.update(interactive=False), gr.update(interactive=False), gr.update(interactive=True)
+    document = ""
     with Caught() as problem:
         for document in start():
             yield document, gr.skip(), gr.skip(), gr.skip(), gr.skip()
     if problem.sentence:
-        yield gr.skip(), problem.sentence, gr.skip(), gr.skip(), gr.skip()
+        ended = views.broken_off(document, problem.sentence) or gr.skip()
+        yield ended, problem.sentence, gr.skip(), gr.skip(), gr.skip()
 
 
 def _opened(start: Callable[[], str]) -> tuple:

@@ -202,7 +202,7 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
 def _passing(component: gr.DownloadButton) -> Path:
     """A new folder among the files that the page hands out and forgets after a while; nobody can guess its name."""
     folder = Path(component.GRADIO_CACHE) / f"export-{secrets.token_hex(16)}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
     return folder
 
 
