@@ -12,6 +12,9 @@
     ends: "The texts are too long to search: only what they share at the start and at the end counts as the same.",
   };
 
+  /** "≥ " or "≤ " before the value of the first (0) or second (1) run where only a bound of it is known. */
+  const bounded = (entry, side) => Forklore.readout.bound({ bound: (entry.bounds || [])[side] });
+
   class Comparison {
     constructor(root, page, trigger) {
       Object.assign(this, { root, page, trigger, folded: false });
@@ -78,7 +81,7 @@
     column(side, k) {
       const run = this.page[side];
       const link = el("a", { href: `?run=${encodeURIComponent(run.uid)}`, class: "fl-cmp-open", title: "Show this run alone" });
-      Forklore.fillText(link, run.title || run.prompt.slice(0, 80) || "Untitled run");
+      Forklore.fillText(link, run.title || run.prompt.slice(0, 80) || run.tokens.map((token) => token.t).join("").trim().slice(0, 80) || "Untitled run");
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
@@ -143,7 +146,7 @@
       const { entry, bits } = this;
       if (!entry) return format.NA;
       const value = entry[side][i];
-      return scale.isClass(entry) ? (entry.classes[value] ?? format.NA) : format.quantity(value, entry.unit, bits, 3);
+      return scale.isClass(entry) ? (entry.classes[value] ?? format.NA) : bounded(entry, side === "a" ? 0 : 1) + format.quantity(value, entry.unit, bits, 3);
     }
 
     say(at) {
@@ -198,7 +201,7 @@
     summary() {
       const number = (text) => el("td", { class: "fl-cmp-number", text });
       return this.table("Scores of the whole runs", ["Score", "A", "B", "B − A"], this.page.summary.map((row) => el("tr", {},
-        el("th", { scope: "row", text: row.label, title: `${row.short} ${scale.phrase(row.direction)}` }), number(format.quantity(row.a, row.unit, this.bits)), number(format.quantity(row.b, row.unit, this.bits)), number(this.signed(row.difference, row.unit, 4)))));
+        el("th", { scope: "row", text: row.label, title: `${row.short} ${scale.phrase(row.direction)}` }), number(bounded(row, 0) + format.quantity(row.a, row.unit, this.bits)), number(bounded(row, 1) + format.quantity(row.b, row.unit, this.bits)), number(this.signed(row.difference, row.unit, 4)))));
     }
 
     settings() {

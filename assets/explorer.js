@@ -26,6 +26,8 @@
       this.frame({ reset: true });
       this.tabs.first();
       this.root.dataset.ready = "1";
+      // the server draws what the address names
+      if (props.deeplink) addEventListener("popstate", () => location.reload());
     }
 
     build(element) {
@@ -251,7 +253,11 @@
       for (const key of ["run", "tok"]) url.searchParams.delete(key);
       if (this.trace.stored) url.searchParams.set("run", this.trace.run);
       if (this.trace.stored && this.place.state.pinned >= 0 && !this.place.state.soft) url.searchParams.set("tok", String(this.place.state.pinned));
-      if (url.href !== location.href) history.replaceState(history.state, "", url);
+      if (url.href === location.href) return;
+      // another run is another page to go back to; another token of it is not
+      const before = new URLSearchParams(location.search).get("run");
+      if (before && before !== url.searchParams.get("run")) history.pushState(history.state, "", url);
+      else history.replaceState(history.state, "", url);
     }
   }
 

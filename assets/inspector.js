@@ -125,7 +125,7 @@
         for (let i = from; i <= to; i += 1) if (trace.value(i, entry.name) !== null) values.push(trace.value(i, entry.name));
         const sum = values.reduce((a, b) => a + b, 0);
         const text = (value) => readout.valueText(trace, entry, values.length ? value : null, view.state.bits, false);
-        return el("tr", {}, el("th", { scope: "row", text: entry.label }), ...[sum / values.length, sum, Math.max(...values)].map((v) => el("td", { text: text(v) })));
+        return el("tr", {}, el("th", { scope: "row", text: entry.label }), ...[text(sum / values.length), /^nats/.test(entry.unit) ? text(sum) : "", text(Math.max(...values))].map((words) => el("td", { text: words })));
       });
       this.span.replaceChildren(
         el("p", { class: "fl-span-title", text: `Span of ${to - from + 1} tokens, ${from + 1} to ${to + 1}` }),

@@ -79,7 +79,7 @@
       this.message.className = `fl-message${waits && (this.state === "queued" || this.state === "loading") ? " fl-waits" : ""}${this.state === "failed" ? " fl-failed" : ""}`;
       if (trace.length) return this.message.replaceChildren();
       if (waits) return this.message.replaceChildren(el("p", { role: "status", text: trace.state.text }));
-      if (trace.streaming) return this.message.replaceChildren(el("p", { text: "Reading the prompt…" }));
+      if (trace.streaming) return this.message.replaceChildren(el("p", { text: trace.header.kind === "scored" ? "Reading the text…" : "Reading the prompt…" }));
       if (trace.done) return this.message.replaceChildren(el("p", { text: trace.done.problem || "This run has no tokens." }));
       this.message.replaceChildren(
         el("p", { class: "fl-empty-title" }, "Each word appears tinted by how torn the model was: ",
@@ -122,7 +122,7 @@
       const elapsed = (now - this.began) / 1000;
       const speed = elapsed > 0.4 ? `${format.number((trace.length - this.from) / elapsed, 2)} tokens/s` : "";
       const waiting = trace.waiting ? `${trace.waiting} ${trace.waiting === 1 ? "person waits" : "people wait"} for this to end` : "";
-      return [speed, "writing", waiting];
+      return [speed, trace.header.kind === "scored" ? "scoring" : "writing", waiting];
     }
 
     ended() {

@@ -19,6 +19,7 @@ from storage.values import clean_text, whole_number
 from storage.writing import folded
 
 _COLUMNS = {"created": RunRow.created_at, "tokens": RunRow.tokens, "title": RunRow.title}
+NAME_CHARS = 80
 
 
 def find_page(session: Session, query: RunQuery, limits: StoreLimits) -> tuple[list[int], int]:
@@ -68,7 +69,10 @@ def _ordered(statement: Select[Any], query: RunQuery, limits: StoreLimits) -> Se
     """Missing values last in either direction; equal ones by age, so that pages never overlap."""
     key: Any
     if query.sort == "title":
-        key = func.lower(RunRow.title)
+        statement = statement.outerjoin(RunText, col(RunText.run_id) == RunRow.id)
+        texts = (RunRow.title, RunText.prompt, RunText.answer)  # what a row is called, in this order
+        named = (func.nullif(func.trim(func.substr(text, 1, NAME_CHARS)), "") for text in texts)
+        key = func.lower(func.coalesce(*named))
     elif query.sort in _COLUMNS:
         key = col(_COLUMNS[query.sort])
     else:

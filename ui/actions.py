@@ -126,6 +126,7 @@ class Workbench:
 
         def prepare(model: LanguageModel) -> Job:
             prompt_ids, token_ids = encode_for_scoring(model, prompt, text)
+            limits.check_text_fits(len(prompt_ids), len(token_ids), model.context_length)
             return Job(
                 prompt=prompt or "",
                 system=None,
@@ -206,8 +207,7 @@ class Workbench:
         reason: FinishReason = "failed"
         problem, shown, closed = "", 0.0, False
         try:
-            if job.before:
-                yield live.text
+            yield live.text
             for step in job.steps(model, ticket.cancelled.is_set):
                 live.add(step)
                 if time.monotonic() - shown >= FRAME_SECONDS:

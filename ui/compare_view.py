@@ -13,6 +13,7 @@ import numpy as np
 
 from engine import run_scores
 from engine.catalogue import model_title
+from engine.logprob_import import BOUND_SIDES, knows_bounds_only
 from engine.types import Trace
 from storage.records import StoredRun
 from ui.alignment import REPLACEMENT, align
@@ -116,6 +117,7 @@ def _known(value: str) -> str | None:
 def _score(name: str, a: Trace, b: Trace, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """A score's entry on a scale that both runs share, its values, and the second minus the first of each pair."""
     entry = score_entry(name)
+    bounds = [BOUND_SIDES.get(name, "") if knows_bounds_only(trace) else "" for trace in (a, b)]
     one, other = (np.asarray(trace.scores[name], dtype=np.float64) for trace in (a, b))
     at = np.array(pairs, dtype=np.intp).reshape(-1, 2)
     difference = np.full(len(at), np.nan) if entry["direction"] == "class" else other[at[:, 1]] - one[at[:, 0]]
@@ -123,7 +125,10 @@ def _score(name: str, a: Trace, b: Trace, pairs: Sequence[tuple[int, int]]) -> d
         both = np.concatenate([one, other])
         known = both[np.isfinite(both)]
         entry["high"] = number(float(known.max())) if known.size else None
-    return entry | {"a": _numbers(one), "b": _numbers(other), "difference": _numbers(difference)}
+    if any(bounds):  # what lies between a bound and a number is not known
+        difference = np.full(len(at), np.nan)
+    values = {"a": _numbers(one), "b": _numbers(other), "difference": _numbers(difference)}
+    return entry | values | {"bounds": bounds}
 
 
 def _numbers(values: np.ndarray) -> list[float | int | None]:
@@ -132,6 +137,11 @@ def _numbers(values: np.ndarray) -> list[float | int | None]:
 
 def _summary(a: Trace, b: Trace) -> list[dict[str, Any]]:
     one, other = run_scores.compute(a), run_scores.compute(b)
+    bound_only = knows_bounds_only(a), knows_bounds_only(b)
+
+    def bounds(name: str) -> list[str]:
+        return [BOUND_SIDES.get(name, "") if only else "" for only in bound_only]
+
     return [
         {
             "name": score.name,
@@ -141,7 +151,8 @@ def _summary(a: Trace, b: Trace) -> list[dict[str, Any]]:
             "short": score.short,
             "a": number(one[score.name]),
             "b": number(other[score.name]),
-            "difference": number(other[score.name] - one[score.name]),
+            "bounds": bounds(score.name),
+            "difference": None if any(bounds(score.name)) else number(other[score.name] - one[score.name]),
         }
         for score in run_scores.REGISTRY.values()
     ]

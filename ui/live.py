@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine import token_scores
 from engine.models import LanguageModel
@@ -148,9 +148,4 @@ def stored_document(stored: StoredRun) -> str:
 
 def opening(stored: StoredRun) -> str:
     """A stored run's document without its closing line: what a continued run begins with, token for token."""
-    headline = headline_of(stored.trace)
-    so_far = replace(headline, sentence=f"Up to where it stopped: {headline.sentence}" if headline.sentence else "")
-    document = views.run_document(
-        stored.trace, identity_of(stored.header), status=stored.header.status, headline=so_far
-    )
-    return document.rstrip("\n").rpartition("\n")[0] + "\n"
+    return stored_document(stored).rstrip("\n").rpartition("\n")[0] + "\n"

@@ -28,7 +28,7 @@ def test_a_visitor_comes_back_to_their_run_and_a_stranger_finds_nothing(
     page.get_by_label("Prompt", exact=True).fill("Name a secret animal.")
     page.get_by_role("button", name="Generate").click()
     expect(page.locator(".fl-explorer")).to_have_attribute("data-state", "finished", timeout=60_000)
-    expect(page).to_have_url(re.compile(r"\?run=(?!example)"))
+    expect(page).to_have_url(re.compile(r"\?run=(?!example)"), timeout=60_000)
     link = page.url
     run = page.locator(".fl-explorer").get_attribute("data-run")
     page.reload()

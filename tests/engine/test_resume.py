@@ -198,7 +198,9 @@ def test_another_device_of_the_same_kind_is_the_same_model(tiny):
     assert plan(tiny, replace(before, model=replace(before.model, device="cpu:0", name="alias")), UNBOUNDED) == REQUEST
 
 
-@pytest.mark.parametrize("field, value", [("top_k", -5), ("temperature", -3.0), ("seed", -5), ("stop", tuple(map(str, range(5000))))])
+@pytest.mark.parametrize(
+    "field, value", [("top_k", -5), ("temperature", -3.0), ("seed", -5), ("stop", tuple(map(str, range(5000))))]
+)
 def test_settings_that_could_not_have_been_asked_for_are_refused_before_a_token_is_drawn(tiny, field, value):
     trace = run(tiny, replace(REQUEST, max_new_tokens=4))
     imported = replace(trace, settings=replace(REQUEST, **{field: value}))

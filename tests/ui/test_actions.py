@@ -44,7 +44,7 @@ def test_stop_keeps_what_there_is_marked_as_stopped(bench):
 
 def test_closing_the_page_in_mid_run_stores_the_part_and_frees_the_turn(bench):
     job = bench.generate(FIELDS, ME)
-    next(job), next(job), next(job)
+    next(job), next(job), next(job), next(job)  # the empty document, then three tokens
     job.close()
     (run,) = stored(bench)
     assert run.status == "stopped" and run.tokens >= 2
@@ -178,7 +178,7 @@ def test_a_store_that_is_full_does_not_lose_the_answer_on_show(bench, monkeypatc
 
 def test_a_run_closed_right_after_its_last_token_is_finished(bench):
     job = bench.generate({**FIELDS, "max_new_tokens": 3}, ME)
-    next(job), next(job), next(job)
+    next(job), next(job), next(job), next(job)  # the empty document, then three tokens
     job.close()
     (run,) = stored(bench)
     assert run.status == "finished" and run.finish_reason == "length"

@@ -38,6 +38,7 @@ class ExploreParts:
     context: gr.Textbox
     text: gr.Textbox
     score: gr.Button
+    stop_scoring: gr.Button
     payload: gr.Textbox
     upload: gr.File
     bring_in: gr.Button
@@ -74,7 +75,9 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 label="Text to score", lines=4, max_lines=14, elem_id="score-text",
                 placeholder="Paste any text: each token is scored as if the model had been about to write it",
             )  # fmt: skip
-            score = gr.Button("Score", variant="primary", elem_id="score-button")
+            with gr.Row(elem_id="score-buttons"):
+                score = gr.Button("Score", variant="primary", elem_id="score-button")
+                stop_scoring = gr.Button("Stop", interactive=False, elem_id="stop-scoring")
         with gr.Tab("Import log-probabilities", id="import"):
             payload = gr.Textbox(
                 label="A response with log-probabilities, as JSON (OpenAI chat or completion format)",
@@ -87,8 +90,8 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
     notice = Notice(elem_id="notice")
     explorer = Explorer(elem_id="explorer", deeplink=True, continues=True)
     return ExploreParts(
-        modes, examples, prompt, generate, stop, fields, context, text, score, payload, upload, bring_in, notice,
-        explorer, model, quantization, load,
+        modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
+        notice, explorer, model, quantization, load,
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def _settings(
 
 def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
     """Connect the tab's buttons, the examples and the address bar to the use cases."""
-    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop]
+    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
 
     def viewer(request: gr.Request) -> Viewer:
         return viewer_of(request, public=settings.public)
@@ -159,7 +162,8 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
     continued = parts.explorer.run_continue(go_on, None, shown, concurrency_limit=16, **PRIVATE)
     for job in (asked, scored, continued):
         job.then(_at_rest, None, shown[2:], queue=False, **PRIVATE)
-    parts.stop.click(stop, None, None, queue=False, **PRIVATE)
+    for button in (parts.stop, parts.stop_scoring):
+        button.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(
         bring_in, [parts.payload, parts.upload], [parts.explorer, parts.notice], queue=False, **PRIVATE
     )
@@ -224,20 +228,22 @@ def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer
 
 
 def _at_rest() -> tuple:
-    """Generate and Score can be pressed, Stop cannot."""
-    return gr.update(interactive=True), gr.update(interactive=True), gr.update(interactive=False)
+    """Generate and Score can be pressed, neither Stop can."""
+    go, halt = gr.update(interactive=True), gr.update(interactive=False)
+    return go, go, halt, halt
 
 
 def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
     """Frames of a job as page updates; a refusal becomes a sentence and leaves the run on show as it was."""
-    yield gr.skip(), "", gr.update(interactive=False), gr.update(interactive=False), gr.update(interactive=True)
+    halt, go = gr.update(interactive=True), gr.update(interactive=False)
+    yield gr.skip(), "", go, go, halt, halt
     document = ""
     with Caught() as problem:
         for document in start():
-            yield document, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield document, *(gr.skip() for _ in range(5))
     if problem.sentence:
         ended = views.broken_off(document, problem.sentence) or gr.skip()
-        yield ended, problem.sentence, gr.skip(), gr.skip(), gr.skip()
+        yield ended, problem.sentence, *(gr.skip() for _ in range(4))
 
 
 def _opened(start: Callable[[], str]) -> tuple:
