@@ -166,6 +166,15 @@ def test_a_given_text_opens_tinted_by_surprise_until_the_reader_chooses(page: Pa
     expect(explorer(page)).to_have_attribute("data-score", "probability")
 
 
+def test_back_leads_to_the_run_that_was_open_before(page: Page, app: AppServer) -> None:
+    open_page(page, app)
+    page.get_by_role("link", name="Capital of Australia").click()
+    expect(explorer(page)).to_have_attribute("data-run", "example-1-2")
+    page.locator(".fl-reading [role=option]").nth(2).click()
+    page.go_back()
+    expect(explorer(page)).to_have_attribute("data-run", "example-1-1")
+
+
 def test_words_written_from_right_to_left_stay_in_their_order(page: Page, app: AppServer) -> None:
     """Tokens of one Hebrew or Arabic word run leftwards; a direction mark in the text moves nothing."""
     open_page(page, app)

@@ -64,6 +64,14 @@ def test_search_follows_changed_labels(store: Store) -> None:
     assert (found(store, text="old"), found(store, text="fresh"), found(store, text="LABEL")) == ([], [uid], [uid])
 
 
+def test_titles_sort_by_what_a_row_is_called(store: Store) -> None:
+    banana = add(store, "Banana", uid="z")
+    apple = add(store, "zebra", title="apple", uid="y")
+    cherry = add(store, "cherry", title="  ", uid="x")
+    assert found(store, sort="title", descending=False) == [apple, banana, cherry]
+    assert found(store, sort="title") == [cherry, banana, apple]
+
+
 def test_text_behind_a_nul_character_is_found(store: Store) -> None:
     uid = add(store, "before\0behind")
     assert found(store, text="behind") == [uid]

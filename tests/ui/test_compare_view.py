@@ -201,3 +201,17 @@ def test_texts_too_long_to_search_keep_their_common_ends(trace):
     other = written(long, "head", *["b", "a"] * 1950, "tail")
     found = alignment.align(one, other)
     assert found.unit == "ends" and [block[0] for block in found.blocks] == ["equal", "replace", "equal"]
+
+
+def test_a_bound_stays_a_bound_and_is_not_subtracted(tiny):
+    real = run(tiny, GenerationRequest("Hi", max_new_tokens=6, seed=1))
+    upper = {"entropy_upper": real.scores["entropy"]}
+    imported = replace(real, kind="import", scores={**real.scores, **upper})
+    document = json.loads(compare(stored(real), stored(imported, "b")))
+    entropy = next(entry for entry in document["scores"] if entry["name"] == "entropy")
+    surprisal = next(entry for entry in document["scores"] if entry["name"] == "surprisal")
+    assert entropy["bounds"] == ["", "lower"] and set(entropy["difference"]) == {None}
+    assert surprisal["bounds"] == ["", ""] and None not in surprisal["difference"]
+    figures = {row["name"]: row for row in document["summary"]}
+    assert figures["mean_entropy"]["bounds"] == ["", "lower"] and figures["mean_entropy"]["difference"] is None
+    assert figures["perplexity"]["difference"] == 0

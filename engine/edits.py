@@ -1,0 +1,120 @@
+"""Changes to an answer and what they leave in place: which tokens stand, and with which noise row drawing goes on.
+
+Pure bookkeeping over token ids, no model: an edit never encodes again what it does not touch.
+Source: the Gumbel-Max causal model of arXiv 2409.17027 and 2411.07180; the alignment of rows is a convention of ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from engine.errors import BadInput
+
+Alignment = Literal["suffix", "absolute"]
+FORCED = -1
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Tokens `start` to `stop` - 1 of an answer give way to `ids`.
+
+    start == stop inserts before token `start`; no ids delete. Positions are those of the answer before any edit.
+    """
+
+    start: int
+    stop: int
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Held:
+    """What stands before drawing goes on.
+
+    ids: tokens of the new answer that are not drawn; rows: for each the noise row it was drawn with, FORCED where it
+    stands by intervention. row: noise row of the first drawn token. shift: tokens inserted minus deleted.
+    untouched: leading tokens that are those of the original.
+    """
+
+    ids: tuple[int, ...]
+    rows: tuple[int, ...]
+    row: int
+    shift: int
+    untouched: int
+
+    def longest(self, max_new_tokens: int) -> int:
+        """How long the answer may become: as far down the noise as an unedited one of `max_new_tokens` tokens."""
+        return len(self.ids) + max(0, max_new_tokens - self.row)
+
+
+def hold(
+    token_ids: Sequence[int] | np.ndarray,
+    noise_rows: Sequence[int] | np.ndarray,
+    splices: Sequence[Splice] = (),
+    *,
+    first: int = 0,
+    alignment: Alignment = "suffix",
+) -> Held:
+    """Apply edits to an answer of n tokens; everything behind the last of them is to be drawn again.
+
+    noise_rows: the row each token was drawn with, FORCED where it was not drawn. first: without splices, how many
+    leading tokens stay (an edit of the prompt or of the settings; 0 draws all again).
+    With "suffix" alignment the first drawn token takes the row that the token behind the last edit had, so that what
+    follows keeps its luck wherever it moves; with "absolute" alignment row and index are equal.
+    Tokens between two edits are held although what precedes them changed, so they count as forced.
+    Raises BadInput for an edit beyond the answer, edits that overlap, or an unknown alignment.
+    """
+    ids = [int(i) for i in token_ids]
+    rows = [int(r) for r in noise_rows]
+    if alignment not in get_args(Alignment):
+        raise BadInput(f"The alignment {alignment!r} is unknown; use one of {', '.join(get_args(Alignment))}.")
+    ordered = _ordered(splices, len(ids))
+    if not ordered:
+        if not 0 <= first <= len(ids):
+            raise BadInput(f"{first} tokens cannot be held: the answer has {len(ids)}.")
+        row = row_at(rows, first) if alignment == "suffix" else first
+        return Held(tuple(ids[:first]), tuple(rows[:first]), row, 0, first)
+    held, held_rows = ids[: ordered[0].start], rows[: ordered[0].start]
+    untouched = len(held)
+    behind = ordered[0].start
+    for splice in ordered:
+        between = ids[behind : splice.start]
+        held += [*between, *splice.ids]
+        held_rows += [FORCED] * (len(between) + len(splice.ids))
+        behind = splice.stop
+    row = row_at(rows, behind) if alignment == "suffix" else len(held)
+    return Held(tuple(held), tuple(held_rows), row, len(held) - behind, untouched)
+
+
+def row_at(noise_rows: Sequence[int], index: int) -> int:
+    """The noise row that belongs to position `index` (0 to n) of an answer, whether or not it was drawn with it.
+
+    A drawn token's own row. A forced one borrows: counted back from the next drawn token, but never a row that an
+    earlier token used; behind the last drawn token every position counts one row.
+    """
+    rows = [int(r) for r in noise_rows]
+    if not 0 <= index <= len(rows):
+        raise BadInput(f"There is no position {index} in an answer of {len(rows)} tokens.")
+    if index < len(rows) and rows[index] != FORCED:
+        return rows[index]
+    before = max((i for i in range(index) if rows[i] != FORCED), default=-1)
+    free = rows[before] + 1 if before >= 0 else 0
+    after = next((i for i in range(index, len(rows)) if rows[i] != FORCED), None)
+    return max(free, rows[after] - (after - index)) if after is not None else free + (index - before - 1)
+
+
+def _ordered(splices: Sequence[Splice], length: int) -> list[Splice]:
+    """The edits from left to right. An insertion at the place where another edit begins comes before it."""
+    ordered = sorted(splices, key=lambda s: (s.start, s.stop))
+    for splice in ordered:
+        if not 0 <= splice.start <= splice.stop <= length:
+            place = f"{splice.start} to {splice.stop}"
+            raise BadInput(f"The edit of tokens {place} lies outside the answer, which has {length} tokens.")
+    for one, other in itertools.pairwise(ordered):
+        if other.start < one.stop or one == other:
+            raise BadInput(f"Two edits overlap at token {other.start}: make them one edit.")
+    return ordered

@@ -1,0 +1,125 @@
+"""Noise for texts whose luck nobody recorded: drawn from its posterior, given that exactly these tokens were written.
+
+Source: Ravfogel et al., "Gumbel Counterfactual Generation From Language Models", arXiv 2411.07180, section on hindsight
+sampling. Holds for a text drawn without truncation at a known temperature; averages need several draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine import noise
+from engine.errors import BadInput
+from engine.reading import read
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+NOISE_STREAMS = 10**6
+TIME_STREAMS = 2 * 10**6
+FEWEST_DRAWS = 8
+CHUNK = 32
+
+
+def posterior_row(logits: np.ndarray, observed: int, log_exponential: np.ndarray, log_time: float) -> np.ndarray:
+    """log E of one row given its winner: float64 [V]; the race over `logits` with it is won by `observed`, always.
+
+    logits: [V] after temperature; log_exponential: prior log E' of the row, float64 [V]; log_time: log T, T ~ Exp(1).
+    With p = softmax(logits): E_x = p_x T for the observed x, E_v = E'_v + p_v T for every other v.
+    """
+    scaled = np.asarray(logits, dtype=np.float64)
+    top = float(scaled.max())
+    log_p = scaled - (top + math.log(float(np.exp(scaled - top).sum())))
+    log_e = np.logaddexp(log_exponential, log_p + log_time)
+    log_e[observed] = log_p[observed] + log_time
+    return log_e
+
+
+class HindsightNoise:
+    """One posterior draw of the noise behind a text; behind its end the noise is fresh.
+
+    Rows are asked for in ascending order. Memory is that of CHUNK rows of logits, whatever the length of the text.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompt_ids: Sequence[int],
+        token_ids: Sequence[int],
+        *,
+        seed: int,
+        draw: int,
+        temperature: float = 1.0,
+        first_row: int = 0,
+    ) -> None:
+        """draw: which of the posterior draws, from 0; first_row: the first row that will be asked for.
+
+        Raises BadInput for a temperature that is not positive, OutOfMemory.
+        """
+        if not temperature > 0:
+            raise BadInput("Hindsight needs a temperature above 0: a greedy text says nothing of its luck.")
+        if draw < 0:
+            raise BadInput(f"Posterior draw {draw} does not exist; they are counted from 0.")
+        self._seed, self._draw, self._temperature = seed, draw, temperature
+        self._ids = [int(i) for i in token_ids]
+        self._reading = (
+            read(model, prompt_ids, self._ids[:first_row], lambda: False) if first_row < len(token_ids) else None
+        )
+        self._next = first_row
+        self._block = np.empty((0, 0), dtype=np.float32)
+        self._block_start = first_row
+
+    def __call__(self, row: int, vocabulary: int) -> np.ndarray:
+        """log E of a row: float64 [vocabulary]."""
+        prior = noise.log_exponential_row(self._seed, NOISE_STREAMS + self._draw, row, vocabulary)
+        if row >= len(self._ids):
+            return prior
+        time = float(noise.log_exponential_row(self._seed, TIME_STREAMS + self._draw, row, 1)[0])
+        logits = self._logits(row).astype(np.float64) / self._temperature
+        return posterior_row(logits, self._ids[row], prior, time)
+
+    def _logits(self, row: int) -> np.ndarray:
+        """The model's logits before token `row` of the text: float32 [V]."""
+        if row < self._block_start or self._reading is None or self._reading.logits is None:
+            raise BadInput(f"Row {row} of this noise cannot be had any more: rows are asked for in ascending order.")
+        while row >= self._block_start + len(self._block):
+            before = self._reading.logits
+            self._block_start += len(self._block)
+            targets = self._ids[self._block_start : self._block_start + CHUNK]
+            after = self._reading.context.feed(targets, keep=len(targets))
+            self._block = np.concatenate([before, after[:-1]])
+            self._reading.logits = after[-1:].copy()
+        return self._block[row - self._block_start]
+
+
+def check_untruncated(top_k: int | None, top_p: float | None) -> None:
+    """BadInput when tokens were cut off before drawing: the posterior of such a text has no simple form."""
+    if top_k is not None or (top_p is not None and top_p < 1.0):
+        raise BadInput(
+            "Hindsight works only without top-k and top-p: which tokens were cut off cannot be told from the text. "
+            "Set both off."
+        )
+
+
+def stickiness(p: np.ndarray, q: np.ndarray) -> float:
+    """Probability that two rows which share their noise draw the same token; 1 for equal rows.
+
+    p, q: probabilities [V]. sum_i 1 / sum_v max(p_v / p_i, q_v / q_i), in V log V time: in the order of p_v / q_v, one
+    of the two is the larger on either side of i.
+    """
+    p, q = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    both = (p > 0) & (q > 0)
+    only_p, only_q = float(p[~both].sum()), float(q[~both].sum())
+    p, q = p[both], q[both]
+    if p.size == 0:
+        return 0.0
+    order = np.argsort(p / q)
+    p, q = p[order], q[order]
+    # tokens that the other row never draws lie at the two ends of the order
+    p_above = np.cumsum(p[::-1])[::-1] + only_p
+    q_below = np.cumsum(q) - q + only_q
+    return float((1.0 / (p_above / p + q_below / q)).sum())

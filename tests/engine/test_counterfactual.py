@@ -1,0 +1,178 @@
+"""The same luck on another input: replay is exact, a change of nothing changes nothing, edits are followed by the
+original's noise, and on a small exactly known model counterfactuals follow the law of resampling."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.counterfactual import check_replayable, counterfactual, fragile, plan, replay
+from engine.distance import same_row_agreement
+from engine.edits import FORCED, Splice
+from engine.errors import BadInput, ModelUnavailable
+from engine.generate import run
+from engine.recording import beginning
+from engine.replicates import replicates
+from engine.testing import END_ID, tiny_model
+from engine.types import GenerationRequest
+
+REQUEST = GenerationRequest("Tell me", max_new_tokens=24, seed=3)
+WAYS = {
+    "sampled": REQUEST,
+    "greedy": replace(REQUEST, temperature=0.0),
+    "top-k": replace(REQUEST, temperature=0.7, top_k=9),
+    "top-p": replace(REQUEST, temperature=1.3, top_p=0.8, seed=8),
+}
+
+
+def ids(trace):
+    return trace.token_ids.tolist()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_is_drawn_again_from_its_noise_to_the_last_bit(tiny, way):
+    trace = run(tiny, WAYS[way])
+    assert replay(tiny, trace) == ids(trace)
+    assert replay(tiny_model(), trace) == ids(trace), "in another process it is another object"
+    other = replace(trace, settings=replace(trace.settings, seed=trace.settings.seed + 1))
+    if way != "greedy":
+        assert replay(tiny, other) != ids(trace), "negative control: another seed writes something else"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edit_of_nothing_gives_the_run_itself(tiny, way):
+    trace = run(tiny, WAYS[way])
+    for at in (0, 5, len(trace) - 1):
+        same = Splice(at, at + 1, (int(trace.token_ids[at]),))
+        again = counterfactual(tiny, trace, [same])
+        assert ids(again) == ids(trace) and again.finish_reason == trace.finish_reason
+        assert (
+            again.noise_rows[at] == FORCED
+            and np.delete(again.noise_rows, at).tolist() == np.delete(trace.noise_rows, at).tolist()
+        )
+    for first in (0, 7):
+        assert ids(counterfactual(tiny, trace, first=first)) == ids(trace)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edit_undone_gives_the_run_back(tiny, way):
+    trace = run(tiny, WAYS[way])
+    inserted = counterfactual(tiny, trace, [Splice(4, 4, (120, 121))])
+    assert ids(counterfactual(tiny, inserted, [Splice(4, 6)])) == ids(trace)
+    replaced = counterfactual(tiny, trace, [Splice(4, 5, (120,))])
+    assert ids(counterfactual(tiny, replaced, [Splice(4, 5, (int(trace.token_ids[4]),))])) == ids(trace)
+
+
+def test_rows_follow_the_text_and_fresh_luck_uses_others(tiny):
+    trace = run(tiny, REQUEST)
+    edited = counterfactual(tiny, trace, [Splice(4, 4, (120, 121))])
+    assert edited.kind == "counterfactual" and edited.noise_rows[:8].tolist() == [0, 1, 2, 3, FORCED, FORCED, 4, 5]
+    assert edited.token_ids[4:6].tolist() == [120, 121] and np.isnan(edited.margin[4:6]).all()
+    assert np.isfinite(edited.scores["surprisal"]).all(), "tokens that stand by intervention are scored"
+    fresh = counterfactual(tiny, trace, [Splice(4, 4, (120, 121))], stream=5)
+    assert fresh.kind == "branch" and fresh.settings.stream == 5 and ids(fresh)[:6] == ids(edited)[:6]
+    assert ids(fresh) != ids(edited)
+    assert replay(tiny, fresh) == ids(fresh) and replay(tiny, edited) == ids(edited)
+
+
+def test_what_precedes_the_edit_is_kept_bit_by_bit(tiny):
+    trace = run(tiny, REQUEST)
+    edited = counterfactual(tiny, trace, [Splice(9, 10, (120,))])
+    for name in ("token_ids", "noise_rows", "margin", "luck", "topk_ids", "topk_logprobs", "tail_mass"):
+        np.testing.assert_array_equal(getattr(edited, name)[:9], getattr(trace, name)[:9])
+    assert beginning(tiny, trace, 9).text == trace.text[: len(beginning(tiny, trace, 9).text)]
+
+
+def test_another_temperature_or_prompt_changes_what_is_drawn_and_not_the_luck(tiny):
+    trace = run(tiny, REQUEST)
+    for changed in (
+        replace(REQUEST, temperature=0.3),
+        replace(REQUEST, prompt="Tell him"),
+        replace(REQUEST, system="!"),
+    ):
+        other = counterfactual(tiny, trace, settings=changed)
+        assert other.noise_rows.tolist() == list(range(len(other))) and other.settings == changed
+        held = counterfactual(tiny, trace, settings=changed, first=6)
+        assert ids(held)[:6] == ids(trace)[:6] and held.noise_rows[:6].tolist() == [FORCED] * 6
+        assert held.noise_rows[6] == 6
+    direct = run(tiny, replace(REQUEST, prompt="Tell him"))
+    assert ids(counterfactual(tiny, trace, settings=replace(REQUEST, prompt="Tell him"))) == ids(direct)
+
+
+def test_an_answer_may_end_earlier_or_later_and_ends_where_an_edit_ends_it(tiny):
+    trace = run(tiny, REQUEST)
+    ended = counterfactual(tiny, trace, [Splice(5, 6, (END_ID,))])
+    assert len(ended) == 6 and ended.finish_reason == "stop"
+    longer = counterfactual(tiny, ended, [Splice(5, 6, (int(trace.token_ids[5]),))])
+    assert ids(longer) == ids(trace)
+    shorter = counterfactual(tiny, trace, [Splice(2, 6)])
+    assert len(shorter) <= len(trace) - 4 and shorter.noise_rows[2] == 6
+    stopped = counterfactual(tiny, replace(trace, settings=replace(REQUEST, stop=("x",))), [Splice(3, 4, (ord("x"),))])
+    assert stopped.finish_reason == "stop_string" and len(stopped) == 4
+
+
+REFUSED = {
+    "beyond the text": (lambda t: ([Splice(90, 91, (1,))], {}), "outside the answer"),
+    "unknown id": (lambda t: ([Splice(1, 2, (9999,))], {}), "outside the model's vocabulary"),
+    "another seed": (lambda t: ([], {"settings": replace(REQUEST, seed=4)}), "fresh luck"),
+    "text behind the end": (lambda t: ([Splice(1, 2, (END_ID, 65))], {}), "nothing can stand behind it"),
+    "too long": (lambda t: ([Splice(1, 2, (65,) * 600)], {}), "fit into the model's context"),
+    "endless prompt": (lambda t: ([], {"settings": replace(REQUEST, prompt="x" * 900)}), "Shorten the prompt"),
+    "bad temperature": (lambda t: ([], {"settings": replace(REQUEST, temperature=-1.0)}), "temperature"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_impossible_intervention_is_refused_in_a_sentence(tiny, case):
+    trace = run(tiny, REQUEST)
+    (splices, more), words = REFUSED[case][0](trace), REFUSED[case][1]
+    with pytest.raises(BadInput, match=words):
+        counterfactual(tiny, trace, splices, **more)
+
+
+def test_a_run_without_recorded_luck_or_of_another_model_is_refused(tiny):
+    trace = run(tiny, REQUEST)
+    with pytest.raises(BadInput, match="use hindsight"):
+        check_replayable(replace(trace, settings=None, noise_version=None))
+    with pytest.raises(BadInput, match="cannot be made again here"):
+        check_replayable(replace(trace, noise_version="philox-0"))
+    with pytest.raises(ModelUnavailable, match="was made with"):
+        plan(tiny_model(seed=9), replace(trace, model=replace(trace.model, revision="elsewhere")))
+
+
+def test_close_calls_are_named(tiny):
+    trace = run(tiny, REQUEST)
+    margin = trace.margin.copy()
+    margin[3] = 5e-4
+    assert fragile(replace(trace, margin=margin)) == [3]
+    coarse = replace(trace, margin=np.full(len(trace), 0.1, np.float32), model=replace(trace.model, dtype="bfloat16"))
+    assert len(fragile(coarse)) == len(trace)
+
+
+def test_replicates_are_those_drawn_one_by_one_whatever_the_batch(tiny):
+    trace = run(tiny, replace(REQUEST, temperature=1.2))
+    splices = [Splice(4, 5, (120,))]
+    request, prompt_ids, held = plan(tiny, trace, splices)
+    *_, together = replicates(tiny, prompt_ids, request, held, 6)
+    *_, two = replicates(tiny, prompt_ids, request, held, 2, first_stream=3)
+    alone = [counterfactual(tiny, trace, splices, stream=stream) for stream in range(1, 7)]
+    assert [one.ids for one in together] == [ids(one) for one in alone]
+    assert [one.ids for one in two] == [one.ids for one in together[2:4]]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert len({tuple(one.ids) for one in together}) > 1
+    with pytest.raises(BadInput, match="between 1 and"):
+        list(replicates(tiny, prompt_ids, request, held, 0))
+
+
+def test_shared_luck_keeps_more_of_the_text_than_fresh_luck(tiny):
+    """A small change of temperature: with the same noise more tokens stay the same than with new noise."""
+    same, fresh = [], []
+    for seed in range(25):
+        trace = run(tiny, replace(REQUEST, seed=seed, temperature=1.0))
+        warmer = replace(trace.settings, temperature=1.1)
+        kept = counterfactual(tiny, trace, settings=warmer)
+        drawn = counterfactual(tiny, trace, settings=warmer, stream=1)
+        for other, into in ((kept, same), (drawn, fresh)):
+            equal, shared = same_row_agreement(ids(trace), trace.noise_rows, ids(other), other.noise_rows)
+            into.append(equal / shared)
+    assert np.mean(same) > 2 * np.mean(fresh)
