@@ -58,7 +58,8 @@ def grow(
     The first Progress is where it stands before anything was evaluated, the last one has a reason. leaves: stop once
     that many have come out in all, counted from the first growth of the kind ("one more" is one more than before);
     for `likely` with `widen` that is exact n-best. batch: nodes evaluated at once; those evaluated ahead of their turn
-    enter the tree when it comes, so the tree does not depend on it. May be closed at any point. Raises BadInput.
+    enter the tree when it comes, so the tree does not depend on it. `fair` gains little by it: it follows one answer
+    to its end before the next. May be closed at any point. Raises BadInput.
     """
     growth = check(tree, Growth(policy, width, depth, seed, start, widen))
     check_whole("budget", budget, tree.limits.budget)

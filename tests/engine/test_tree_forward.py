@@ -36,16 +36,16 @@ def branches(model: LanguageModel, root: list[int], count: int, seed: int = 0) -
 
 
 def worst(model: LanguageModel, prefixes: list[tuple[int, ...]], rows: np.ndarray) -> float:
-    return max(float(np.abs(plain(model, p) - row).max()) for p, row in zip(prefixes, rows, strict=True))
+    expected = {prefix: plain(model, prefix) for prefix in set(prefixes)}
+    return max(float(np.abs(expected[p] - row).max()) for p, row in zip(prefixes, rows, strict=True))
 
 
-@pytest.mark.parametrize("cached_tokens", [2048, 20, 1])
-@pytest.mark.parametrize("batch", [1, 7, 60])
+@pytest.mark.parametrize(("batch", "cached_tokens"), [(1, 2048), (7, 2048), (60, 2048), (1, 1), (7, 20), (60, 20)])
 def test_any_batch_in_any_order_gives_the_plain_pass_of_each_prefix(
     tiny: LanguageModel, batch: int, cached_tokens: int
 ) -> None:
     root = list(range(5, 12))
-    prefixes = branches(tiny, root, 40)
+    prefixes = branches(tiny, root, 25)
     prefixes += [prefixes[i] for i in np.random.default_rng(1).permutation(len(prefixes))]
     forward = TreeForward(tiny, root, cached_tokens=cached_tokens)
     rows = np.concatenate([forward(prefixes[i : i + batch]) for i in range(0, len(prefixes), batch)])
@@ -155,9 +155,9 @@ def test_other_contexts_may_use_the_model_in_between(tiny: LanguageModel) -> Non
 
 def test_the_embedded_model_gives_the_plain_pass_of_each_node(embedded: LanguageModel) -> None:
     root = embedded.encode_prompt("Name a colour.")
-    prefixes = branches(embedded, root, 24)
-    forward = TreeForward(embedded, root, cached_tokens=30)
-    rows = np.concatenate([forward(prefixes[i : i + 9]) for i in range(0, len(prefixes), 9)])
+    prefixes = branches(embedded, root, 10)
+    forward = TreeForward(embedded, root, cached_tokens=12)
+    rows = np.concatenate([forward(prefixes[i : i + 5]) for i in range(0, len(prefixes), 5)])
     assert worst(embedded, prefixes, rows) < 1e-4
 
 
@@ -169,14 +169,14 @@ def test_every_policy_grows_a_tree_of_the_embedded_model(embedded: LanguageModel
         root, end_ids=embedded.end_ids, vocabulary_size=card.vocabulary_size, context_length=card.context_length
     )
     for policy in POLICIES:
-        *_, last = grow(tree, forward, policy, budget=24, width=5, depth=12, batch=6)
+        *_, last = grow(tree, forward, policy, budget=12, width=5, depth=6, batch=4)
         assert abs(sum(vars(last.masses).values()) - 1.0) < 1e-5
-        leaves = replay(tree, Growth(policy, 5, 12)).leaves
-        for leaf in leaves[:2]:
+        leaves = replay(tree, Growth(policy, 5, 6)).leaves
+        for leaf in leaves[:1]:
             ids = tree.prefix(leaf.node)
             direct = sum(plain(embedded, ids[:i])[ids[i]] for i in range(len(root), len(ids)))
             assert leaf.phi == pytest.approx(direct, abs=1e-3)
-    best = replay(tree, Growth("likely", 5, 12)).leaves
+    best = replay(tree, Growth("likely", 5, 6)).leaves
     assert any("Paris" in "".join(embedded.pieces(tree.path_ids(leaf.node))) for leaf in best)
     assert math.isclose(sum(vars(masses(tree, ROOT)).values()), 1.0, abs_tol=1e-5)
     edit = insert(tree, forward, tree.children(ROOT)[0], embedded.encode("London"))
