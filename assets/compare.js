@@ -57,8 +57,8 @@
       const quote = (run, i) => (run.tokens[i] ? `“${Forklore.comparedLabel(run.tokens[i])}”` : "the end");
       const words = divergence
         ? `The runs part at token ${format.count(divergence[0] + 1)}: ${quote(a, divergence[0])} in A, ${quote(b, divergence[1])} in B. `
-          + `${format.count(same)} of A’s ${format.count(a.tokens.length)} tokens are also in B; ${apart === 1 ? "one place differs" : `${format.count(apart)} places differ`}.`
-        : a.tokens.length ? `Both answers are the same, all ${format.count(a.tokens.length)} tokens of them.` : "Neither run has a token.";
+          + `${format.count(same)} of A’s ${format.count(a.tokens.length)} tokens ${same === 1 ? "is" : "are"} also in B; ${apart === 1 ? "one place differs" : `${format.count(apart)} places differ`}.`
+        : a.tokens.length ? `Both answers are the same${a.tokens.length === b.tokens.length ? `, all ${format.count(a.tokens.length)} tokens of them` : ` text, in ${format.count(a.tokens.length)} tokens of A and ${format.count(b.tokens.length)} of B`}.` : "Neither run has a token.";
       return el("div", { class: "fl-cmp-said" }, el("p", { text: words }), UNITS[unit] ? el("p", { class: "fl-cmp-note", text: UNITS[unit] }) : null);
     }
 

@@ -33,13 +33,25 @@ class Reading:
 
 
 def read(
-    model: LanguageModel, prompt_ids: Sequence[int], answer_ids: Sequence[int], stopped: Callable[[], bool]
+    model: LanguageModel,
+    prompt_ids: Sequence[int],
+    answer_ids: Sequence[int],
+    stopped: Callable[[], bool],
+    *,
+    one_by_one: bool = False,
 ) -> Reading | None:
-    """Read a prompt and the beginning of an answer; None when stopped on the way. Raises OutOfMemory."""
+    """Read a prompt and the beginning of an answer; None when stopped on the way. Raises OutOfMemory.
+
+    one_by_one: read the answer as it was written, a token a pass, so that every number comes out as it did then.
+    """
     reading = Reading(ForwardPass(model), None, model.decoder())
-    for after_chunk in reading.context.prefill([*prompt_ids, *answer_ids]):
+    for after_chunk in reading.context.prefill(prompt_ids if one_by_one else [*prompt_ids, *answer_ids]):
         if stopped():
             return None
         reading.logits = after_chunk
+    for token_id in answer_ids if one_by_one else ():
+        reading.logits = reading.context.feed([token_id])
+        if stopped():
+            return None
     reading.text = "".join(reading.decoder.push(token_id) for token_id in answer_ids)
     return reading

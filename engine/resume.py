@@ -29,10 +29,10 @@ def resume(
     """Decode what follows the n tokens of a run, up to `settings.max_new_tokens` tokens in all: steps n, n + 1, ...
 
     settings: from `plan`, which also says whether the run may go on. Noise rows are counted on from n, so that a run
-    stopped anywhere and continued has the tokens of one that was never stopped, on the same machine. The earlier tokens
-    are read again in one pass instead of one by one, which rounds floats differently in the last digits: only where
-    two tokens raced to a near tie (margin below about 1e-5 in float32) could another one win. With int8 or bfloat16 the
-    two ways of reading differ by more, and with them what follows may. Raises OutOfMemory.
+    stopped anywhere and continued has the tokens of one that was never stopped, on the same machine. In float32 the
+    earlier tokens are read again in one pass instead of one by one, which rounds differently in the last digits: only
+    where two tokens raced to a near tie (margin below about 1e-5) could another one win. Coarser numbers are read one
+    by one, which takes as long as writing them. Raises OutOfMemory.
     """
     earlier = trace.token_ids.tolist()
     stopped = cancelled or (lambda: False)

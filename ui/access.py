@@ -39,6 +39,11 @@ class Viewer:
     session: str
     trusted: bool
 
+    @property
+    def place(self) -> str:
+        """What holds one place in the queue: an open page of a trusted person, all pages of a stranger together."""
+        return self.session if self.trusted else self.name
+
 
 def viewer_of(request: HasSession | None, *, public: bool) -> Viewer:
     """On a private machine everybody is the local user; on a public page each browser is a person of its own.

@@ -93,7 +93,9 @@ class Workbench:
         before = self._unfinished(uid, viewer)
 
         def prepare(model: LanguageModel) -> Job:
-            now = self._unfinished(uid, viewer)  # it may have grown while this job waited
+            now = self._unfinished(uid, viewer)
+            if len(now.trace) != len(before.trace):
+                raise BadInput("This run has been continued elsewhere meanwhile: open it again to see how it goes on.")
             settings = plan(model, now.trace, self.limits)
             return Job(
                 prompt=now.trace.prompt,
@@ -167,12 +169,12 @@ class Workbench:
 
     def stop(self, viewer: Viewer) -> int:
         """Ask this page's job to stop; returns how many jobs were asked."""
-        return self.turns.stop(viewer.session)
+        return self.turns.stop(viewer.place)
 
     def _run_job(
         self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, before: StoredRun | None = None
     ) -> Generator[str, None, None]:
-        with self.turns.enter(viewer.session) as ticket:
+        with self.turns.enter(viewer.place) as ticket:
             model = yield from self._wait_for_model(ticket, opening(before) if before else "")
             if model is None:
                 yield stored_document(before) if before else views.state_line("stopped", NOTHING_KEPT)

@@ -9,7 +9,7 @@ from engine import token_scores
 from engine.errors import BadInput, ModelUnavailable
 from engine.generate import decode, generate, run
 from engine.limits import UNBOUNDED, Limits
-from engine.recording import joined, trace_of
+from engine.recording import beginning, joined, trace_of
 from engine.resume import plan, resume
 from engine.testing import tiny_model
 from engine.types import GenerationRequest, Trace
@@ -206,3 +206,13 @@ def test_settings_that_could_not_have_been_asked_for_are_refused_before_a_token_
     imported = replace(trace, settings=replace(REQUEST, **{field: value}))
     with pytest.raises(BadInput):
         plan(tiny, imported, Limits())
+
+
+def test_coarse_numbers_are_read_as_they_were_written(tiny):
+    """A model whose card says bfloat16 reads the answer token by token: the draw that follows has equal numbers."""
+    coarse = tiny_model()
+    coarse.card = replace(coarse.card, dtype="bfloat16")
+    trace = run(coarse, replace(REQUEST, max_new_tokens=12))
+    half = replace(beginning(coarse, trace, 7), finish_reason="cancelled")
+    rest = list(resume(coarse, half, plan(coarse, half, UNBOUNDED)))
+    np.testing.assert_array_equal(np.array([step.margin for step in rest], dtype=np.float32), trace.margin[7:])

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory, UserError
 from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from ui import actions
+from ui.access import Viewer
 
 
 def test_a_document_only_grows_until_its_stored_form_replaces_it(bench):
@@ -221,3 +222,15 @@ def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_noth
     while not stored(bench) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [run.status for run in stored(bench)] == ["stopped"]
+
+
+def test_a_stranger_holds_one_place_in_the_queue_whatever_the_number_of_pages(bench):
+    pages = [Viewer("visitor:a", f"s{i}", False) for i in range(2)]
+    first = bench.generate(FIELDS, pages[0])
+    next(first)
+    with pytest.raises(Busy, match="already at work"):
+        list(bench.generate(FIELDS, pages[1]))
+    other = bench.generate(FIELDS, Viewer("visitor:b", "s9", False))
+    assert "1 person is before you" in next(other)
+    assert bench.stop(pages[1]) == 1, "either page may stop it"
+    list(first), list(other)

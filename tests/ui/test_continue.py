@@ -177,3 +177,14 @@ def test_another_model_is_named_and_the_run_stays_on_show(bench):
     with pytest.raises(ModelUnavailable, match=r"made with tiny .*load it to continue"):
         list(bench.continue_run(uid, ME))
     assert bench.open_run(uid, ME) == on_show
+
+
+def test_a_run_that_grew_while_its_turn_was_waited_for_is_not_stretched_beyond_what_was_asked(bench):
+    uid = stopped_run(bench, 6)
+    first, second = bench.continue_run(uid, ME), bench.continue_run(uid, OTHER)
+    next(first)
+    assert "1 person is before you" in next(second)
+    *_, last = first
+    with pytest.raises(BadInput, match="continued elsewhere meanwhile"):
+        list(second)
+    assert bench.open_run(uid, ME) == last
