@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-FACTUAL_STREAM = 0
-
 
 def raw_row(seed: int, stream: int, row: int, vocabulary: int) -> np.ndarray:
     """Uniform 64-bit integers of one row: uint64 [vocabulary].

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.support import chromium as chromium_finder
 from tests.support.app_server import AppServer
+from tests.support.library_page import Served, serve
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 VIEWPORT = {"width": 1280, "height": 900}
@@ -96,3 +97,20 @@ def page(chromium: Browser, context_options: dict[str, Any], request: pytest.Fix
     yield page
     context.close()
     assert not watch.complaints, "the page complained:\n" + "\n".join(watch.complaints)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A page with nothing but the library, of 132 runs, one for each module of tests."""
+    with serve(tmp_path_factory.mktemp("library") / "forklore.db") as library_page:
+        yield library_page
+
+
+@pytest.fixture
+def library(page: Page, served: Served) -> Locator:
+    """The list, drawn, with nothing heard yet."""
+    page.goto(served.url)
+    found = page.locator("#library-piece")
+    expect(found.locator(".fl-lib-row")).to_have_count(50)
+    served.heard.clear()
+    return found

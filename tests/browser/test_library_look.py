@@ -5,26 +5,8 @@ The same page of its own over a real store with 132 runs that the tests of its b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
-
-from tests.support.library_page import Served, serve
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("library") / "forklore.db") as page:
-        yield page
-
-
-@pytest.fixture
-def library(page: Page, served: Served) -> Locator:
-    page.goto(served.url)
-    found = page.locator("#library-piece")
-    expect(found.locator(".fl-lib-row")).to_have_count(50)
-    return found
 
 
 def test_an_empty_search_keeps_the_pages_width_and_says_what_to_do(page: Page, library: Locator) -> None:

@@ -7,28 +7,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.support.library_page import HOSTILE, ME, OTHER_MODEL, Served, serve
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("library") / "forklore.db") as page:
-        yield page
-
-
-@pytest.fixture
-def library(page: Page, served: Served) -> Locator:
-    """The list, drawn, with nothing heard yet."""
-    page.goto(served.url)
-    found = page.locator("#library-piece")
-    expect(found.locator(".fl-lib-row")).to_have_count(50)
-    served.heard.clear()
-    return found
+from tests.support.library_page import HOSTILE, ME, OTHER_MODEL, Served
 
 
 def rows(library: Locator) -> Locator:
