@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine import limits
-from engine.edits import FORCED, Alignment, Held, Splice, hold
+from engine.edits import FORCED, Alignment, Held, Intervention, Luck, Splice, hold
 from engine.errors import BadInput
 from engine.generate import NoiseRows, draw_on, finish_of
+from engine.hindsight import NOISE_STREAMS, HindsightNoise, check_untruncated
 from engine.reading import read
 from engine.recording import beginning, joined, trace_of
 from engine.resume import check_same_model
 from engine.scoring import score_on
-from engine.types import NOISE_VERSION, FinishReason, GenerationRequest, Kind, Step, Trace
+from engine.types import HINDSIGHT_VERSION, NOISE_VERSION, FinishReason, GenerationRequest, Kind, Step, Trace
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # below this lead another machine, or another way of batching, may draw another token (float32; bfloat16)
 FRAGILE_MARGIN = 1e-3
 FRAGILE_MARGIN_BFLOAT16 = 0.25
+# how much longer than the text a continuation of given text may become
+ROOM_BEHIND = 100
+OTHER_MODEL = "load it, or score the text with the loaded model and go on from there by hindsight"
 
 
 def counterfactual_steps(
@@ -72,6 +76,76 @@ def counterfactual_steps(
         yield from draw_on(model, request, reading, drawn, held.row, stopped, noise_rows)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """An intervention made out: everything that drawing the other run needs, and what it will be.
+
+    request: seed, stream and settings of the drawn tokens; held: what stands before them; kept: the leading tokens
+    that are the original's, as a run (None when none are); noise_rows: None for the request's own noise.
+    """
+
+    request: GenerationRequest
+    prompt_ids: Sequence[int]
+    held: Held
+    kept: Trace | None
+    kind: Kind
+    noise_version: str
+    intervention: Intervention
+    noise_rows: NoiseRows | None = None
+
+    def steps(self, model: LanguageModel, cancelled: Callable[[], bool] | None = None) -> Iterator[Step]:
+        """The tokens behind those kept; see `counterfactual_steps`."""
+        return counterfactual_steps(
+            model, self.prompt_ids, self.request, self.held, noise_rows=self.noise_rows, cancelled=cancelled
+        )
+
+    def whole(self, model: LanguageModel, added: Trace) -> Trace:
+        """The other run, from the run of its `steps` alone."""
+        run = added if self.kept is None else replace(joined(model, self.kept, added), seconds=added.seconds)
+        return replace(run, noise_version=self.noise_version, intervention=self.intervention)
+
+
+def plan(
+    model: LanguageModel,
+    trace: Trace,
+    intervention: Intervention,
+    *,
+    settings: GenerationRequest | None = None,
+    draw: int = 1,
+) -> Plan:
+    """How a run would have been written after an intervention: edits of the answer, other settings, prompt or system.
+
+    settings: the changed request (None: as recorded). draw: which fresh stream (from 1), or which posterior draw
+    (from 1) where the luck is inferred; the run's own noise needs none. Raises BadInput for a run whose luck cannot be
+    had in that way, ModelUnavailable for another model than the run's.
+    """
+    check_same_model(trace.model, model.card, OTHER_MODEL)
+    recorded = _observed(trace, settings) if intervention.luck == "inferred" else check_replayable(trace)
+    request = limits.validate(settings or recorded, limits.UNBOUNDED)
+    if request.seed != recorded.seed:
+        raise BadInput("A counterfactual keeps the run's seed: ask for fresh luck instead of another seed.")
+    request = replace(request, stream=_stream(intervention.luck, recorded, draw))
+    rows = np.full(len(trace), FORCED) if intervention.luck == "inferred" else trace.noise_rows
+    held = hold(trace.token_ids, rows, intervention.splices, first=intervention.first, alignment=intervention.alignment)
+    check_ends(model, held)
+    same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
+    if not same_prompt or _drawn_from(request) != _drawn_from(recorded):
+        # what stands behind another prompt, or was drawn from another distribution, stands by intervention
+        held = replace(held, rows=(FORCED,) * len(held.ids), untouched=0)
+    ids = trace.prompt_ids.tolist() if same_prompt else model.encode_prompt(request.prompt, request.system)
+    kept = replace(beginning(model, trace, held.untouched), intervention=None) if held.untouched else None
+    if kept is not None and intervention.luck != "same":
+        kept = as_given(kept)
+    if intervention.luck == "inferred":
+        noise_rows = HindsightNoise(
+            model, trace.prompt_ids.tolist(), trace.token_ids.tolist(), seed=request.seed, draw=draw - 1,
+            temperature=recorded.temperature, first_row=held.row,
+        )  # fmt: skip
+        return Plan(request, ids, held, kept, "counterfactual", HINDSIGHT_VERSION, intervention, noise_rows)
+    kind: Kind = "counterfactual" if intervention.luck == "same" else "branch"
+    return Plan(request, ids, held, kept, kind, NOISE_VERSION, intervention)
+
+
 def counterfactual(
     model: LanguageModel,
     trace: Trace,
@@ -81,69 +155,59 @@ def counterfactual(
     first: int = 0,
     alignment: Alignment = "suffix",
     stream: int | None = None,
-    noise_rows: NoiseRows | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Trace:
-    """The run as it would have been after an intervention: edits of the answer, or other settings, prompt or system.
+    """The run as it would have been after an intervention; see `plan`, which raises the same errors.
 
-    settings: the changed request (None: as recorded); without edits the `first` tokens stay. stream: another noise
-    stream of the seed ("fresh luck"); None keeps the run's own ("same luck"). Its kind is "counterfactual" when the
-    luck is the same, "branch" otherwise. Without any change the run itself comes back.
-    Raises BadInput for a run without recorded noise, ModelUnavailable for another model than the run's.
+    Without edits the `first` tokens stay. stream: another noise stream of the seed ("fresh luck"); None keeps the run's
+    own ("same luck"). Without any change the run itself comes back.
     """
     started = time.perf_counter()
-    request, prompt_ids, held = plan(
-        model, trace, splices, settings=settings, first=first, alignment=alignment, stream=stream
-    )
-    kind: Kind = "counterfactual" if stream is None else "branch"
-    steps = list(counterfactual_steps(model, prompt_ids, request, held, noise_rows=noise_rows, cancelled=cancelled))
+    intervention = Intervention(tuple(splices), first, alignment, "same" if stream is None else "fresh")
+    planned = plan(model, trace, intervention, settings=settings, draw=stream or 0)
+    return recorded_run(model, planned, started, cancelled)
+
+
+def recorded_run(
+    model: LanguageModel, planned: Plan, started: float, cancelled: Callable[[], bool] | None = None
+) -> Trace:
+    """Draw a planned run to its end; started: time.perf_counter() of the beginning."""
+    request, held = planned.request, planned.held
+    steps = list(planned.steps(model, cancelled))
     ended: FinishReason | None = None
     if not steps and held.ids:
         ended = finish_of(model, request, held.ids[-1], "", 0, last=True)
     added = trace_of(
         model,
         steps,
-        prompt_ids,
+        planned.prompt_ids,
         prompt=request.prompt,
         system=request.system,
         settings=request,
-        kind=kind,
+        kind=planned.kind,
         finish_reason=ended,
         seconds=time.perf_counter() - started,
     )
-    if held.untouched == 0:
-        return added
-    kept = beginning(model, trace, held.untouched)
-    if request.stream != check_replayable(trace).stream:
-        kept = as_given(kept)
-    return replace(joined(model, kept, added), seconds=added.seconds)
+    return planned.whole(model, added)
 
 
-def plan(
-    model: LanguageModel,
-    trace: Trace,
-    splices: Sequence[Splice] = (),
-    *,
-    settings: GenerationRequest | None = None,
-    first: int = 0,
-    alignment: Alignment = "suffix",
-    stream: int | None = None,
-) -> tuple[GenerationRequest, Sequence[int], Held]:
-    """The request, prompt ids and held tokens of an intervention; see `counterfactual`. Raises the same errors."""
-    recorded = check_replayable(trace)
-    check_same_model(trace.model, model.card)
-    request = limits.validate(settings or recorded, limits.UNBOUNDED)
-    if request.seed != recorded.seed:
-        raise BadInput("A counterfactual keeps the run's seed: ask for fresh luck instead of another seed.")
-    request = replace(request, stream=recorded.stream if stream is None else stream)
-    held = hold(trace.token_ids, trace.noise_rows, splices, first=first, alignment=alignment)
-    check_ends(model, held)
-    same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
-    if not same_prompt or _drawn_from(request) != _drawn_from(recorded):
-        # what stands behind another prompt, or was drawn from another distribution, stands by intervention
-        held = replace(held, rows=(FORCED,) * len(held.ids), untouched=0)
-    ids = trace.prompt_ids.tolist() if same_prompt else model.encode_prompt(request.prompt, request.system)
-    return request, ids, held
+def _stream(luck: Luck, recorded: GenerationRequest, draw: int) -> int:
+    """The noise stream of a luck: the run's own, a fresh one, or that of a posterior draw."""
+    if luck == "same":
+        return recorded.stream
+    most = NOISE_STREAMS - 1
+    if not 0 <= draw <= most:
+        raise BadInput(f"The draw is {draw}; it must be a whole number from 0 to {most:,}.")
+    return draw if luck == "fresh" else NOISE_STREAMS + draw - 1
+
+
+def _observed(trace: Trace, settings: GenerationRequest | None) -> GenerationRequest:
+    """The settings under which a text is taken to have been drawn: its own, else those given, else temperature 1."""
+    taken = trace.settings or settings or GenerationRequest(trace.prompt, trace.system)
+    for request in filter(None, (taken, settings)):
+        check_untruncated(request.top_k, request.top_p)
+    room = limits.UNBOUNDED.max_new_tokens
+    return replace(taken, prompt=trace.prompt, system=trace.system, max_new_tokens=min(room, len(trace) + ROOM_BEHIND))
 
 
 def as_given(trace: Trace) -> Trace:

@@ -7,16 +7,19 @@ Source: the Gumbel-Max causal model of arXiv 2409.17027 and 2411.07180; the alig
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from engine.errors import BadInput
 
 Alignment = Literal["suffix", "absolute"]
+Luck = Literal["same", "fresh", "inferred"]
 FORCED = -1
+MOST_EDITS = 200
+MOST_ROW = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,20 @@ class Splice:
     start: int
     stop: int
     ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What was done to a run to get another one, apart from changed settings, which the other one carries itself.
+
+    first: without splices, how many leading tokens stay. luck: whose noise the drawn tokens have: "same" the run's
+    own, "fresh" another stream of its seed, "inferred" a posterior draw given the run's text (see `hindsight`).
+    """
+
+    splices: tuple[Splice, ...] = ()
+    first: int = 0
+    alignment: Alignment = "suffix"
+    luck: Luck = "same"
 
 
 @dataclass(frozen=True)
@@ -118,3 +135,39 @@ def _ordered(splices: Sequence[Splice], length: int) -> list[Splice]:
         if other.start < one.stop or one == other:
             raise BadInput(f"Two edits overlap at token {other.start}: make them one edit.")
     return ordered
+
+
+def to_plain(intervention: Intervention) -> dict[str, Any]:
+    """An intervention as JSON has it; `from_plain` is the inverse."""
+    return {
+        "edits": [[splice.start, splice.stop, list(splice.ids)] for splice in intervention.splices],
+        "first": intervention.first,
+        "alignment": intervention.alignment,
+        "luck": intervention.luck,
+    }
+
+
+def from_plain(values: object) -> Intervention:
+    """The intervention again; BadInput for anything that `to_plain` does not write."""
+    if not isinstance(values, Mapping) or set(values) != {"edits", "first", "alignment", "luck"}:
+        raise BadInput("An intervention has edits, first, alignment and luck, and nothing else.")
+    if values["alignment"] not in get_args(Alignment) or values["luck"] not in get_args(Luck):
+        raise BadInput("The alignment or the luck of an intervention is unknown.")
+    edits = values["edits"]
+    if not isinstance(edits, list) or len(edits) > MOST_EDITS:
+        raise BadInput(f"An intervention has a list of at most {MOST_EDITS} edits.")
+    return Intervention(
+        tuple(_plain_splice(edit) for edit in edits), _index(values["first"]), values["alignment"], values["luck"]
+    )
+
+
+def _plain_splice(edit: object) -> Splice:
+    if not isinstance(edit, list) or len(edit) != 3 or not isinstance(edit[2], list):
+        raise BadInput("An edit of an intervention is a start, a stop and a list of token ids.")
+    return Splice(_index(edit[0]), _index(edit[1]), tuple(_index(token_id) for token_id in edit[2]))
+
+
+def _index(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_ROW:
+        raise BadInput(f"{str(value)[:40]!a} in an intervention is no token position or id.")
+    return value

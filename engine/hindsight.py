@@ -14,7 +14,7 @@ import numpy as np
 
 from engine import noise
 from engine.errors import BadInput
-from engine.reading import read
+from engine.reading import Reading, read
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
@@ -58,7 +58,7 @@ class HindsightNoise:
     ) -> None:
         """draw: which of the posterior draws, from 0; first_row: the first row that will be asked for.
 
-        Raises BadInput for a temperature that is not positive, OutOfMemory.
+        The text is read when the first row is asked for. Raises BadInput for a temperature that is not positive.
         """
         if not temperature > 0:
             raise BadInput("Hindsight needs a temperature above 0: a greedy text says nothing of its luck.")
@@ -66,10 +66,8 @@ class HindsightNoise:
             raise BadInput(f"Posterior draw {draw} does not exist; they are counted from 0.")
         self._seed, self._draw, self._temperature = seed, draw, temperature
         self._ids = [int(i) for i in token_ids]
-        self._reading = (
-            read(model, prompt_ids, self._ids[:first_row], lambda: False) if first_row < len(token_ids) else None
-        )
-        self._next = first_row
+        self._read = lambda: read(model, prompt_ids, self._ids[:first_row], lambda: False)
+        self._reading: Reading | None = None
         self._block = np.empty((0, 0), dtype=np.float32)
         self._block_start = first_row
 
@@ -84,6 +82,8 @@ class HindsightNoise:
 
     def _logits(self, row: int) -> np.ndarray:
         """The model's logits before token `row` of the text: float32 [V]."""
+        if self._reading is None:
+            self._reading = self._read()
         if row < self._block_start or self._reading is None or self._reading.logits is None:
             raise BadInput(f"Row {row} of this noise cannot be had any more: rows are asked for in ascending order.")
         while row >= self._block_start + len(self._block):

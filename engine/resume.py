@@ -82,11 +82,11 @@ def check_unfinished(trace: Trace) -> GenerationRequest:
     return trace.settings
 
 
-def check_same_model(made_with: ModelCard, loaded: ModelCard) -> None:
-    """ModelUnavailable unless both are the same weights in the same numbers on the same kind of device."""
+def check_same_model(made_with: ModelCard, loaded: ModelCard, remedy: str = "load it to continue") -> None:
+    """ModelUnavailable, with what to do, unless both are the same weights in the same numbers on the same device."""
     if _weights(made_with) != _weights(loaded):
         raise ModelUnavailable(
-            f"This run was made with {_called(made_with)}; load it to continue (now loaded: {_called(loaded)})."
+            f"This run was made with {_called(made_with)}; {remedy} (now loaded: {_called(loaded)})."
         )
 
 

@@ -12,7 +12,10 @@ from typing import Literal
 
 import numpy as np
 
+from engine.edits import Intervention
+
 NOISE_VERSION = "philox4x64-v1"
+HINDSIGHT_VERSION = NOISE_VERSION + "+hindsight"
 TOP_K = 20
 
 Kind = Literal["generation", "branch", "counterfactual", "import", "scored"]
@@ -105,6 +108,7 @@ class Trace:
     token_bytes: id -> raw bytes for every id in token_ids, topk_ids and runner_up: a run is readable without its model.
     special_ids: ids among those that are control tokens (end of turn and the like), shown as marks.
     text includes the text of special tokens; `answer` leaves them out.
+    intervention: what made it of the run that it branches from; None for a run of its own.
     """
 
     prompt: str
@@ -133,6 +137,7 @@ class Trace:
     noise_version: str | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    intervention: Intervention | None = None
 
     def __len__(self) -> int:
         return len(self.token_ids)

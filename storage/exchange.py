@@ -20,6 +20,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from engine.edits import from_plain, to_plain
 from engine.errors import BadInput
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.limits import ImportLimits, StoreLimits
@@ -67,6 +68,8 @@ _HINTS: dict[str, Any] = {
     "arrays": dict,
     "digest": str | None,
 }
+# fields that a line has only where there is something to say
+_OPTIONAL = {"intervention": dict}
 LARGEST = sys.float_info.max
 _WORDS = {"inf": math.inf, "-inf": -math.inf}
 
@@ -118,6 +121,8 @@ def to_line(run: StoredRun) -> str:
         "run_scores": {name: _to_number(value) for name, value in header.run_scores.items()},
         "arrays": {name: _to_array(arrays[name]) for name in _ARRAYS},
     }
+    if trace.intervention is not None:
+        values["intervention"] = to_plain(trace.intervention)
     values["digest"] = _digest(values)
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -161,11 +166,12 @@ def from_line(line: bytes, limits: StoreLimits, bounds: ImportLimits) -> Incomin
 
 
 def _checked_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := set(values) - set(_HINTS):
+    if unknown := set(values) - set(_HINTS) - set(_OPTIONAL):
         raise BadInput(f"it has a field {min(unknown)[:40]!a} that runs do not have")
     if missing := set(_HINTS) - set(values):
         raise BadInput(f"its field '{min(missing)}' is missing")
-    return {name: _conform(values[name], hint, name) for name, hint in _HINTS.items()}
+    present = _HINTS | {name: hint for name, hint in _OPTIONAL.items() if name in values}
+    return {name: _conform(values[name], hint, name) for name, hint in present.items()}
 
 
 def _conform(value: Any, hint: Any, field: str) -> Any:
@@ -225,6 +231,7 @@ def _trace(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trace
         settings=None if settings is None else _record(GenerationRequest, settings, "settings"),
         noise_version=values["noise_version"],
         seconds=math.nan if values["seconds"] is None else values["seconds"],
+        intervention=from_plain(values["intervention"]) if "intervention" in values else None,
         **plain,
     )
 

@@ -5,9 +5,10 @@ Every query here leaves the arrays alone. Knows filters and sorting; does not kn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -31,6 +32,21 @@ def find_page(session: Session, query: RunQuery, limits: StoreLimits) -> tuple[l
     statement = _ordered(select(col(RunRow.id)).where(condition), query, limits)
     rows = session.execute(statement.limit(query.limit).offset(query.offset))
     return [int(row[0]) for row in rows], int(total)
+
+
+def find_family(session: Session, run: Mapping[str, Any], viewer: str, most: int) -> list[int]:
+    """Row ids of the runs that `viewer` sees and that come from the same first run, oldest first, `run` among them."""
+    root = run["root_id"] or run["id"]
+    related = or_(col(RunRow.id) == root, col(RunRow.root_id) == root)
+    condition = or_(col(RunRow.id) == run["id"], and_(related, visible(viewer)))
+    rows = session.execute(select(col(RunRow.id)).where(condition).order_by(col(RunRow.id)).limit(most))
+    return [row[0] for row in rows if row[0] is not None]
+
+
+def count_branches(session: Session, run_id: int) -> int:
+    """How many runs ever left this one with fresh noise, those in the bin among them."""
+    condition = and_(col(RunRow.parent_id) == run_id, col(RunRow.kind) == "branch")
+    return int(session.execute(select(func.count()).select_from(RunRow).where(condition)).scalar_one())
 
 
 def find_tags(session: Session, viewer: str) -> tuple[str, ...]:

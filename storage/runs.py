@@ -20,7 +20,7 @@ from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
 from storage.growing import check_grown, grow_run
 from storage.headers import RawHeader, load_header, load_headers, seal, to_header, to_texts
-from storage.library import find_models, find_page, find_tags
+from storage.library import count_branches, find_family, find_models, find_page, find_tags
 from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
 from storage.schema import RunRow, RunTag, RunText
@@ -119,6 +119,22 @@ class RunStore:
             raw = load_headers(session, ids)
             tags, models = find_tags(session, query.viewer), find_models(session, query.viewer)
         return RunPage(tuple(to_header(raw[i]) for i in ids if i in raw), total, tags, models)
+
+    def family(self, uid: str, *, viewer: str) -> tuple[RunHeader, ...]:
+        """A run and those that `viewer` sees of all that come from the same first run, oldest first; no arrays.
+
+        At most as many as one page of the library may have. NotFound; StoreDamaged when the run itself is.
+        """
+        with self._connections.read() as session:
+            run = find_run(session, uid, viewer).run
+            ids = find_family(session, run, viewer, self._limits.list_rows)
+            raw = load_headers(session, ids)
+        return tuple(to_header(raw[i]) for i in ids if i in raw)
+
+    def count_branches(self, uid: str, *, viewer: str) -> int:
+        """How many runs ever left this one with fresh noise, whoever made them. NotFound, StoreDamaged."""
+        with self._connections.read() as session:
+            return count_branches(session, int(find_run(session, uid, viewer).run["id"]))
 
     def update(
         self,

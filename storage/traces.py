@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from engine.edits import from_plain, to_plain
 from engine.errors import BadInput, StoreDamaged
 from engine.types import FinishReason, GenerationRequest, Kind, ModelCard, Trace
 from storage.limits import StoreLimits
@@ -131,7 +132,9 @@ def texts_of(trace: Trace) -> TraceTexts:
         values = settings_fields(trace.settings)
         same = {"prompt": trace.prompt, "system": trace.system}
         settings = _json({key: value for key, value in values.items() if key not in same or value != same[key]})
-    details = {"notes": list(trace.notes), "scores": list(trace.scores)}
+    details: dict[str, Any] = {"notes": list(trace.notes), "scores": list(trace.scores)}
+    if trace.intervention is not None:
+        details["intervention"] = to_plain(trace.intervention)
     return TraceTexts(
         prompt=trace.prompt,
         system=trace.system,
@@ -183,6 +186,7 @@ def from_parts(texts: TraceTexts, arrays: Arrays, token_bytes: Mapping[int, byte
         noise_version=texts.noise_version,
         seconds=float("nan") if texts.seconds is None else texts.seconds,
         notes=tuple(details["notes"]),
+        intervention=from_plain(details["intervention"]) if "intervention" in details else None,
         **plain,
     )
 

@@ -175,13 +175,13 @@ class Workbench:
         self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, before: StoredRun | None = None
     ) -> Generator[str, None, None]:
         with self.turns.enter(viewer.place) as ticket:
-            model = yield from self._wait_for_model(ticket, opening(before) if before else "")
+            model = yield from self.wait_for_model(ticket, opening(before) if before else "")
             if model is None:
                 yield stored_document(before) if before else views.state_line("stopped", NOTHING_KEPT)
                 return
             yield from self._record(model, prepare(model), ticket, viewer)
 
-    def _wait_for_model(self, ticket: Ticket, shown: str) -> Generator[str, None, LanguageModel | None]:
+    def wait_for_model(self, ticket: Ticket, shown: str) -> Generator[str, None, LanguageModel | None]:
         """Yield what is being waited for until it is this ticket's turn and the model is there; None when stopped.
 
         shown: the lines of the run that stays on show meanwhile.

@@ -8,7 +8,7 @@ import pytest
 
 from engine.counterfactual import check_replayable, counterfactual, fragile, plan, replay
 from engine.distance import same_row_agreement
-from engine.edits import FORCED, Splice
+from engine.edits import FORCED, Intervention, Splice
 from engine.errors import BadInput, ModelUnavailable
 from engine.generate import run
 from engine.recording import beginning
@@ -137,7 +137,7 @@ def test_a_run_without_recorded_luck_or_of_another_model_is_refused(tiny):
     with pytest.raises(BadInput, match="cannot be made again here"):
         check_replayable(replace(trace, noise_version="philox-0"))
     with pytest.raises(ModelUnavailable, match="was made with"):
-        plan(tiny_model(seed=9), replace(trace, model=replace(trace.model, revision="elsewhere")))
+        plan(tiny_model(seed=9), replace(trace, model=replace(trace.model, revision="elsewhere")), Intervention())
 
 
 def test_close_calls_are_named(tiny):
@@ -152,7 +152,8 @@ def test_close_calls_are_named(tiny):
 def test_replicates_are_those_drawn_one_by_one_whatever_the_batch(tiny):
     trace = run(tiny, replace(REQUEST, temperature=1.2))
     splices = [Splice(4, 5, (120,))]
-    request, prompt_ids, held = plan(tiny, trace, splices)
+    planned = plan(tiny, trace, Intervention(tuple(splices)))
+    request, prompt_ids, held = planned.request, planned.prompt_ids, planned.held
     *_, together = replicates(tiny, prompt_ids, request, held, 6)
     *_, two = replicates(tiny, prompt_ids, request, held, 2, first_stream=3)
     alone = [counterfactual(tiny, trace, splices, stream=stream) for stream in range(1, 7)]
