@@ -1,0 +1,190 @@
+"""Effects of a probe: how often a field changes from one value to another, by how much, and how often by chance alone.
+
+Pure functions over the cells of a probe; every interval comes from one set of resampled runs, so that estimates of
+the same runs stay comparable. Does not know models or pages.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from engine.outcomes import TRUNCATED, UNPARSED
+from engine.probe import Cell, CellKey, ProbePlan
+
+LEVEL = 0.95
+RESAMPLES = 2_000
+EffectKind = Literal["total", "direct", "chance"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n runs with its 95 % interval; None for what does not exist.
+
+    exact: all runs agreed, so that resampling gives no width and the bound of the binomial law stands instead.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What changes from value `source` to value `target`.
+
+    kind: "total" (same luck, the whole answer drawn again), "direct" (same luck, everything up to the field held) or
+    "chance" (other luck: every run under one value against every other run under the other; source may be target).
+    changed: share of runs whose field differs. difference: mean of target minus source, numeric fields only.
+    left_out: pairs of answers that say nothing: one was cut off, neither has the field, or (direct) there is no place
+    to hold up to. A field that only one of the two has counts as changed.
+    """
+
+    kind: EffectKind
+    source: int
+    target: int
+    changed: Estimate
+    difference: Estimate
+    left_out: int
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One answer a run: labels (None where not drawn yet) and numbers (NaN where there is none), n each."""
+
+    labels: Sequence[str | None]
+    numbers: np.ndarray
+
+
+def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLES) -> tuple[Effect, ...]:
+    """Every effect that the cells give so far: total and direct for all ordered pairs, chance for all pairs."""
+    by_key = {cell.key: cell for cell in cells}
+    values = range(len(plan.values))
+    weights = resample(plan.runs, resamples)
+    runs = [_column([by_key.get(("run", i, v, v)) for i in range(plan.runs)]) for v in values]
+    found = [_paired("total", a, b, runs[a], runs[b], weights) for a, b in itertools.permutations(values, 2)]
+    if plan.direct:
+        for a, b in itertools.permutations(values, 2):
+            # without a field there is nothing to hold the answer up to
+            bases = [_with_field(by_key.get(("run", i, a, a))) for i in range(plan.runs)]
+            keys: list[CellKey] = [("direct", i, a, b) for i in range(plan.runs)]
+            drawn = [by_key.get(key) for key in keys]
+            lost = sum(by_key.get(key) is not None and base is None for key, base in zip(keys, bases, strict=True))
+            found.append(_paired("direct", a, b, _column(bases), _column(drawn), weights, lost))
+    for a in values:
+        found += [_chance(a, b, runs[a], runs[b], weights) for b in values if b >= a]
+    return tuple(found)
+
+
+def resample(runs: int, resamples: int) -> np.ndarray:
+    """How often each run is in each resample of as many runs: float32 [resamples, runs], the same at each call."""
+    draws = np.random.default_rng(0).integers(0, runs, size=(resamples, runs))
+    counts = np.zeros((resamples, runs), dtype=np.float32)
+    np.add.at(counts, (np.arange(resamples)[:, None], draws), 1.0)
+    return counts
+
+
+def mean_with_interval(values: np.ndarray, valid: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Mean of the valid values and the percentile bootstrap's 95 % bounds.
+
+    values, valid: [runs]; weights: [resamples, runs] from `resample`. At least one value must be valid.
+    """
+    kept = np.where(valid, values, 0.0)
+    return float(kept.sum() / valid.sum()), *_bounds(weights @ kept, weights @ valid.astype(np.float32))
+
+
+def _bounds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    there = sizes > 0
+    low, high = np.quantile(sums[there] / sizes[there], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _share(value: float, low: float, high: float, n: int) -> Estimate:
+    """A share; where all n agree, the exact binomial bound in place of an interval without width."""
+    if 0.0 < value < 1.0:
+        return Estimate(value, low, high, n)
+    far = ((1 - LEVEL) / 2) ** (1 / n)
+    return Estimate(0.0, 0.0, 1 - far, n, True) if value == 0.0 else Estimate(1.0, far, 1.0, n, True)
+
+
+def _paired(
+    kind: EffectKind, a: int, b: int, one: _Column, other: _Column, weights: np.ndarray, lost: int = 0
+) -> Effect:
+    pairs = list(zip(one.labels, other.labels, strict=True))
+    there = np.array([x is not None and y is not None for x, y in pairs])
+    valid = np.array([comparable(x, y) for x, y in pairs])
+    changed = difference = Estimate()
+    if valid.any():
+        differs = np.array([x != y for x, y in pairs], dtype=float)
+        changed = _share(*mean_with_interval(differs, valid, weights), int(valid.sum()))
+    gaps = other.numbers - one.numbers
+    numeric = np.isfinite(gaps) & there
+    if numeric.any():
+        value, low, high = mean_with_interval(gaps, numeric, weights)
+        n = int(numeric.sum())
+        difference = Estimate(value, low, high, n) if n > 1 else Estimate(value, n=n)
+    return Effect(kind, a, b, changed, difference, int((there & ~valid).sum()) + lost)
+
+
+def _chance(a: int, b: int, one: _Column, other: _Column, weights: np.ndarray) -> Effect:
+    """Run i under `a` against run j under `b`, i != j: their noise is independent, as fresh noise would be."""
+    apart = ~np.eye(len(one.labels), dtype=bool)
+    valid = apart & np.array([[comparable(x, y) for y in other.labels] for x in one.labels])
+    there = apart & np.array([[x is not None and y is not None for y in other.labels] for x in one.labels])
+    changed = difference = Estimate()
+    if valid.any():
+        differs = np.array([[x != y for y in other.labels] for x in one.labels])
+        changed = _share(*_pairs_with_interval(differs.astype(float), valid, weights), _runs_in(valid))
+    if a != b:
+        difference = _apart(one.numbers, other.numbers, weights)
+    return Effect("chance", a, b, changed, difference, int((there & ~valid).sum()))
+
+
+def _apart(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Difference of two means, [runs] each, with the interval that it has where the two share no luck."""
+    first, second = np.isfinite(one), np.isfinite(other)
+    n = int(min(first.sum(), second.sum()))
+    if n < 2:
+        return Estimate()
+    # resamples of the second in reverse order: each run is drawn for itself, and no longer together with its partner
+    ones, others = _means(one, first, weights), _means(other, second, weights[::-1])
+    low, high = np.nanquantile(others - ones, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(other[second].mean() - one[first].mean()), float(low), float(high), n)
+
+
+def _means(values: np.ndarray, valid: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean of each resample, NaN for one without a valid value: [resamples]."""
+    sizes = weights @ valid.astype(np.float32)
+    return np.where(sizes > 0, weights @ np.where(valid, values, 0.0) / np.maximum(sizes, 1.0), np.nan)
+
+
+def _pairs_with_interval(values: np.ndarray, valid: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Mean over valid pairs, [runs, runs], and its bounds when runs, not pairs, are resampled."""
+    kept = np.where(valid, values, 0.0).astype(np.float32)
+    mask = valid.astype(np.float32)
+    sums, sizes = ((weights @ kept) * weights).sum(1), ((weights @ mask) * weights).sum(1)
+    return float(kept.sum(dtype=np.float64) / mask.sum()), *_bounds(sums, sizes)
+
+
+def _runs_in(valid: np.ndarray) -> int:
+    return int(min(valid.any(0).sum(), valid.any(1).sum()))
+
+
+def comparable(one: str | None, other: str | None) -> bool:
+    """Whether two labels say anything about each other: both drawn, neither cut off, at least one of them found."""
+    return None not in (one, other) and TRUNCATED not in (one, other) and not one == other == UNPARSED
+
+
+def _column(cells: Sequence[Cell | None]) -> _Column:
+    numbers = [cell.number if cell and cell.number is not None else np.nan for cell in cells]
+    return _Column([cell.label if cell else None for cell in cells], np.array(numbers, dtype=np.float64))
+
+
+def _with_field(cell: Cell | None) -> Cell | None:
+    return cell if cell and cell.field_at >= 0 else None
