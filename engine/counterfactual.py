@@ -121,7 +121,7 @@ def plan(
     """
     check_same_model(trace.model, model.card, OTHER_MODEL)
     recorded = _observed(trace, settings) if intervention.luck == "inferred" else check_replayable(trace)
-    request = limits.validate(settings or recorded, limits.UNBOUNDED)
+    request = _validated(settings or recorded, trace)
     if request.seed != recorded.seed:
         raise BadInput("A counterfactual keeps the run's seed: ask for fresh luck instead of another seed.")
     request = replace(request, stream=_stream(intervention.luck, recorded, draw))
@@ -201,6 +201,13 @@ def _stream(luck: Luck, recorded: GenerationRequest, draw: int) -> int:
     return draw if luck == "fresh" else NOISE_STREAMS + draw - 1
 
 
+def _validated(request: GenerationRequest, trace: Trace) -> GenerationRequest:
+    """A text may have been given without a prompt; nothing that is asked may."""
+    if request.prompt or trace.prompt:
+        return limits.validate(request, limits.UNBOUNDED)
+    return replace(limits.validate(replace(request, prompt="-"), limits.UNBOUNDED), prompt="")
+
+
 def _observed(trace: Trace, settings: GenerationRequest | None) -> GenerationRequest:
     """The settings under which a text is taken to have been drawn: its own, else those given, else temperature 1."""
     taken = trace.settings or settings or GenerationRequest(trace.prompt, trace.system)
@@ -233,6 +240,11 @@ def check_replayable(trace: Trace) -> GenerationRequest:
             f"{NOISE_VERSION}): use hindsight, or generate it again."
         )
     return trace.settings
+
+
+def replayable(trace: Trace) -> bool:
+    """Whether the noise of a run can be made again."""
+    return trace.settings is not None and trace.noise_version == NOISE_VERSION
 
 
 def check_ends(model: LanguageModel, held: Held) -> None:

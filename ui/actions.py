@@ -27,8 +27,9 @@ from storage.database import Store
 from storage.records import RunHeader, StoredRun
 from ui import views
 from ui.access import Viewer
+from ui.documents import Documents
 from ui.headlines import headline_of
-from ui.live import Job, LiveDocument, identity_of, opening, stored_document
+from ui.live import Job, LiveDocument, identity_of
 from ui.turns import Ticket, Turnstile
 
 FRAME_SECONDS = 0.15
@@ -57,6 +58,7 @@ class Workbench:
         self.store = store
         self.host = host
         self.limits = bounds
+        self.documents = Documents(store)
         self.turns = Turnstile(capacity, per_session=1)
 
     def generate(self, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
@@ -82,7 +84,7 @@ class Workbench:
                 notes=(note,) if note else (),
             )
 
-        yield from self._run_job(prepare, viewer)
+        yield from self.run_job(prepare, viewer)
 
     def continue_run(self, uid: str, viewer: Viewer) -> Iterator[str]:
         """Go on with a run that was stopped, broke off or reached its limit, as the same run with the same noise.
@@ -111,7 +113,7 @@ class Workbench:
 
         shown = False
         try:
-            with closing(self._run_job(prepare, viewer, before)) as documents:
+            with closing(self.run_job(prepare, viewer, before)) as documents:
                 for document in documents:
                     yield document
                     shown = True
@@ -140,7 +142,7 @@ class Workbench:
                 steps=lambda model, stopped: score_steps(model, prompt_ids, token_ids, cancelled=stopped),
             )
 
-        yield from self._run_job(prepare, viewer)
+        yield from self.run_job(prepare, viewer)
 
     def import_logprobs(self, data: str | bytes, viewer: Viewer) -> list[str]:
         """Keep runs made from log-probabilities that an API returned; returns their uids."""
@@ -149,7 +151,7 @@ class Workbench:
 
     def open_run(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored run, as it looked when it had just been made. Raises NotFound, StoreDamaged."""
-        return stored_document(self.store.runs.get(uid, viewer=viewer.name))
+        return self.documents.open(uid, viewer)
 
     def _unfinished(self, uid: str, viewer: Viewer) -> StoredRun:
         """A run of this person that did not end by itself. Raises NotFound, BadInput, StoreDamaged."""
@@ -161,23 +163,35 @@ class Workbench:
         check_unfinished(stored.trace)
         return stored
 
-    def keep(self, trace: Trace, viewer: Viewer) -> str:
-        """Store a run in one transaction and return its uid."""
+    def keep(self, trace: Trace, viewer: Viewer, parent: StoredRun | None = None, fork: int = 0) -> str:
+        """Store a run in one transaction and return its uid; parent, fork: which run it leaves, after how many tokens.
+
+        A branch of a run that somebody else made keeps all its tokens itself and is linked all the same.
+        """
         return self.store.runs.add(
-            trace, owner=viewer.name, status=STATUS[trace.finish_reason], run_scores=run_scores.compute(trace)
+            trace,
+            owner=viewer.name,
+            status=STATUS[trace.finish_reason],
+            run_scores=run_scores.compute(trace),
+            parent=parent.header.uid if parent else None,
+            fork_position=fork if parent else None,
         )
 
     def stop(self, viewer: Viewer) -> int:
         """Ask this page's job to stop; returns how many jobs were asked."""
         return self.turns.stop(viewer.place)
 
-    def _run_job(
-        self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, before: StoredRun | None = None
+    def run_job(
+        self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, show: StoredRun | None = None
     ) -> Generator[str, None, None]:
+        """Wait for the model, record what `prepare` makes of it, and keep it; show: the run that stays on show.
+
+        Documents of a run that goes on begin with all of its tokens. Raises UserError before the first new token.
+        """
         with self.turns.enter(viewer.place) as ticket:
-            model = yield from self.wait_for_model(ticket, opening(before) if before else "")
+            model = yield from self.wait_for_model(ticket, self.documents.opening(show, viewer) if show else "")
             if model is None:
-                yield stored_document(before) if before else views.state_line("stopped", NOTHING_KEPT)
+                yield self.documents.of(show, viewer) if show else views.state_line("stopped", NOTHING_KEPT)
                 return
             yield from self._record(model, prepare(model), ticket, viewer)
 
@@ -219,7 +233,7 @@ class Workbench:
             reason = live.reason
         except UserError as error:
             problem = str(error)
-            if job.before and not live.steps:
+            if (job.before or job.parent) and not live.steps:
                 raise
         except GeneratorExit:
             # a tab closed right after the last token closes a finished run
@@ -234,8 +248,9 @@ class Workbench:
                     if closed
                     else self._keep_and_show(job, live.trace(reason), viewer, problem)
                 )
-        if job.before and not ending:
-            ending = stored_document(job.before)
+        instead = job.before or job.parent
+        if instead and not ending:
+            ending = self.documents.of(instead, viewer)
         yield ending or views.state_line("failed" if problem else "stopped", problem or NOTHING_KEPT)
 
     def _save_apart(self, job: Job, live: LiveDocument, reason: FinishReason, viewer: Viewer) -> str:
@@ -249,13 +264,18 @@ class Workbench:
     def _keep_and_show(self, job: Job, trace: Trace, viewer: Viewer, problem: str) -> str:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         # a continued run whose longer form could not be stored is still there in its shorter one
-        identity = identity_of(job.before.header) if job.before else views.RunIdentity("", trace.kind, created=created)
+        identity = views.RunIdentity("", trace.kind, created=created, origin=job.origin)
+        if job.before:
+            identity = identity_of(job.before.header)
         try:
             if job.before:
                 uid = job.before.header.uid
                 identity = identity_of(_patiently(lambda: self._extend(uid, trace, viewer)))
             else:
-                identity = replace(identity, uid=_patiently(lambda: self.keep(trace, viewer)))
+                uid = _patiently(lambda: self.keep(trace, viewer, job.parent, job.fork))
+                if job.parent and not problem:
+                    return self.documents.open(uid, viewer)
+                identity = replace(identity, uid=uid)
         except UserError as error:
             problem = f"{problem} {_not_stored(job, error)}".strip()
         return views.run_document(

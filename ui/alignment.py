@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from typing import Literal
 
 from engine.types import Trace
+from ui.wire import REPLACEMENT
 
 Block = tuple[str, int, int, int, int]
 Match = tuple[int, int, int]
@@ -21,7 +22,6 @@ Match = tuple[int, int, int]
 # difflib compares each unit with all its equals on the other side, and again for each block found; beyond this
 # many comparisons a coarser unit is taken, and in the end only what the two have in common at both ends
 MOST_COMPARISONS = 3_000_000
-REPLACEMENT = "\ufffd"
 _WORD = re.compile(r"\s*\w+|\s+|[^\w\s]")
 
 

@@ -18,6 +18,7 @@ from ui.actions import Workbench
 from ui.errors import said
 from ui.shelf import Shelf
 
+BRANCH_LINES = ("versus", "replicates", "children")
 # how a token was drawn, in the order of its line; None for a token that was given
 DRAW = ("noise_row", "margin", "runner_up", "luck", "support", "log_normalizer")
 
@@ -57,19 +58,19 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
             "stop": stop or [],
         }
         with said():
-            yield from _records(workbench.generate(fields, _viewer(request, public)))
+            yield from records(workbench.generate(fields, _viewer(request, public)))
 
     def continue_run(uid: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Go on with a run that was stopped, broke off or reached its limit of tokens, as the same run with the same
         noise: its tokens are those of a run that was never stopped. The last item yielded is the whole longer run, in
         the same form that `generate` returns; earlier items are progress."""
         with said():
-            yield from _records(workbench.continue_run(uid, _viewer(request, public)))
+            yield from records(workbench.continue_run(uid, _viewer(request, public)))
 
     def score_text(text: str, prompt: str | None = None, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Score a given text by teacher forcing, as the answer to `prompt` or on its own, and keep the run."""
         with said():
-            yield from _records(workbench.score_text(prompt, text, _viewer(request, public)))
+            yield from records(workbench.score_text(prompt, text, _viewer(request, public)))
 
     def import_logprobs(data: Any, request: gr.Request = None) -> list[str]:  # type: ignore[assignment]
         """Keep runs made from a response with log-probabilities (OpenAI chat or completion format), as JSON text or as
@@ -82,7 +83,7 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
     def open_run(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored run, in the same form that `generate` returns."""
         with said():
-            return _record(workbench.open_run(uid, _viewer(request, public)))
+            return record_of(workbench.open_run(uid, _viewer(request, public)))
 
     return generate, continue_run, score_text, import_logprobs, open_run
 
@@ -120,28 +121,30 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
     return list_runs, export_runs, import_runs, scores
 
 
-def _records(documents: Iterator[str]) -> Iterator[dict]:
+def records(documents: Iterator[str]) -> Iterator[dict]:
     """Progress while the document grows, then the record of the run; UserError when nothing came of it."""
     document = ""
     for document in documents:
         yield {"status": "running", "tokens": document.count('\n{"t":')}
-    record = _record(document)
+    record = record_of(document)
     if "uid" not in record:
         raise UserError(record["problem"])
     yield record
 
 
-def _record(document: str) -> dict:
+def record_of(document: str) -> dict:
     """A document's lines as one dict a script can use without knowing the wire format."""
     lines = [json.loads(line) for line in document.split("\n") if line]
     head = lines[0] if lines else {}
     if "state" in head:
         return {"status": head["state"], "problem": head["text"], "tokens": []}
     words: dict[str, str] = {}
+    branch: dict[str, Any] = {}
     names = [score["name"] for score in head["scores"]]
     tokens, done = [], {}
     for line in lines[1:]:
         words.update(line.get("w", {}))
+        branch |= {name: line[name] for name in BRANCH_LINES if name in line}
         if "done" in line:
             done = line
         elif "t" in line:
@@ -170,4 +173,10 @@ def _record(document: str) -> dict:
         "seconds": done.get("seconds"),
         "figures": {entry["name"]: entry["value"] for entry in done.get("summary", [])},
         "tokens": tokens,
+        "notes": head["notes"],
+        "parent": head["parent"],
+        "luck": head["luck"],
+        "versus": branch.get("versus"),
+        "replicates": branch.get("replicates"),
+        "children": branch.get("children", []),
     }

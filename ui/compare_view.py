@@ -16,9 +16,10 @@ from engine.catalogue import model_title
 from engine.logprob_import import BOUND_SIDES, knows_bounds_only
 from engine.types import Trace
 from storage.records import StoredRun
-from ui.alignment import REPLACEMENT, align
+from ui.alignment import align
 from ui.library_view import precision
-from ui.views import number, score_entry
+from ui.views import score_entry
+from ui.wire import number, token_fields
 
 
 def compare(a: StoredRun, b: StoredRun) -> str:
@@ -60,19 +61,8 @@ def _run(run: StoredRun) -> dict[str, Any]:
         "created": header.created_at.isoformat(),
         "example": header.example,
         "seed": None if trace.seed is None else str(trace.seed),
-        "tokens": [_token(trace, i) for i in range(len(trace))],
+        "tokens": [token_fields(trace, i) for i in range(len(trace))],
     }
-
-
-def _token(trace: Trace, i: int) -> dict[str, Any]:
-    token_id, piece = int(trace.token_ids[i]), trace.pieces[i]
-    token: dict[str, Any] = {"t": piece, "id": token_id}
-    raw = trace.token_bytes.get(token_id, b"")
-    if (not piece and raw) or REPLACEMENT in piece:
-        token["x"] = raw.hex(" ")
-    if token_id in trace.special_ids:
-        token["c"] = 1
-    return token
 
 
 def _settings(a: Trace, b: Trace) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from engine.catalogue import titles
 from engine.errors import BadInput
 from engine.logprob_import import BOUND_SIDES
 from storage.records import RunHeader, RunPage, RunQuery
-from ui import views
+from ui.wire import number
 
 QUERY_FIELDS = ("text", "tags", "kinds", "models", "statuses", "examples", "sort", "descending", "limit", "offset")
 TITLE_CHARS = 80
@@ -71,7 +71,7 @@ def row(header: RunHeader) -> dict[str, Any]:
         "created_at": header.created_at.isoformat(),
         "tags": list(header.tags),
         "note": header.note,
-        "run_scores": {name: views.number(value) for name, value in header.run_scores.items()},
+        "run_scores": {name: number(value) for name, value in header.run_scores.items()},
         "example": header.example,
         "parent": header.parent,
         "fork_position": header.fork_position,

@@ -17,13 +17,16 @@ from engine.types import FinishReason, GenerationRequest, Kind, Step, Trace
 from storage.records import RunHeader, StoredRun
 from ui import views
 from ui.headlines import first_words, headline_of
+from ui.origins import NO_ORIGIN, Origin
 
 
 @dataclass(frozen=True)
 class Job:
     """What is being recorded: where its steps come from and what the run will be called by.
 
-    before: the stored run that this job goes on with; its steps are then those that follow.
+    before: the stored run that this job goes on with; its steps are then those that follow. kept: tokens that stand
+    before the steps of a new run; parent: the run that it leaves behind them. whole: the finished run, from the run of
+    the steps alone.
     """
 
     prompt: str
@@ -36,6 +39,15 @@ class Job:
     notes: tuple[str, ...] = ()
     length: int | None = None
     before: StoredRun | None = None
+    kept: Trace | None = None
+    parent: StoredRun | None = None
+    origin: Origin = NO_ORIGIN
+    whole: Callable[[LanguageModel, Trace], Trace] | None = None
+
+    @property
+    def fork(self) -> int:
+        """How many leading tokens of the new run are its parent's."""
+        return len(self.kept) if self.kept is not None else 0
 
 
 class LiveDocument:
@@ -47,15 +59,17 @@ class LiveDocument:
         self._job = job
         self._started = time.perf_counter()
         self._waiting = 0
-        self._bytes: dict[int, bytes] = dict(job.before.trace.token_bytes) if job.before else {}
+        kept = job.before.trace if job.before else job.kept
+        self._bytes: dict[int, bytes] = dict(kept.token_bytes) if kept is not None else {}
         self._lines = views.TokenLines(self._bytes, model.special_ids)
         if job.before:
             self._names = list(job.before.trace.scores)
             self._lines_so_far = [opening(job.before)]
             return
         # what needs the whole run (a quantile, a sum) exists once the run has ended
-        self._names = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
-        identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind)
+        own = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
+        self._names = list(kept.scores) if kept is not None else own
+        identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind, origin=job.origin)
         header = views.header_line(
             identity,
             prompt=job.prompt,
@@ -66,7 +80,9 @@ class LiveDocument:
             headline=first_words(job.kind),
             notes=job.notes,
         )
-        self._lines_so_far = [header]
+        self._lines_so_far = [header, job.origin.factual]
+        if kept is not None:
+            self._lines_so_far += views.token_lines(kept, self._lines)
 
     @property
     def text(self) -> str:
@@ -123,10 +139,12 @@ class LiveDocument:
             seconds=time.perf_counter() - self._started,
             notes=self._job.notes,
         )
-        return joined(self._model, self._job.before.trace, added) if self._job.before else added
+        if self._job.before:
+            return joined(self._model, self._job.before.trace, added)
+        return self._job.whole(self._model, added) if self._job.whole else added
 
 
-def identity_of(header: RunHeader) -> views.RunIdentity:
+def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN) -> views.RunIdentity:
     """Who a stored run is on the page."""
     return views.RunIdentity(
         uid=header.uid,
@@ -136,16 +154,16 @@ def identity_of(header: RunHeader) -> views.RunIdentity:
         example=header.example,
         tags=header.tags,
         note=header.note,
+        origin=origin,
     )
 
 
-def stored_document(stored: StoredRun) -> str:
+def stored_document(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:
     """The document of a stored run, as it looked when it had just been made."""
-    return views.run_document(
-        stored.trace, identity_of(stored.header), status=stored.header.status, headline=headline_of(stored.trace)
-    )
+    identity = identity_of(stored.header, origin)
+    return views.run_document(stored.trace, identity, status=stored.header.status, headline=headline_of(stored.trace))
 
 
-def opening(stored: StoredRun) -> str:
+def opening(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:
     """A stored run's document without its closing line: what a continued run begins with, token for token."""
-    return stored_document(stored).rstrip("\n").rpartition("\n")[0] + "\n"
+    return stored_document(stored, origin).rstrip("\n").rpartition("\n")[0] + "\n"

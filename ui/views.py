@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,9 +20,10 @@ from engine.tokens import display_text
 from engine.types import GenerationRequest, ModelCard, Trace
 from storage.records import RunHeader
 from ui.headlines import Headline
+from ui.origins import NO_ORIGIN, Origin
+from ui.wire import number, piece_fields, wire_line
 
 LIVE_ALTERNATIVES = 5
-REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,17 @@ class RunIdentity:
     example: bool = False
     tags: tuple[str, ...] = ()
     note: str = ""
+    origin: Origin = NO_ORIGIN
 
 
 def state_line(state: str, text: str) -> str:
     """A line that stands in for the run while there is none: queued, loading, failed."""
-    return _line({"state": state, "text": text})
+    return wire_line({"state": state, "text": text})
 
 
 def waiting_line(people: int) -> str:
     """Said to the one whose run is being written: so many others wait for it to end."""
-    return _line({"waiting": people})
+    return wire_line({"waiting": people})
 
 
 def header_line(
@@ -62,7 +64,7 @@ def header_line(
 ) -> str:
     """Everything about a run but its tokens; score_names fixes the order of every token line's numbers."""
     headline = headline or Headline()
-    return _line(
+    return wire_line(
         {
             "v": 1,
             "run": identity.uid,
@@ -84,6 +86,7 @@ def header_line(
             "score": headline.score,
             "notes": list(notes),
         }
+        | dict(identity.origin.fields)
     )
 
 
@@ -131,12 +134,9 @@ class TokenLines:
         tail_mass: float,
         draw: Sequence[float] | None,
     ) -> str:
-        token: dict[str, Any] = {"t": piece, "id": token_id, "s": [number(v) for v in values]}
         raw = self._bytes.get(token_id, b"")
-        if (not piece and raw) or REPLACEMENT in piece:
-            token["x"] = raw.hex(" ")
-        if token_id in self._special:
-            token["c"] = 1
+        token = piece_fields(piece, token_id, raw, special=token_id in self._special)
+        token["s"] = [number(v) for v in values]
         if alternatives:
             token["k"] = [[i, number(p)] for i, p in alternatives]
         token["r"] = number(tail_mass)
@@ -147,53 +147,53 @@ class TokenLines:
         self._sent.update(mentioned)
         if words:
             token["w"] = words
-        return _line(token)
+        return wire_line(token)
 
 
 def run_document(
     trace: Trace, identity: RunIdentity, *, status: str, headline: Headline | None = None, problem: str = ""
 ) -> str:
     """A whole run as the browser gets it: the same text for a run just finished and one opened years later."""
-    names = list(trace.scores)
-    lines = TokenLines(trace.token_bytes, trace.special_ids)
-    columns = [trace.scores[name] for name in names]
     bounds = knows_bounds_only(trace)
-    parts = [
-        header_line(
-            identity,
-            prompt=trace.prompt,
-            system=trace.system,
-            model=trace.model,
-            settings=trace.settings,
-            score_names=names,
-            bounds=bounds,
-            headline=headline,
-            notes=trace.notes,
-        )
-    ]
+    header = header_line(
+        identity,
+        prompt=trace.prompt,
+        system=trace.system,
+        model=trace.model,
+        settings=trace.settings,
+        score_names=list(trace.scores),
+        bounds=bounds,
+        headline=headline,
+        notes=trace.notes,
+    )
+    summary = [summary_entry(name, value, bounds=bounds) for name, value in run_scores.compute(trace).items()]
+    ending = done_line(identity.uid, status, trace.finish_reason, trace.seconds, summary, problem)
+    lines = TokenLines(trace.token_bytes, trace.special_ids)
+    return "".join([header, identity.origin.factual, *token_lines(trace, lines), ending])
+
+
+def token_lines(trace: Trace, lines: TokenLines) -> Iterator[str]:
+    """The lines of a recorded run's tokens."""
+    columns = list(trace.scores.values())
     for i in range(len(trace)):
         known = trace.topk_ids[i] >= 0
         alternatives = list(zip(trace.topk_ids[i][known].tolist(), trace.topk_logprobs[i][known].tolist(), strict=True))
-        parts.append(
-            lines.line(
-                trace.pieces[i],
-                int(trace.token_ids[i]),
-                [float(column[i]) for column in columns],
-                alternatives,
-                float(trace.tail_mass[i]),
-                _draw(trace, i),
-            )
+        values = [float(column[i]) for column in columns]
+        yield lines.line(
+            trace.pieces[i],
+            int(trace.token_ids[i]),
+            values,
+            alternatives,
+            float(trace.tail_mass[i]),
+            _draw(trace, i),
         )
-    summary = [summary_entry(name, value, bounds=bounds) for name, value in run_scores.compute(trace).items()]
-    parts.append(done_line(identity.uid, status, trace.finish_reason, trace.seconds, summary, problem))
-    return "".join(parts)
 
 
 def done_line(
     uid: str, status: str, reason: str, seconds: float, summary: Sequence[Mapping[str, Any]], problem: str = ""
 ) -> str:
     """Closes a run: how it ended and its figures; a figure that does not exist is null."""
-    return _line(
+    return wire_line(
         {
             "done": True,
             "run": uid,
@@ -255,17 +255,6 @@ def asked_in(document: str) -> Asked:
     return Asked(kind, header.get("prompt", ""), header.get("system") or "", "".join(given), header.get("settings"))
 
 
-def number(value: float | int | None) -> float | int | None:
-    """A JSON number with six significant digits, or None for what does not exist."""
-    if value is None or isinstance(value, int):
-        return value
-    value = float(value)
-    if not math.isfinite(value):
-        return None
-    rounded = float(f"{value:.6g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
-
-
 def _draw(trace: Trace, i: int) -> list[float] | None:
     if trace.support[i] <= 0:
         return None
@@ -286,7 +275,3 @@ def _settings(settings: GenerationRequest | None) -> dict[str, Any] | None:
     del fields["prompt"], fields["system"]
     # a seed may need 63 bits, more than a browser's number holds exactly
     return fields | {"seed": str(settings.seed), "stop": list(settings.stop)}
-
-
-def _line(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"

@@ -1,0 +1,80 @@
+"""The whole document of a stored run: its tokens, where it came from, and which runs leave it.
+
+Reads the store as one viewer; what that viewer may not see is left out. Does not know the model or the page.
+"""
+
+from __future__ import annotations
+
+from engine.counterfactual import replayable
+from engine.errors import NotFound, StoreDamaged
+from engine.types import Trace
+from storage.database import Store
+from storage.records import RunHeader, StoredRun
+from ui.access import Viewer
+from ui.live import opening, stored_document
+from ui.origins import behind, children_line, origin_of, price_line, replicates_line, versus_line
+
+REPLICATES = "replicates"
+MOST_CHILDREN = 200
+
+
+class Documents:
+    """Opens runs of one store as documents."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def open(self, uid: str, viewer: Viewer) -> str:
+        """The document of a run, as it looked when it had just been made. Raises NotFound, StoreDamaged."""
+        return self.of(self._store.runs.get(uid, viewer=viewer.name), viewer)
+
+    def of(self, run: StoredRun, viewer: Viewer) -> str:
+        """The document of an opened run."""
+        parent = self.parent(run, viewer)
+        return stored_document(run, origin_of(run, parent)) + self._behind(run, parent, viewer)
+
+    def opening(self, run: StoredRun, viewer: Viewer) -> str:
+        """A run's document without its closing line: what stays on show until the next run begins."""
+        return opening(run, origin_of(run, self.parent(run, viewer)))
+
+    def parent(self, run: StoredRun, viewer: Viewer) -> StoredRun | None:
+        """The run that this one leaves, None when there is none or it cannot be opened any more."""
+        if run.header.parent is None:
+            return None
+        try:
+            return self._store.runs.get(run.header.parent, viewer=viewer.name)
+        except (NotFound, StoreDamaged):
+            return None
+
+    def replicates_of(self, uid: str, viewer: Viewer) -> str:
+        """The line of what chance alone wrote instead of a branch, "" while nothing was drawn."""
+        found = self._store.analyses.list(uid, viewer=viewer.name, kind=REPLICATES)
+        return replicates_line(found[-1].result) if found and found[-1].result else ""
+
+    def _behind(self, run: StoredRun, parent: StoredRun | None, viewer: Viewer) -> str:
+        """The lines after the closing one."""
+        lines = []
+        if run.header.parent is not None:
+            lines += [
+                price_line(run.trace),
+                versus_line(run, parent) if parent else "",
+                self.replicates_of(run.header.uid, viewer),
+            ]
+        family = self._store.runs.family(run.header.uid, viewer=viewer.name)
+        children = [header for header in family if header.parent == run.header.uid and not header.damaged]
+        if children:
+            luck = {"branch": "fresh", "counterfactual": "same" if replayable(run.trace) else "inferred"}
+            words = [(child, self._words(child, run.trace, viewer)) for child in children[:MOST_CHILDREN]]
+            lines.append(children_line(words, luck))
+        return "".join(lines)
+
+    def _words(self, child: RunHeader, parent: Trace, viewer: Viewer) -> str:
+        """The first words of a branch behind its fork."""
+        fork = child.fork_position or 0
+        kept = len(parent.answer) - len(behind(parent, fork))
+        if kept < len(child.answer):
+            return child.answer[kept:]
+        try:
+            return behind(self._store.runs.get(child.uid, viewer=viewer.name).trace, fork)
+        except (NotFound, StoreDamaged):
+            return ""

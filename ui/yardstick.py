@@ -1,0 +1,160 @@
+"""What a branch is held against: the same intervention with fresh noise, many times, and where the branch lies among
+them. A branch whose luck was inferred is averaged over as many posterior draws.
+
+Works on opened runs; does not know the store or who is asking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import distance
+from engine.counterfactual import plan
+from engine.edits import Held
+from engine.errors import BadInput
+from engine.hindsight import NOISE_STREAMS
+from engine.models import LanguageModel
+from engine.replicates import MOST, Replicate, replicates
+from engine.resume import check_same_model
+from engine.types import HINDSIGHT_VERSION, GenerationRequest
+from storage.records import StoredRun
+from ui.origins import REPLICATES, behind, held_tokens
+from ui.wire import number
+
+TEXT_CHARS = 200
+
+
+def check_count(value: object) -> int:
+    """How many replicates were asked for; BadInput unless it is from 1 to MOST."""
+    if value is None:
+        return REPLICATES
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+        raise BadInput(f"{str(value)[:40]} replicates were asked for; choose between 1 and {MOST}.")
+    return value
+
+
+class Yardstick:
+    """The replicates of one branch of `parent`; raises BadInput for a branch that draws nothing."""
+
+    def __init__(self, run: StoredRun, parent: StoredRun, count: int) -> None:
+        trace = run.trace
+        self._run, self._parent, self._count = run, parent, count
+        self._fork = min(run.header.fork_position or 0, len(trace), len(parent.trace))
+        held = held_tokens(trace)
+        if trace.settings is None or held >= len(trace):
+            raise BadInput(
+                "Nothing was drawn in this branch, so there is nothing that chance could have done otherwise."
+            )
+        if trace.settings.temperature == 0:
+            raise BadInput("At temperature 0 nothing is left to chance: every replicate would be this branch itself.")
+        rows = trace.noise_rows.tolist()
+        ids = trace.token_ids.tolist()
+        self._held = Held(tuple(ids[:held]), tuple(rows[:held]), rows[held], 0, self._fork)
+        own = trace.settings.stream
+        self._request: GenerationRequest = trace.settings
+        self._first_stream = own + 1 if own < NOISE_STREAMS else 1
+        self._factual = behind(parent.trace, self._fork)
+        self._factual_ids = parent.trace.token_ids.tolist()[self._fork :]
+        self._found: list[Replicate] = []
+        self._inferred: list[float] = []
+        self.drawn = 0
+        self._model: LanguageModel | None = None
+        self._texts: dict[int, str] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the analysis was made with; tokens and text_hash tell whether the branch has grown since."""
+        header = self._run.header
+        return {
+            "count": self._count,
+            "first_stream": self._first_stream,
+            "tokens": header.tokens,
+            "text_hash": header.text_hash,
+        }
+
+    def draw(self, model: LanguageModel, stopped: Callable[[], bool]) -> Iterator[None]:
+        """Draw a token of every replicate at a time; `result` says what is known. Raises ModelUnavailable."""
+        check_same_model(self._run.trace.model, model.card, "load it to draw replicates")
+        self._model = model
+        trace = self._run.trace
+        for found in replicates(
+            model, trace.prompt_ids.tolist(), self._request, self._held, self._count,
+            first_stream=self._first_stream, cancelled=stopped,
+        ):  # fmt: skip
+            self._found = found
+            self.drawn += 1
+            yield
+        if trace.noise_version == HINDSIGHT_VERSION:
+            for value in self._posterior(model, stopped):
+                self._inferred.append(value)
+                yield
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """ids: int32, all replicates one after the other, those stopped half-way among them; sizes: int32 [n]."""
+        sizes = np.array([len(one.ids) for one in self._found], dtype=np.int32)
+        ids = np.array([i for one in self._found for i in one.ids], dtype=np.int32)
+        return {"ids": ids, "sizes": sizes}
+
+    def _posterior(self, model: LanguageModel, stopped: Callable[[], bool]) -> Iterator[float]:
+        """Distances of further posterior draws of the same intervention."""
+        trace = self._run.trace
+        intervention = trace.intervention
+        if intervention is None:
+            return
+        settings = trace.settings if self._parent.trace.settings is not None else None
+        for draw in range(1, self._count + 1):
+            planned = plan(model, self._parent.trace, intervention, settings=settings, draw=draw)
+            ids = list(planned.held.ids[: planned.held.untouched])
+            ids += [step.token_id for step in planned.steps(model, stopped)]
+            if stopped():
+                return
+            yield distance.text_distance(self._factual, self._suffix(model, ids))
+
+    def result(self, *, finished: bool = False, seconds: float = math.nan) -> dict[str, Any]:
+        """What is known so far, as the page and the store have it; only replicates that came to their end count."""
+        ended = [one for one in self._found if one.finish_reason]
+        texts = [self._text(one) for one in ended]
+        distances = [distance.text_distance(self._factual, text) for text in texts]
+        own = distance.text_distance(self._factual, behind(self._run.trace, self._fork))
+        value = float(np.mean(self._inferred)) if self._inferred else own
+        inferred = {
+            "distances": [number(d) for d in self._inferred],
+            "mean": number(value),
+            "error": number(_standard_error(self._inferred)),
+        }
+        stopped = finished and len(ended) < self._count
+        return {
+            "count": self._count,
+            "done": self.drawn,
+            "distances": [number(d) for d in distances],
+            "tokens": [number(distance.token_distance(self._factual_ids, one.ids[self._fork :])) for one in ended],
+            "value": number(value),
+            "own": number(own),
+            "percentile": number(distance.percentile(value, distances)),
+            "inferred": inferred if self._inferred else None,
+            "finished": finished,
+            "seconds": number(seconds),
+            "texts": [text[:TEXT_CHARS] for text in texts],
+            "problem": f"Stopped: {len(ended)} of {self._count} had come to their end." if stopped else "",
+        }
+
+    def _text(self, one: Replicate) -> str:
+        """The text of an ended replicate behind the fork, decoded once."""
+        if one.stream not in self._texts and self._model is not None:
+            self._texts[one.stream] = self._suffix(self._model, one.ids)
+        return self._texts.get(one.stream, "")
+
+    def _suffix(self, model: LanguageModel, ids: Sequence[int]) -> str:
+        pieces = model.pieces(ids)
+        pairs = zip(pieces[self._fork :], ids[self._fork :], strict=True)
+        return "".join(piece for piece, token_id in pairs if token_id not in model.special_ids)
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
