@@ -62,11 +62,13 @@
       const before = this.trace.tokens;
       const change = this.trace.feed(text);
       if (change.kind === "none") return;
+      if (change.later) return this.showLater();
       this.chooseScore();
       this.rank();
       const atEnd = this.prose.box.scrollHeight - this.prose.box.scrollTop - this.prose.box.clientHeight < 40;
       if (change.kind === "reset") {
         this.place.set(NOWHERE);
+        this.inspector.branching.close();
         this.prose.reset();
         this.prose.append(0);
         this.prose.box.scrollTop = 0;
@@ -74,7 +76,27 @@
       else this.prose.append(change.from);
       if (this.trace.streaming && atEnd && change.kind === "append") this.prose.box.scrollTop = this.prose.box.scrollHeight;
       this.frame({ reset: change.kind === "reset", data: true });
+      this.markForks();
+      if (this.awaiting && change.kind === "reset" && this.trace.header) this.showAnswer();
       this.arrive();
+    }
+
+    /** What was asked for as a change of a run opens where it is compared with that run. */
+    showAnswer() {
+      this.awaiting = false;
+      if (this.trace.parent) this.tabs.select("whatif");
+    }
+
+    /** Lines behind a run change nothing of it; only the panels that show them are told. */
+    showLater() {
+      this.markForks();
+      for (const panel of this.tabs.built()) panel.later?.();
+    }
+
+    /** A small mark where other runs leave this one. */
+    markForks() {
+      const forks = new Set((this.trace.later.children || []).map((child) => child.fork));
+      this.prose.nodes.forEach((node, i) => node.classList.toggle("fl-leaves", forks.has(i)));
     }
 
     /** The score the reader chose where this run has it, otherwise the one the run is told by, otherwise entropy or its first. */

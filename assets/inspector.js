@@ -18,6 +18,7 @@
     constructor(context) {
       this.context = context;
       this.rivals = new Forklore.Rivals(context);
+      this.branching = new Forklore.Branching(context);
       this.shown = -1;
       this.build();
     }
@@ -39,7 +40,7 @@
       this.body = el("div", { class: "fl-insp-body" },
         el("div", { class: "fl-insp-head" }, this.piece, this.pin), this.sub, this.span,
         el("table", { class: "fl-scores" }, this.main), this.rivals.root,
-        el("div", { class: "fl-inspector-actions" }), this.morePart, this.drawnPart, this.copy);
+        this.branching.root, this.morePart, this.drawnPart, this.copy);
       this.root = el("aside", { class: "fl-inspector", "aria-label": "The chosen token" }, this.hint, this.body);
       this.clear();
     }
@@ -47,6 +48,7 @@
     clear() {
       this.shown = -1;
       this.body.hidden = true;
+      this.branching.close();
       this.hint.hidden = false;
       this.hint.textContent = this.context.trace.length
         ? "Move over a token to see what else the model could have said. Click, or press Enter, to keep it here."
@@ -62,7 +64,7 @@
       }
       this.pin.hidden = place.state.pinned !== i || place.state.soft;
       this.showSpan();
-      if (this.shown === i && !force) return;
+      if (this.shown === i && !force) return this.branching.update(i);
       const moved = this.shown !== i;
       this.shown = i;
       this.body.hidden = false;
@@ -71,6 +73,7 @@
       this.showScores(i);
       if (moved || force === "data") this.rivals.show(i);
       this.showDrawn(i);
+      this.branching.update(i);
     }
 
     showHead(i) {

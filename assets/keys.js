@@ -7,7 +7,7 @@
 
   const HELP = [
     ["← →", "previous, next token"], ["↑ ↓", "token above, below"], ["Home End", "first, last token"], ["Shift + arrows", "extend a span"],
-    ["Enter", "pin the token"], ["n p", "next, previous marked token"], ["Esc", "let go: tooltip, span, pin"], ["?", "this help"],
+    ["Enter", "pin the token"], ["n p", "next, previous marked token"], ["w", "what if something else stood here", "branches"], ["Esc", "let go: tooltip, span, pin"], ["?", "this help"],
   ];
 
   function targetOf(event, context) {
@@ -32,9 +32,10 @@
     return root.isConnected && root.offsetParent !== null && (!at || at === document.body || root.contains(at));
   }
 
-  /** n, p, Escape and ?; true when the key was one of them. */
+  /** n, p, w, Escape and ?; true when the key was one of them. */
   function shortcut(key, context) {
     if (key === "n" || key === "p") context.jump(key === "n" ? 1 : -1);
+    else if (key === "w" && context.subject() >= 0 && context.inspector.branching.able) context.inspector.branching.start(context.subject());
     else if (key === "Escape") context.letGo();
     else if (key === "?") context.toggleHelp();
     else return false;
@@ -58,7 +59,7 @@
     document.addEventListener("keydown", (event) => {
       if (event.defaultPrevented || dom.keyTaken(event) || !context.trace.length || !keyboardIsFree(context)) return;
       if (event.key === "Escape" || !shortcut(event.key, context)) return;
-      if (event.key !== "?") prose.box.focus({ preventScroll: true });
+      if (event.key !== "?" && event.key !== "w") prose.box.focus({ preventScroll: true });
       event.preventDefault();
     });
     prose.box.addEventListener("focus", () => {
@@ -70,9 +71,9 @@
   }
 
   /** The list of keys as a table, hidden until asked for, with a switch for those that work without the focus. */
-  function keyHelp({ view }) {
+  function keyHelp({ view, props }) {
     const { el } = dom;
-    const rows = HELP.map(([keys, meaning]) => el("div", { class: "fl-help-row" },
+    const rows = HELP.filter(([, , needed]) => !needed || props[needed]).map(([keys, meaning]) => el("div", { class: "fl-help-row" },
       el("dt", {}, keys.split(" ").map((key) => (/^[+]$/.test(key) ? "+" : el("kbd", { text: key })))), el("dd", { text: meaning })));
     const anywhere = el("input", { type: "checkbox", checked: view.state.keys, onchange: () => view.set({ keys: anywhere.checked }) });
     return el("div", { class: "fl-help", hidden: true }, el("dl", { class: "fl-help-keys", "aria-label": "Keys of the text" }, rows),

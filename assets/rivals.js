@@ -1,5 +1,5 @@
 // The alternatives at one token: a keyboard list of bars, the model's own probability above the one sampled with.
-// Knows a run's rivals; does not know what choosing one leads to.
+// Knows a run's rivals; what choosing one leads to is the inspector's business.
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
@@ -52,6 +52,7 @@
     show(i) {
       const { trace } = this.context;
       const { rows, others } = trace.rivals(i);
+      const chosen = this.index === i && this.rows[this.at] ? this.rows[this.at].id : null;
       this.index = i;
       this.rows = rows;
       this.at = -1;
@@ -65,6 +66,9 @@
       this.box.removeAttribute("aria-activedescendant");
       this.fold(this.open);
       this.detail.textContent = rows.length ? "" : "No alternatives were recorded at this token.";
+      // better data of the same token leave the reader where they were
+      const again = chosen === null ? -1 : rows.findIndex((row) => row.id === chosen);
+      if (again >= 0) this.moveTo(again, false);
     }
 
     /** Shows the first ten and the drawn one, or all; what is folded away keeps its sum in sight. */
@@ -113,7 +117,9 @@
 
     clicked(event) {
       const node = event.target.closest(".fl-rival[data-row]");
-      if (node) this.moveTo(Number(node.dataset.row));
+      if (!node) return;
+      this.moveTo(Number(node.dataset.row));
+      this.choose();
     }
 
     key(event) {
@@ -127,14 +133,14 @@
       event.stopPropagation();
     }
 
-    moveTo(j) {
+    moveTo(j, reveal = true) {
       const before = this.box.querySelector('[aria-selected="true"]');
       if (before) before.setAttribute("aria-selected", "false");
       this.at = j;
       const node = this.box.children[j];
       if (node.hidden) this.fold(true);
       node.setAttribute("aria-selected", "true");
-      node.scrollIntoView({ block: "nearest" });
+      if (reveal) node.scrollIntoView({ block: "nearest" });
       this.box.setAttribute("aria-activedescendant", node.id);
       this.detail.textContent = this.sentence(this.rows[j]);
     }
@@ -152,10 +158,10 @@
       return parts.join(" · ");
     }
 
-    /** Tells the page which rival the reader means; what follows is decided there. */
+    /** Asks what would have followed, had this alternative been drawn. */
     choose() {
       const row = this.rows[this.at];
-      this.context.emit("alternative_select", { index: this.index, id: row.id, rank: row.rank });
+      if (!row.drawn) this.context.inspector.branching.start(this.index, row);
     }
   }
 

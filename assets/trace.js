@@ -6,6 +6,9 @@
   const { scale, format } = Forklore;
   const isLive = (run) => !run || String(run).startsWith("live-");
   const byNumber = (a, b) => a - b;
+  // lines that stand behind the run and may come at any time; a later one replaces an earlier one
+  const LATER = ["versus", "replicates", "children", "price"];
+  const ELSEWHERE = new Set(["", "unknown"]);
 
   function parse(lines) {
     const out = [];
@@ -33,6 +36,8 @@
       this.done = null;
       this.state = null;
       this.waiting = 0;
+      this.from = null;
+      this.later = {};
       this.columns = new Map();
       this.forget();
     }
@@ -64,7 +69,7 @@
 
     /**
      * Takes the whole text as it is now and says what changed:
-     * {kind: "none" | "append" | "replace" | "reset", from: first new or changed token}.
+     * {kind: "none" | "append" | "replace" | "reset", from: first new or changed token, later: nothing but lines behind the run}.
      * "replace" is the same run with better data (a live run that was stored, more alternatives): marks on it stay valid.
      */
     feed(text) {
@@ -83,10 +88,12 @@
 
     append(whole, end) {
       const from = this.length;
-      for (const line of parse(whole.slice(this.text.length, end).split("\n"))) this.take(line);
+      const lines = parse(whole.slice(this.text.length, end).split("\n"));
+      for (const line of lines) this.take(line);
       this.text = whole.slice(0, end);
-      this.forget();
-      return { kind: "append", from };
+      const later = from > 0 && lines.length > 0 && lines.every((line) => LATER.some((name) => name in line));
+      if (!later) this.forget();
+      return { kind: "append", from, later };
     }
 
     take(line) {
@@ -100,7 +107,8 @@
       } else if (line.t !== undefined) {
         for (const [id, word] of Object.entries(line.w || {})) this.words.set(Number(id), word);
         this.tokens.push(line);
-      }
+      } else if (line.from) this.from = line.from;
+      else for (const name of LATER) if (line[name] !== undefined) this.later[name] = line[name];
     }
 
     continues(before) {
@@ -193,6 +201,19 @@
     /** Whether token ids are the model's own; an API reports texts only, and ids made up for them mean nothing. */
     get hasIds() {
       return Boolean(this.header) && this.header.kind !== "import";
+    }
+
+    /** The run that this one was changed from, as {uid, title, kind, fork, example}; null for a run of its own. */
+    get parent() {
+      return (this.header && this.header.parent) || null;
+    }
+    /** Whether nobody here can say how the text came about: its probabilities were reported by an API, its model is not named. */
+    get elsewhere() {
+      return this.header.kind === "import" || ELSEWHERE.has((this.header.model || {}).name || "");
+    }
+    /** Whether the noise behind the tokens was recorded; otherwise it can only be inferred from the text. */
+    get hasLuck() {
+      return Boolean(this.header.settings) && this.tokens.some((token) => token.g);
     }
 
     /** The model as people call it. */

@@ -13,14 +13,16 @@ FOLDER = Path(__file__).parent.parent / "assets"
 
 # The instrument alone, as a saved run carries it; each file uses those before it.
 INSTRUMENT = (
-    "dom", "format", "scale", "state", "trace", "readout", "menu", "toolbar", "heatmap", "rivals", "tip", "inspector",
-    "chart", "curves", "datatable", "summary", "files", "status", "keys", "explorer", "standalone",
+    "dom", "format", "scale", "state", "trace", "readout", "menu", "toolbar", "heatmap", "rivals", "tip",
+    "branch_settings", "branching", "inspector",
+    "chart", "curves", "datatable", "summary",
+    "whatif_rows", "whatif_text", "whatif_strip", "whatif", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
     "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
 )  # fmt: skip
-INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels")
+INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
 PAGE_STYLES = ("page", "library", "compare", "methods", "glance")
 
 

@@ -9,10 +9,18 @@ from ui.components.piece import Piece
 
 
 class Explorer(Piece):
-    """Events: token_select(index, run, how), a token was pinned; run_continue(run), an unfinished run shall go on.
+    """Events, each with the run on show: token_select(index, how), a token was pinned; run_continue(), go on with it.
+
+    branch_ask(edits, luck, alignment, changes, draw): write what would have followed; an edit is {start, stop, text}
+    or {start, stop, ids}, changes the settings, prompt or system text that differ. replicates_ask(count): so many in
+    all. job_stop(). branch_undo(): bin this run, open its parent. run_open(uid). run_compare(a, b). score_here().
 
     deeplink: keep ?run= and ?tok= in the address bar. continues: somebody listens to run_continue, so offer it.
+    branches: somebody listens to branch_ask and all the events after it.
     """
 
     mount = "mountExplorer"
-    triggers = ("token_select", "run_continue")
+    triggers = (
+        "token_select", "run_continue", "branch_ask", "replicates_ask", "job_stop", "branch_undo", "run_open",
+        "run_compare", "score_here",
+    )  # fmt: skip
