@@ -80,9 +80,13 @@ def trace_of(
 def beginning(model: LanguageModel, trace: Trace, n: int) -> Trace:
     """The first n tokens of a run as a run of its own; scores that need every token stand as they were recorded."""
     pieces = model.pieces(trace.token_ids[:n].tolist())
+    arrays = {name: getattr(trace, name)[:n] for name in _TOKEN_ARRAYS}
+    mentioned = {int(i) for name in ("token_ids", "topk_ids", "runner_up") for i in arrays[name].ravel()}
     return replace(
         trace,
-        **{name: getattr(trace, name)[:n] for name in _TOKEN_ARRAYS},
+        **arrays,
+        token_bytes={i: raw for i, raw in trace.token_bytes.items() if i in mentioned},
+        special_ids=trace.special_ids & mentioned,
         pieces=pieces,
         text="".join(pieces),
         scores={name: values[:n] for name, values in trace.scores.items()},

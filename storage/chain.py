@@ -18,6 +18,10 @@ from engine.errors import BadInput, StoreDamaged
 from storage.arrays import PackedArray, pack, unpack
 from storage.traces import ARRAY_NAMES, TOKEN_ARRAYS, Arrays, needed_ids, vocabulary, vocabulary_arrays
 
+# columns of the matrix of scores that differ from the parent's within the shared tokens (scores that depend on the
+# whole run): float32 [c, 1 + fork], the column's number and then its values; there only where something differs
+PATCH = "score_columns"
+
 _READ = text("""
     WITH RECURSIVE chain (id, parent_id, depth, level) AS (
         SELECT id, parent_id, chain_depth, 0 FROM run WHERE id = :run_id
@@ -64,13 +68,15 @@ def assemble(rows: Sequence[Any], owner: str) -> ChainArrays:
     for level, name, start, *packed in rows:
         array = unpack(to_packed(packed), owner=owner, name=str(name))
         levels.setdefault(level, {})[name] = (start, array)
-    if not levels or any(set(own) != set(ARRAY_NAMES) for own in levels.values()):
+    if not levels or any(set(own) - {PATCH} != set(ARRAY_NAMES) for own in levels.values()):
         raise _lost(owner)
     whole: Arrays = {}
     known: dict[int, bytes] = {}
     for level in sorted(levels, reverse=True):
         own = levels[level]
         whole = {name: _joined(whole.get(name), *own[name], owner, name) for name in ARRAY_NAMES if name[:5] != "vocab"}
+        if PATCH in own:
+            whole["scores"] = _patched(whole["scores"], own[PATCH][1], owner)
         shares = bool(own["vocabulary_index"][0])
         news = vocabulary({name: own[name][1] for name in ("vocabulary_index", "vocabulary_bytes")}, owner)
         known = (known if shares else {}) | news
@@ -106,7 +112,12 @@ def divide_from(
     for name in ARRAY_NAMES:
         if not name.startswith("vocabulary"):
             start, own = starts[name], trace_arrays[name]
-            start = start if same_bits(parent.arrays[name][:start], own[:start]) else 0
+            if not same_bits(parent.arrays[name][:start], own[:start]):
+                patch = _patch(parent.arrays[name][:start], own[:start]) if name == "scores" else None
+                if patch is None:
+                    start = 0
+                else:
+                    packed[PATCH] = (0, pack(patch))
             packed[name] = (start, pack(own[start:]))
     news = {i: raw for i, raw in token_bytes.items() if parent.known.get(i) != raw}
     shares = _visible(trace_arrays, {**parent.known, **news}, news) == dict(token_bytes)
@@ -139,6 +150,29 @@ def _visible(arrays: Arrays, known: Mapping[int, bytes], own: Mapping[int, bytes
     """Of all known token bytes those that this run's arrays mention, and its own."""
     wanted = needed_ids(arrays) | set(own)
     return {i: known[i] for i in wanted if i in known}
+
+
+def _patch(theirs: np.ndarray, own: np.ndarray) -> np.ndarray | None:
+    """The columns in which two matrices differ; None when they are too many, or no columns of one shape."""
+    if theirs.shape != own.shape or theirs.dtype != np.float32 or own.dtype != np.float32:
+        return None
+    differ = (np.ascontiguousarray(theirs).view(np.uint32) != np.ascontiguousarray(own).view(np.uint32)).any(axis=0)
+    columns = np.flatnonzero(differ)
+    if len(columns) * 2 > own.shape[1]:
+        return None
+    return np.concatenate([columns[:, None].astype(np.float32), own[:, columns].T], axis=1)
+
+
+def _patched(scores: np.ndarray, patch: np.ndarray, owner: str) -> np.ndarray:
+    """The matrix with the columns of a patch; StoreDamaged when they do not fit."""
+    if patch.ndim != 2 or scores.ndim != 2 or not 1 <= patch.shape[1] <= len(scores) + 1:
+        raise _lost(owner)
+    columns = patch[:, 0].astype(np.intp)
+    if columns.size and (columns.min() < 0 or columns.max() >= scores.shape[1]):
+        raise _lost(owner)
+    whole = scores.copy()
+    whole[: patch.shape[1] - 1, columns] = patch[:, 1:].T
+    return whole
 
 
 def _joined(inherited: np.ndarray | None, start: object, own: np.ndarray, owner: str, name: str) -> np.ndarray:

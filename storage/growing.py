@@ -17,7 +17,7 @@ from sqlmodel import col
 from engine.errors import BadInput, StoreDamaged
 from engine.types import GenerationRequest, Trace
 from storage.arrays import pack
-from storage.chain import ChainArrays, OwnArrays, assemble, divide_from, read_rows, same_bits, to_row
+from storage.chain import PATCH, ChainArrays, OwnArrays, assemble, divide_from, read_rows, same_bits, to_row
 from storage.headers import RawHeader, seal
 from storage.schema import RunArray, RunRow, RunScore, RunText
 from storage.traces import TOKEN_ARRAYS, Arrays, to_arrays
@@ -85,8 +85,13 @@ def grow_run(session: Session, raw: RawHeader, rows: Sequence[Any], before: Arra
     if scores:
         session.execute(insert(RunScore), scores)
     own = grown.own if raw.run["chain_depth"] == 0 else _after_parent(raw, rows, after, grown)
+    session.execute(delete(RunArray).where(col(RunArray.run_id) == run_id, col(RunArray.name) == PATCH))
     for name, (start, packed) in own.packed.items():
-        session.execute(_array(run_id, name).values(start=start, **to_row(packed)))
+        values = {"start": start, **to_row(packed)}
+        if name == PATCH:
+            session.execute(insert(RunArray).values(run_id=run_id, name=name, **values))
+        else:
+            session.execute(_array(run_id, name).values(**values))
     seal(session, run_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from engine.errors import BadInput, NotFound
 from engine.types import Trace
+from storage.chain import read_rows
 from storage.database import Store
 from storage.limits import StoreLimits
 from tests.storage.examples import assert_same_trace, continued, small_trace
@@ -89,6 +91,27 @@ def test_scores_of_the_same_number_but_another_name_are_not_shared(store: Store)
     assert_same_trace(store.runs.get(uid, viewer="local").trace, child)
 
 
+def test_scores_that_depend_on_the_whole_run_cost_their_own_columns_only(store: Store) -> None:
+    parent = small_trace(1, 40, scores=8)
+    child = continued(parent, 30, 2, 45)
+    scores = {name: values.copy() for name, values in child.scores.items()}
+    second, sixth = list(scores)[1], list(scores)[5]
+    scores[second][:30] = np.float32(-0.0)
+    scores[sixth][7] = np.float32("nan")
+    child = replace(child, scores=scores)
+    first = add(store, parent)
+    uid = add(store, child, first, 30)
+    assert own_rows(store, uid)["scores"] == (30, 15) and own_rows(store, uid)["score_columns"] == (0, 2)
+    assert_same_trace(store.runs.get(uid, viewer="local").trace, child)
+    grandchild = continued(child, 35, 3, 50)
+    deeper = add(store, grandchild, uid, 35)
+    assert "score_columns" not in own_rows(store, deeper)
+    assert_same_trace(store.runs.get(deeper, viewer="local").trace, grandchild)
+    longer = continued(child, 45, 4, 60)
+    store.runs.extend(uid, replace(longer, kind=child.kind), viewer="local", status="finished", run_scores={})
+    assert_same_trace(store.runs.get(deeper, viewer="local").trace, grandchild)
+
+
 def test_token_bytes_come_back_exactly_even_when_they_differ_or_hold_more(store: Store) -> None:
     parent = small_trace(1, 20)
     child = continued(parent, 10, 2, 20)
@@ -156,3 +179,28 @@ def test_a_fork_of_an_example_belongs_to_who_made_it(store: Store) -> None:
     assert_same_trace(store.runs.get(mine, viewer="ann").trace, child)
     with pytest.raises(NotFound):
         store.runs.get(mine, viewer="bob")
+
+
+def test_a_run_thirty_edits_deep_is_read_in_one_query_and_quickly(store: Store) -> None:
+    trace = small_trace(0, 200, 20, 12)
+    uid = add(store, trace)
+    for depth in range(1, 31):
+        grown = continued(trace, 5 * depth, depth, 200)
+        uid, trace = add(store, grown, uid, 5 * depth), grown
+    with store.read() as session:
+        statements: list[str] = []
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
+        run_id = session.execute(text("SELECT id FROM run WHERE uid = :uid"), {"uid": uid}).scalar_one()
+        del statements[:]
+        rows = read_rows(session, run_id)
+    assert len(statements) == 1 and len(rows) > 30 * 10
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        stored = store.runs.get(uid, viewer="local")
+        seconds.append(time.perf_counter() - started)
+    assert_same_trace(stored.trace, trace)
+    # promised under 100 ms on an idle machine; the bound here is for one that is not
+    assert min(seconds) < 0.3, seconds
+    print(f"30 edits deep: {1000 * min(seconds):.0f} ms")

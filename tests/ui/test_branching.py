@@ -1,9 +1,11 @@
 """Branches of a run: same luck, fresh luck and inferred luck as runs of their own, linked, kept and undone."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from engine.edits import FORCED
 from engine.errors import BadInput, ModelUnavailable, NotFound
@@ -62,7 +64,7 @@ def test_a_branch_is_a_run_of_its_own_that_keeps_what_precedes_the_edit_and_name
     assert header["parent"]["uid"] == parent and header["luck"] == "same"
     assert header["edit"] == {"start": 3, "stop": 4, "shift": 0, "held": 4, "edits": [[3, 4, 1]]}
     assert [t["id"] for t in line_with(frames[-1], "from")] == factual.token_ids.tolist()
-    assert all(a.startswith(b) for b, a in zip(frames[:-1], frames[1:-1], strict=False))
+    assert all(a.startswith(b) for b, a in itertools.pairwise(frames[:-1]))
 
 
 def test_a_token_edited_to_itself_gives_the_run_itself(bench, branching, parent):
@@ -103,16 +105,16 @@ def test_fresh_luck_is_another_every_time_and_says_so(bench, branching, parent):
 
 
 def test_a_given_text_branches_by_inferred_luck(bench, branching):
-    text = done(list(bench.score_text("Say", "abc abc abd", ME))[-1])["run"]
-    document = list(branching.branch(text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1]
+    given_text = done(list(bench.score_text("Say", "abc abc abd", ME))[-1])["run"]
+    document = list(branching.branch(given_text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1]
     run = bench.store.runs.get(done(document)["run"], viewer="local")
     assert lines(document)[0]["luck"] == "inferred" and run.trace.noise_version.endswith("hindsight")
     same = list(
         branching.branch(
-            text, {"edits": [{"start": 4, "stop": 5, "ids": [int(trace_of(bench, text).token_ids[4])]}]}, ME
+            given_text, {"edits": [{"start": 4, "stop": 5, "ids": [int(trace_of(bench, given_text).token_ids[4])]}]}, ME
         )
     )[-1]
-    given = trace_of(bench, text).token_ids.tolist()
+    given = trace_of(bench, given_text).token_ids.tolist()
     assert ids_of(same)[: len(given)] == given
     # an inferred branch can be branched again: its own luck is inferred in turn
     deeper = list(branching.branch(run.header.uid, {"edits": [{"start": 5, "stop": 6, "text": "y"}]}, ME))[-1]
@@ -120,8 +122,8 @@ def test_a_given_text_branches_by_inferred_luck(bench, branching):
 
 
 def test_a_text_without_a_prompt_branches_too(bench, branching):
-    text = done(list(bench.score_text("", "abc abc abd", ME))[-1])["run"]
-    document = list(branching.branch(text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1]
+    given_text = done(list(bench.score_text("", "abc abc abd", ME))[-1])["run"]
+    document = list(branching.branch(given_text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1]
     assert lines(document)[0]["luck"] == "inferred" and len(ids_of(document)) > 5
 
 
@@ -152,8 +154,8 @@ def test_replicates_say_how_near_the_branch_lies_among_chance(bench, branching, 
 
 
 def test_an_inferred_branch_is_averaged_over_its_posterior(bench, branching):
-    text = done(list(bench.score_text("Say", "abc abc abd", ME))[-1])["run"]
-    uid = done(list(branching.branch(text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1])["run"]
+    given_text = done(list(bench.score_text("Say", "abc abc abd", ME))[-1])["run"]
+    uid = done(list(branching.branch(given_text, {"edits": [{"start": 4, "stop": 5, "text": "x"}]}, ME))[-1])["run"]
     found = line_with(list(branching.replicates(uid, 8, ME))[-1], "replicates")
     assert len(found["inferred"]["distances"]) == 8 and found["inferred"]["distances"][0] == found["own"]
     assert found["value"] == pytest.approx(np.mean(found["inferred"]["distances"]), abs=1e-5)
@@ -180,6 +182,18 @@ def test_undo_puts_the_branch_away_and_shows_its_parent(bench, branching, parent
         bench.open_run(uid, ME)
     with pytest.raises(BadInput, match="no branch"):
         branching.undo(parent, ME)
+
+
+def test_a_branch_stores_its_own_tokens_only(bench, branching, parent):
+    fields, _ = edit(bench, parent, 8)
+    uid = done(list(branching.branch(parent, fields, ME))[-1])["run"]
+    query = text("SELECT name, start FROM run_array JOIN run ON run.id = run_id WHERE uid = :uid")
+    with bench.store.read() as session:
+        starts = dict(session.execute(query, {"uid": uid}).tuples())
+    alone = {"prompt_ids", "text", "special_ids", "score_columns", "vocabulary_index", "vocabulary_bytes"}
+    assert {name: start for name, start in starts.items() if name not in alone} == dict.fromkeys(
+        set(starts) - alone, 8
+    ) and starts["vocabulary_bytes"]
 
 
 def test_two_edits_of_one_run_at_once_are_two_branches(bench, branching, parent):
