@@ -8,6 +8,7 @@ Source: Chatzi et al., "Counterfactual Token Generation in Large Language Models
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -221,13 +222,17 @@ def _draw(
         return
     if kind == "run":
         steps: list[Step] = []
+        started = time.perf_counter()
         for step in generate(model, request, cancelled=stopped):
             steps.append(step)
             yield Drawn(len(steps))
         if not steps or steps[-1].finish_reason is None:
             return
         prompt_ids = model.encode_prompt(request.prompt, request.system)
-        trace = trace_of(model, steps, prompt_ids, prompt=request.prompt, system=request.system, settings=request)
+        seconds = time.perf_counter() - started
+        trace = trace_of(
+            model, steps, prompt_ids, prompt=request.prompt, system=request.system, settings=request, seconds=seconds
+        )
         yield Drawn(len(steps), _cell(model, plan, key, trace.token_ids.tolist(), 0, trace.finish_reason), trace)
         return
     base = cells["run", run, source, source]

@@ -1,0 +1,92 @@
+"""The bias probe as named endpoints, by the same rules as the others.
+
+Each is typed and documented for gradio_client. Does not know how the page looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from engine.errors import UserError
+from ui.access import Viewer, viewer_of
+from ui.errors import said
+from ui.probes import Probes
+
+
+def register(probes: Probes, *, public: bool) -> None:
+    """Add the endpoints to the Blocks being built."""
+    for endpoint in endpoints(probes, public):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
+
+
+def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
+    """The functions behind the endpoints' names."""
+
+    def viewer(request: gr.Request | None) -> Viewer:
+        return viewer_of(request, public=public)
+
+    def probe(
+        template: str,
+        values: list[str],
+        n: int = 8,
+        field: str = "last_number",
+        parameter: str = "",
+        direct: bool = True,
+        system: str | None = None,
+        max_new_tokens: int = 60,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | str = 0,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> Iterator[dict]:
+        """Fill the one {slot} of a template with each value, answer each prompt n times with shared luck, and compare a
+        field of the answers. field: first_line, first_number, last_number, answer_is, yes_no, choice_letter, boxed,
+        json_key (its key is the parameter) or exact_text. The last item yielded is the whole probe: plan, every answer
+        (kind run or direct), and effects for pairs of values: total (whole answer drawn again), direct (all before the
+        field held) and chance (other luck), each with the share of runs whose field changed and the mean difference of
+        numbers, with 95 % intervals. Earlier items are progress."""
+        fields = {
+            "template": template,
+            "values": values,
+            "n": n,
+            "field": field,
+            "parameter": parameter,
+            "direct": direct,
+            "system": system,
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "seed": seed,
+        }
+        with said():
+            yield from _records(probes.run(fields, viewer(request)))
+
+    def resume_probe(uid: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
+        """Go on with a probe that was stopped or broke off. The last item yielded is the whole probe, in the form that
+        `probe` returns; earlier items are progress."""
+        with said():
+            yield from _records(probes.resume(uid, viewer(request)))
+
+    def open_probe(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """A stored probe, in the form that `probe` returns."""
+        with said():
+            return json.loads(probes.open(uid, viewer(request)))
+
+    return probe, resume_probe, open_probe
+
+
+def _records(documents: Iterator[str]) -> Iterator[dict]:
+    """Progress while the probe grows, then all of it; UserError when nothing came of it."""
+    last: dict[str, Any] = {}
+    for document in documents:
+        last = json.loads(document)
+        yield {"status": last["state"], "done": last["progress"]["done"], "total": last["progress"]["total"]}
+    if not last.get("uid"):
+        raise UserError(str(last.get("message") or "Nothing was drawn."))
+    yield last

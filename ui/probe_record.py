@@ -1,0 +1,63 @@
+"""How a bias probe is kept: its plan as settings, the answers of one run number as one array of JSON bytes.
+
+Pure translation there and back; does not know the store, the model or the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import BadInput
+from engine.outcomes import extractor
+from engine.probe import Cell, ProbePlan
+from engine.types import GenerationRequest
+
+
+@dataclass(frozen=True)
+class KeptCell:
+    """An answer of a probe and the run it is stored as, "" where it is not."""
+
+    cell: Cell
+    uid: str = ""
+
+
+def plan_settings(plan: ProbePlan) -> dict[str, Any]:
+    """The plan as a JSON object, with the version of the field's extractor."""
+    return asdict(plan) | {"field_version": extractor(plan.field, plan.parameter).version}
+
+
+def plan_of(settings: Mapping[str, Any]) -> ProbePlan:
+    """The plan that `plan_settings` wrote. Raises BadInput when its field is read differently by now."""
+    raw = dict(settings)
+    version = raw.pop("field_version")
+    request = GenerationRequest(**{**raw.pop("request"), "stop": tuple(settings["request"]["stop"])})
+    plan = ProbePlan(**{**raw, "values": tuple(raw["values"]), "request": request})
+    now = extractor(plan.field, plan.parameter)
+    if now.version != version:
+        raise BadInput(
+            f"This probe read the field '{now.label}' by an older rule (version {version}, now {now.version}): "
+            "run it again."
+        )
+    return plan
+
+
+def array_name(run: int) -> str:
+    """Under which name the answers of run number `run` are kept."""
+    return f"run-{run:03}"
+
+
+def pack_cells(cells: Sequence[KeptCell]) -> np.ndarray:
+    """Answers as UTF-8 JSON: uint8 [bytes]."""
+    text = json.dumps([asdict(kept) for kept in cells], ensure_ascii=False, separators=(",", ":"))
+    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+
+
+def unpack_cells(array: np.ndarray) -> list[KeptCell]:
+    """The answers that `pack_cells` wrote."""
+    kept = json.loads(array.tobytes().decode("utf-8"))
+    return [KeptCell(Cell(**{**one["cell"], "ids": tuple(one["cell"]["ids"])}), one["uid"]) for one in kept]
