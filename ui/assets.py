@@ -21,9 +21,10 @@ INSTRUMENT = (
 PAGE = (
     "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
+    "probe_plot", "probe",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
-PAGE_STYLES = ("page", "library", "compare", "methods", "glance")
+PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "glance")
 
 
 def head() -> str:
