@@ -22,9 +22,11 @@ PAGE = (
     "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
     "probe_plot", "probe",
+    "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",
+    "tree_detail", "tree_answers", "tree_picture", "tree_keys", "branches", "branches_panel",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
-PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "glance")
+PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "tree", "glance")
 
 
 def head() -> str:

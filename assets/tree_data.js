@@ -1,0 +1,252 @@
+// The branching tree as the browser holds it: reads the append-only NDJSON, answers questions about paths, shares, chains.
+// Knows the document's lines; does not know the page, nor what a reader has folded.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { format } = Forklore;
+  const FLAGS = { finished: 1, forced: 2, control: 4, recorded: 8 };
+
+  function parse(line) {
+    try {
+      return JSON.parse(line);
+    } catch {
+      console.warn("Forklore: a line of the tree could not be read and was left out.");
+      return null;
+    }
+  }
+
+  /** A byte piece as text: hex pairs decoded where they make whole characters, otherwise "⟨e2 82⟩". */
+  function bytesText(pairs) {
+    const bytes = Uint8Array.from(pairs.join("").match(/[0-9a-f]{2}/gi) || [], (pair) => Number.parseInt(pair, 16));
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      return `⟨${pairs.join(" ")}⟩`;
+    }
+  }
+
+  class TreeData {
+    constructor() {
+      this.clear();
+    }
+
+    clear() {
+      this.text = "";
+      this.header = null;
+      this.nodes = []; // [index, parent, text, logprob, entropy, rest, flags, hex] by index
+      this.kids = [];
+      this.firsts = new Map();
+      this.runs = [];
+      this.marks = { bookmarks: new Set(), notes: new Map() };
+      this.status = null;
+      this.exported = null;
+      this.derive();
+    }
+
+    get size() {
+      return this.order.length;
+    }
+    get run() {
+      return this.header ? this.header.run : "";
+    }
+    get current() {
+      return this.runs.find((run) => run.current) || null;
+    }
+    get growing() {
+      return Boolean(this.status) && (this.status.state === "growing" || this.status.state === "waiting");
+    }
+
+    /** Takes the whole text as it is now: {kind: "none" | "append" | "same" | "reset"}; "same" is the same tree said anew. */
+    feed(text) {
+      const whole = text || "";
+      const end = whole.lastIndexOf("\n") + 1;
+      const grown = whole.startsWith(this.text);
+      if (grown && end === this.text.length) return { kind: "none" };
+      const before = this.header;
+      if (!grown) this.clear();
+      const fresh = whole.slice(this.text.length, end).split("\n");
+      for (const line of fresh) if (line) this.take(parse(line));
+      this.text = whole.slice(0, end);
+      this.derive();
+      if (grown && before) return { kind: "append" };
+      const same = before && this.header && before.run === this.header.run && before.tree === this.header.tree;
+      return { kind: same ? "same" : "reset" };
+    }
+
+    take(line) {
+      if (!line) return;
+      if (line.v !== undefined) this.header = line;
+      else if (line.n) for (const row of line.n) this.put(row);
+      else if (line.runs) this.runs = line.runs;
+      else if (line.marks) this.marks = { bookmarks: new Set(line.marks.bookmarks || []), notes: new Map(Object.entries(line.marks.notes || {}).map(([node, note]) => [Number(node), note])) };
+      else if (line.s) this.status = line.s;
+      else if (line.export) this.exported = line.export;
+    }
+
+    put(row) {
+      const [index, parent] = row;
+      if (!this.nodes[index]) {
+        this.kids[index] = this.kids[index] || [];
+        if (parent >= 0) (this.kids[parent] = this.kids[parent] || []).push(index);
+      }
+      this.nodes[index] = row;
+    }
+
+    /** What follows from all nodes: order from the root, depth, log p of the path, the shown run's path, the children's order. */
+    derive() {
+      const count = this.nodes.length;
+      this.depth = new Int32Array(count);
+      this.phi = new Float64Array(count);
+      this.runsAt = new Map();
+      this.onRun = new Uint8Array(count); // 1 on some run's path, 2 on the shown run's
+      this.order = this.nodes[0] ? [0] : [];
+      for (let at = 0; at < this.order.length; at += 1) {
+        const node = this.order[at];
+        for (const child of this.kids[node] || []) {
+          this.depth[child] = this.depth[node] + 1;
+          this.phi[child] = this.phi[node] + (this.nodes[child][3] ?? -Infinity);
+          this.order.push(child);
+        }
+      }
+      for (const run of this.runs) {
+        if (!this.nodes[run.end]) continue;
+        this.runsAt.set(run.end, [...(this.runsAt.get(run.end) || []), run]);
+        for (const node of this.path(run.end)) this.onRun[node] = Math.max(this.onRun[node], run.current ? 2 : 1);
+      }
+      this.runPath = this.current && this.nodes[this.current.end] ? this.path(this.current.end).slice(1) : [];
+      this.placeOnRun = new Map(this.runPath.map((node, i) => [node, i]));
+      this.ordered = this.kids.map((kids, node) => this.arrange(kids || [], node));
+      this.limited = new Set(((this.status && this.status.leaves) || []).filter((leaf) => !leaf.finished).map((leaf) => leaf.node));
+      this.leafAt = new Map(((this.status && this.status.leaves) || []).map((leaf, i) => [leaf.node, { ...leaf, rank: i + 1 }]));
+    }
+
+    /** Children as they stand: first the one that goes straight on (it keeps that place), then by probability. */
+    arrange(kids, node) {
+      if (kids.length < 2) return kids;
+      const sorted = [...kids].sort((a, b) => (this.nodes[b][3] ?? -Infinity) - (this.nodes[a][3] ?? -Infinity) || a - b);
+      const first = kids.find((kid) => this.onRun[kid] === 2) ?? this.firsts.get(node) ?? sorted[0];
+      this.firsts.set(node, first);
+      return [first, ...sorted.filter((kid) => kid !== first)];
+    }
+
+    has(node) {
+      return Boolean(this.nodes[node]);
+    }
+    parent(node) {
+      return this.nodes[node][1];
+    }
+    children(node) {
+      return this.ordered[node] || [];
+    }
+    flag(node, name) {
+      return (this.nodes[node][6] & FLAGS[name]) !== 0;
+    }
+    /** Probability given the parent; 1 at the root, 0 where it cannot be. */
+    probability(node) {
+      if (this.parent(node) < 0) return 1;
+      const logprob = this.nodes[node][3];
+      return logprob === null ? 0 : Math.exp(logprob);
+    }
+    entropy(node) {
+      return this.nodes[node][4];
+    }
+    rest(node) {
+      return this.nodes[node][5];
+    }
+    bookmarked(node) {
+      return this.marks.bookmarks.has(node);
+    }
+    note(node) {
+      return this.marks.notes.get(node) || "";
+    }
+    /** Tokens that pruning leaves alone whatever their share. */
+    stays(node) {
+      return this.onRun[node] > 0 || this.flag(node, "forced") || this.marks.bookmarks.has(node) || this.marks.notes.has(node);
+    }
+
+    /** Nodes from the root to this one. */
+    path(node) {
+      const out = [];
+      for (let at = node; at >= 0 && this.nodes[at]; at = this.nodes[at][1]) out.push(at);
+      return out.reverse();
+    }
+
+    /** The nodes along the best children from here to a leaf, this one left out. */
+    onward(node) {
+      const out = [];
+      for (let at = this.children(node)[0]; at !== undefined; at = this.children(at)[0]) out.push(at);
+      return out;
+    }
+
+    /** Deepest node that lies on both paths. */
+    meeting(a, b) {
+      const other = new Set(this.path(b));
+      return this.path(a).filter((node) => other.has(node)).pop();
+    }
+
+    /**
+     * Share of every node at its fork (Float64Array by index): product of probabilities since leaving the nearest run's
+     * path, a token that a person put there, or `start`; 1 on those.
+     */
+    shares(start) {
+      const out = new Float64Array(this.nodes.length);
+      for (const node of this.order) {
+        const above = this.parent(node);
+        const anew = node === start || above < 0 || this.onRun[node] > 0 || this.flag(node, "forced");
+        out[node] = anew ? 1 : out[above] * this.probability(node);
+      }
+      return out;
+    }
+
+    /** One line that names a token. */
+    label(node, keepSpace) {
+      const [, parent, text, , , , , hex] = this.nodes[node];
+      if (parent < 0) return this.rootLabel();
+      if (hex && (!text || /^\ufffd+$/.test(text))) return `⟨${hex}⟩`;
+      return format.label(text, keepSpace);
+    }
+    rootLabel() {
+      const text = (this.header && this.header.root && this.header.root.text) || "";
+      const chars = [...text.trimEnd()];
+      return chars.length ? format.label(`${chars.length > 18 ? "…" : ""}${chars.slice(-18).join("").trimStart()}`) : "Start";
+    }
+
+    /** The text of a path as a reader reads it: bytes decoded over the whole path, control tokens left out. */
+    pathText(nodes) {
+      let out = "";
+      let bytes = [];
+      const flush = () => { if (bytes.length) out += bytesText(bytes); bytes = []; };
+      for (const node of nodes) {
+        const [, parent, text, , , , , hex] = this.nodes[node];
+        if (parent < 0 || this.flag(node, "control")) continue;
+        if (hex && (!text || /^\ufffd+$/.test(text))) { bytes.push(hex); continue; }
+        if (hex) bytes = []; // the token that completes a character carries it whole
+        flush();
+        out += text;
+      }
+      flush();
+      return out;
+    }
+
+    /** Chains of single children among `kids(node)`, from `start` down: [{head, nodes}] with at least `least` nodes that are `plain`. */
+    segments(start, kids, plain, least) {
+      const out = [];
+      const heap = [start];
+      while (heap.length) {
+        const head = heap.pop();
+        const nodes = [];
+        let at = head;
+        for (let next = kids(at); ; next = kids(at)) {
+          if (plain(at)) nodes.push(at);
+          else { if (nodes.length >= least) out.push({ head: nodes[0], nodes: [...nodes] }); nodes.length = 0; }
+          if (next.length !== 1) { heap.push(...next); break; }
+          at = next[0];
+        }
+        if (nodes.length >= least) out.push({ head: nodes[0], nodes });
+      }
+      return out;
+    }
+  }
+
+  Forklore.TreeData = TreeData;
+})();

@@ -1,0 +1,184 @@
+// Below the tree: the chosen token, its text and numbers, what can be done with it; and two tokens compared.
+// Asks through the piece; does not draw the tree.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { dom, format } = Forklore;
+  const { el } = dom;
+  const TEXT_SHOWN = 160; // characters of the text before the chosen token
+  const ONWARD_SHOWN = 60; // tokens
+
+  /** Tokens as tinted text; those `faint` were not chosen, only the likeliest way on. */
+  function prose(context, nodes, faint = false) {
+    const { data } = context;
+    const out = [];
+    let bytes = [];
+    for (const node of nodes) {
+      const text = data.nodes[node][2];
+      const plain = data.pathText([...bytes, node]);
+      if (data.flag(node, "control")) { out.push(el("span", { class: "fl-tr-word fl-tr-sign", text: data.label(node) })); continue; }
+      if (plain.startsWith("⟨") && data.nodes[node][7]) { bytes.push(node); continue; }
+      const word = el("bdi", { class: faint ? "fl-tr-word" : `fl-tr-word fl-w ${context.tint(node)}`, title: format.percent(data.probability(node)) });
+      Forklore.fillText(word, bytes.length ? plain : text);
+      bytes = [];
+      out.push(word);
+    }
+    if (bytes.length) out.push(el("span", { class: "fl-tr-word", text: data.pathText(bytes) }));
+    return out;
+  }
+
+  class TreeDetail {
+    constructor(context) {
+      this.context = context;
+      this.text = el("p", { class: "fl-tr-text", dir: "auto" });
+      this.facts = el("dl", { class: "fl-tr-facts" });
+      this.noteText = el("p", { class: "fl-tr-note", dir: "auto" });
+      this.actions = el("div", { class: "fl-tr-buttons", role: "group", "aria-label": "With this token" });
+      this.editor = el("form", { class: "fl-tr-form", hidden: true });
+      this.compared = el("section", { class: "fl-tr-compare", hidden: true, "aria-label": "Two branches compared" });
+      this.editor.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.closeEditor(); } });
+      this.root = el("section", { class: "fl-tr-detail", "aria-label": "The chosen token" }, this.text, this.facts, this.noteText, this.actions, context.grow.form, this.editor, this.compared);
+      this.build();
+    }
+
+    build() {
+      const { context } = this;
+      const act = (name, label, key, title) => dom.button(label, () => context.act(name, context.selected), { class: "fl-button", title: `${title} (${key})`, "aria-keyshortcuts": key });
+      this.buttons = {
+        expand: act("expand", "Expand here…", "E", "Look into what follows this token"), edit: dom.button("Edit…", () => this.edit(), { title: "Write a sibling of this token; the original stays" }),
+        bookmark: act("bookmark", "Bookmark", "B", "Bookmark this token; bookmarked tokens are never hidden"), note: dom.button("Note…", () => this.writeNote(), { title: "Write a note at this token" }),
+        fold: act("fold", "Fold", "F", "Hide what follows this token"), hoist: act("hoist", "Hoist", "H", "Show only what follows this token"),
+        compare: act("compare", "Compare", "C", "Compare this branch with another one"),
+      };
+      this.take = Forklore.controls.menu({
+        label: "Make this a run", title: "Go on from this token as a run of its own",
+        items: () => [["same", "Same luck", "goes on with the noise of this run"], ["fresh", "Fresh luck", "goes on with new noise"]].map(([luck, label, hint]) => ({ label, hint, run: () => context.emit("tree_take", { node: context.selected, luck }) })),
+      });
+      this.openRun = dom.button("Open the run", () => context.act("run", context.selected), { class: "fl-button" });
+      this.actions.append(...Object.values(this.buttons), this.take.root, this.openRun);
+    }
+
+    update() {
+      const { context } = this;
+      const { data, shape, selected } = context;
+      this.root.hidden = !data.has(selected);
+      if (!data.has(selected)) return;
+      const way = data.path(selected);
+      const before = [...data.pathText(way.slice(0, -1))];
+      const prompt = before.length < TEXT_SHOWN ? (data.header.root && data.header.root.text) || "" : "";
+      const own = el("b", { class: "fl-tr-own", dir: "auto" });
+      Forklore.fillText(own, selected === 0 ? "" : data.flag(selected, "control") || data.nodes[selected][7] ? data.label(selected) : data.nodes[selected][2]);
+      const onward = data.onward(selected).slice(0, ONWARD_SHOWN);
+      this.text.replaceChildren(prompt ? el("span", { class: "fl-tr-prompt", text: [...prompt].length > TEXT_SHOWN ? `…${[...prompt].slice(-TEXT_SHOWN).join("")}` : prompt }) : "", el("span", { class: "fl-tr-before", text: (before.length > TEXT_SHOWN ? "…" : "") + before.slice(-TEXT_SHOWN).join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
+      this.facts.replaceChildren(...this.factsOf(selected).map(([name, value, title]) => el("div", { title }, el("dt", { text: name }), el("dd", { text: value }))));
+      const note = data.note(selected);
+      this.noteText.hidden = !note;
+      this.noteText.replaceChildren();
+      Forklore.fillText(this.noteText, note);
+      this.dress(shape, data, selected);
+      this.drawCompared();
+    }
+
+    dress(shape, data, selected) {
+      const { buttons, context } = this;
+      const atRoot = data.parent(selected) < 0;
+      buttons.fold.textContent = shape.state.folded.has(selected) ? "Unfold" : "Fold";
+      buttons.fold.disabled = !data.children(selected).length;
+      buttons.bookmark.textContent = data.bookmarked(selected) ? "Remove bookmark" : "Bookmark";
+      buttons.note.textContent = data.note(selected) ? "Edit note…" : "Note…";
+      buttons.hoist.textContent = shape.state.root === selected && selected !== 0 ? "Back" : "Hoist";
+      buttons.hoist.disabled = atRoot;
+      buttons.edit.disabled = atRoot;
+      buttons.expand.disabled = data.growing || data.flag(selected, "finished");
+      buttons.compare.textContent = context.compared.length === 1 && context.compared[0] !== selected ? "Compare with the first" : context.compared.length ? "End comparison" : "Compare";
+      const runs = data.runsAt.get(selected) || [];
+      this.openRun.hidden = !runs.length;
+      if (runs.length) this.openRun.textContent = runs[0].current ? "Open this run" : `Open “${format.label(runs[0].title || "Untitled run").slice(0, 30)}”`;
+      this.take.button.disabled = atRoot;
+    }
+
+    factsOf(node) {
+      const { data, shape } = this.context;
+      const exists = (value, write) => (format.exists(value) ? write(value) : format.NA);
+      const out = [];
+      if (data.parent(node) >= 0) {
+        out.push(["probability here", format.percent(data.probability(node)), "given the text before it"],
+          ["share", format.percent(shape.share[node]), "product of probabilities since leaving a run's path, a token of yours or the hoisted token"],
+          ["of the whole path", data.phi[node] === -Infinity ? "0" : data.phi[node] > -11 ? format.percent(Math.exp(data.phi[node]), 2) : `${format.number(data.phi[node], 4)} nats`, "probability of the path from the root to this token; long ones as a logarithm"]);
+      }
+      out.push(["entropy of what follows", exists(data.entropy(node), (value) => format.quantity(value, "nats")), "n/a where nothing was looked into yet"],
+        ["following tokens not in the tree", exists(data.rest(node), (value) => format.percent(value)), "probability of next tokens that are not children here"]);
+      const state = [data.flag(node, "finished") && "ends the turn", data.limited.has(node) && "cut off by the depth limit: a prefix, not an answer", data.flag(node, "forced") && "put there by a person", data.flag(node, "recorded") && "recorded alternative, never looked into", data.flag(node, "control") && "control token"].filter(Boolean);
+      if (state.length) out.push(["this token", state.join("; "), ""]);
+      return out;
+    }
+
+    // ---- words of the reader
+
+    /** A small form with one field; done(text) is called with what was written. */
+    ask(title, label, value, rows, done, remove) {
+      const id = dom.uid("fl-tr-words");
+      const field = el("textarea", { id, rows, class: "fl-tr-field-text", value, dir: "auto" });
+      const save = el("button", { type: "submit", class: "fl-button fl-tr-primary", text: "Save" });
+      this.editor.onsubmit = (event) => { event.preventDefault(); if (done(field.value) !== false) this.closeEditor(); };
+      field.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.editor.requestSubmit(); } });
+      this.editor.replaceChildren(el("label", { for: id, text: label }), field, el("div", { class: "fl-tr-buttons" }, save, remove ? dom.button("Remove", () => { remove(); this.closeEditor(); }) : null, dom.button("Cancel", () => this.closeEditor())));
+      this.editor.setAttribute("aria-label", title);
+      this.editor.hidden = false;
+      field.focus({ preventScroll: true });
+      field.select();
+      this.editor.scrollIntoView({ block: "nearest" });
+    }
+
+    closeEditor() {
+      if (this.editor.hidden) return;
+      this.editor.hidden = true;
+      this.context.focus();
+    }
+
+    edit() {
+      const { context } = this;
+      const node = context.selected;
+      if (context.data.parent(node) < 0) return;
+      const text = context.data.nodes[node][2];
+      this.ask("Edit into a sibling", `Instead of “${context.data.label(node)}”; a leading space belongs to the word. The original stays beside it.`, text, 1, (written) => {
+        if (!written || written === text) { context.say(written ? "That is the text that stands there." : "Write at least one character."); return false; }
+        context.emit("tree_edit", { node, text: written });
+        return true;
+      });
+    }
+
+    writeNote() {
+      const { context } = this;
+      const node = context.selected;
+      const now = context.data.note(node);
+      const send = (note) => context.emit("tree_mark", { node, bookmark: null, note });
+      this.ask("Note", `Note at “${context.data.label(node)}”`, now, 3, send, now ? () => send("") : null);
+    }
+
+    // ---- two branches
+
+    drawCompared() {
+      const { context } = this;
+      const { data, compared } = context;
+      this.compared.hidden = compared.length !== 2 || !compared.every((node) => data.has(node));
+      if (this.compared.hidden) { this.compared.replaceChildren(); return; }
+      const [a, b] = compared;
+      const meet = data.meeting(a, b);
+      const column = (node, name) => {
+        const way = data.path(node);
+        const own = way.slice(way.indexOf(meet) + 1);
+        const logprob = own.reduce((sum, at) => sum + (data.nodes[at][3] ?? -Infinity), 0);
+        const said = own.length ? `${format.percent(Math.exp(logprob), 2)} from the fork on · ${format.count(own.length)} ${own.length === 1 ? "token" : "tokens"}, ${format.percent(Math.exp(logprob / own.length))} each on average` : "the fork itself";
+        const first = own.length ? ` · first token ${format.percent(data.probability(own[0]))}` : "";
+        return el("div", { class: "fl-tr-side" }, el("p", { class: "fl-tr-side-head" }, el("b", { class: `fl-tr-badge fl-tr-badge-${name.toLowerCase()}`, text: name }), `${said}${first}`),
+          el("p", { class: "fl-tr-text", dir: "auto" }, prose(context, own), el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, data.onward(node).slice(0, ONWARD_SHOWN), true))));
+      };
+      const shared = data.pathText(data.path(meet)).length;
+      this.compared.replaceChildren(el("div", { class: "fl-tr-compare-head" }, el("h4", { text: meet === 0 ? "The branches part at the start." : "The branches part after " }, meet === 0 ? null : el("bdi", { text: `“${data.label(meet)}”, ${format.count(shared)} characters in.` })), dom.button("Close", () => context.endComparison(), { "aria-label": "Close the comparison" })),
+        el("div", { class: "fl-tr-sides" }, column(a, "A"), column(b, "B")));
+    }
+  }
+
+  Forklore.TreeDetail = TreeDetail;
+})();

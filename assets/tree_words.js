@@ -1,0 +1,41 @@
+// A token of the tree in words for screen readers, and the small numbers and marks that stand at it.
+// Pure functions of tree, view and token.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { format } = Forklore;
+  const STATES = [["finished", "ends the turn"], ["forced", "put there by a person"], ["recorded", "never looked into"]];
+
+  function parts(data, shape, node) {
+    const out = [data.label(node)];
+    if (data.parent(node) >= 0) out.push(`probability ${format.percent(data.probability(node))}`, `share ${format.percent(shape.share[node])}`);
+    else out.push("the beginning");
+    if (format.exists(data.entropy(node))) out.push(`entropy ${format.number(data.entropy(node), 3)} nats`);
+    for (const [name, word] of STATES) if (data.flag(node, name)) out.push(word);
+    if (data.limited.has(node)) out.push("a prefix, not an answer");
+    if (data.bookmarked(node)) out.push("bookmarked");
+    if (data.note(node)) out.push(`note: ${data.note(node)}`);
+    for (const run of data.runsAt.get(node) || []) out.push(`${run.current ? "this run" : `run ${run.title || "without a title"}`} ends here`);
+    return out;
+  }
+
+  /** {label, level, position, size, selected, expanded} of a tree item. */
+  function describe(data, shape, node) {
+    const atRoot = data.parent(node) < 0 || node === shape.state.root;
+    const siblings = atRoot ? [node] : shape.kids(data.parent(node));
+    return {
+      label: parts(data, shape, node).join(", "), level: data.depth[node] - data.depth[shape.state.root] + 1,
+      position: siblings.indexOf(node) + 1, size: siblings.length, selected: node === shape.state.selected,
+      expanded: data.children(node).length ? !shape.state.folded.has(node) : undefined,
+    };
+  }
+
+  /** Probability as written at a fork: "38", "<1"; "" where nothing forks. */
+  function percentAt(data, shape, node) {
+    if (shape.kids(data.parent(node)).length < 2) return "";
+    const p = data.probability(node);
+    return p < 0.005 ? "<1" : String(Math.round(100 * p));
+  }
+
+  Forklore.treeWords = { describe, percentAt };
+})();

@@ -1,0 +1,438 @@
+"""The branching tree in a browser: every token can be reached, every step undone, nothing of the text is run.
+
+A page of its own over documents made by hand; what the server is asked is recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support import tree_page
+from tests.support.tree_page import HOSTILE, ServedTree
+
+MOST_MILLISECONDS = 300
+TREE = "Forklore.branchesPiece.tree"
+
+
+@pytest.fixture(scope="module")
+def served_tree() -> Iterator[ServedTree]:
+    with tree_page.serve() as served:
+        yield served
+
+
+@pytest.fixture
+def tree(page: Page, served_tree: ServedTree) -> Locator:
+    """The small tree, drawn, with nothing heard yet."""
+    page.goto(served_tree.url)
+    found = page.locator("#tree-piece .fl-tree")
+    expect(chip(found, 6)).to_be_visible()
+    served_tree.heard.clear()
+    return found
+
+
+def chip(tree: Locator, node: int) -> Locator:
+    return tree.locator(f"[role=treeitem][data-node='{node}']")
+
+
+def until(page: Page, done: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if done():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not happen within five seconds")
+
+
+def heard(page: Page, served: ServedTree, name: str) -> dict[str, object]:
+    until(page, lambda: bool(served.events(name)))
+    return served.events(name)[-1]
+
+
+def focus(tree: Locator) -> Locator:
+    frame = tree.get_by_role("tree")
+    frame.focus()
+    return frame
+
+
+def selected(tree: Locator) -> int:
+    return int(tree.get_attribute("data-selected") or -1)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_arrows_walk_to_parent_best_child_and_siblings(page: Page, tree: Locator) -> None:
+    frame = focus(tree)
+    assert selected(tree) == 1, "a tree opens at the first token of the run on show"
+    press(page, "ArrowRight", "ArrowRight")
+    assert selected(tree) == 5
+    press(page, "ArrowDown")
+    assert selected(tree) == 7, "the next sibling is the next most likely one"
+    press(page, "ArrowUp", "ArrowLeft")
+    assert selected(tree) == 4
+    press(page, "Home")
+    assert selected(tree) == 0
+    active = frame.get_attribute("aria-activedescendant")
+    assert active and tree.locator(f"#{active}").get_attribute("data-node") == "0"
+
+
+def test_a_screen_reader_hears_numbers_and_place(tree: Locator) -> None:
+    answer = chip(tree, 7)
+    expect(answer).to_have_attribute(
+        "aria-label", re.compile("42, probability 30.0.%, share .*entropy 0.2.* nats, bookmarked")
+    )
+    expect(answer).to_have_attribute("aria-level", "4")
+    expect(answer).to_have_attribute("aria-posinset", "2")
+    expect(chip(tree, 4)).to_have_attribute("aria-expanded", "true")
+
+
+def test_fold_hides_what_follows_and_undo_brings_it_back(page: Page, tree: Locator) -> None:
+    focus(tree)
+    press(page, "ArrowRight", "f")
+    expect(chip(tree, 5)).to_have_count(0)
+    expect(tree.locator(".fl-tr-pill-fold")).to_have_text("+5")
+    expect(chip(tree, 4)).to_have_attribute("aria-expanded", "false")
+    press(page, "u")
+    expect(chip(tree, 5)).to_be_visible()
+    press(page, "Shift+U")
+    expect(chip(tree, 5)).to_have_count(0)
+    tree.locator(".fl-tr-pill-fold").click()
+    expect(chip(tree, 5)).to_be_visible()
+
+
+def test_hoist_shows_only_what_follows_and_the_breadcrumb_leads_back(page: Page, tree: Locator) -> None:
+    chip(tree, 4).click()
+    focus(tree)
+    press(page, "h")
+    expect(chip(tree, 2)).to_have_count(0)
+    expect(chip(tree, 7)).to_have_attribute("aria-level", "2")
+    crumbs = tree.locator(".fl-tr-crumbs")
+    expect(crumbs).to_contain_text("He")
+    crumbs.get_by_role("button", name="Back to the whole tree").click()
+    expect(chip(tree, 2)).to_be_visible()
+    expect(crumbs).to_be_hidden()
+
+
+def test_pruning_says_what_it_hides_and_spares_runs_bookmarks_and_own_words(tree: Locator) -> None:
+    slider = tree.get_by_label("Hide below")
+    assert chip(tree, 3).count() == 0, "2 % is below the usual 5 %"
+    slider.fill("0")
+    expect(chip(tree, 3)).to_be_visible()
+    expect(tree.locator(".fl-tr-hidden")).to_have_text("34 tokens, none hidden")
+    slider.fill("9")
+    expect(tree.locator(".fl-tr-hidden")).to_have_text("3 branches, 25 of 34 tokens hidden")
+    for kept in (6, 7, 8, 30, 31):
+        expect(chip(tree, kept)).to_be_visible()
+    for gone in (2, 3, 9):
+        expect(chip(tree, gone)).to_have_count(0)
+
+
+def test_a_long_chain_is_drawn_together_until_asked_for(tree: Locator) -> None:
+    expect(tree.locator(".fl-tr-pill-chain")).to_have_text("⋯ 8 tokens ⋯")
+    expect(chip(tree, 20)).to_have_count(0)
+    tree.locator(".fl-tr-pill-chain").click()
+    expect(chip(tree, 20)).to_be_visible()
+    tree.get_by_role("button", name="Undo").click()
+    expect(chip(tree, 20)).to_have_count(0)
+    tree.get_by_label("Draw long chains together").uncheck()
+    expect(chip(tree, 20)).to_be_visible()
+
+
+def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    chip(tree, 7).click()
+    focus(tree)
+    press(page, "e")
+    form = tree.get_by_role("form", name="Expand here")
+    expect(form).to_contain_text("The most probable answers first.")
+    expect(form).to_contain_text("64 nodes, about 8.0 s")
+    form.get_by_label("Nodes to look into").fill("100")
+    expect(form).to_contain_text("100 nodes, about 13 s")
+    expect(form.get_by_label("Seed")).to_be_hidden()
+    form.get_by_label("fair").check()
+    form.get_by_label("Seed").fill("11")
+    form.get_by_role("button", name="Expand").click()
+    assert heard(page, served_tree, "tree_grow") == {
+        "run": "run-a", "node": 7, "policy": "fair", "width": 5, "depth": 64, "budget": 100, "leaves": None, "seed": 11,
+    }  # fmt: skip
+    expect(chip(tree, 40)).to_be_visible()
+    expect(tree.locator(".fl-tr-state")).to_contain_text("Growing: 3 of 64 nodes")
+    tree.get_by_role("button", name="Stop").click()
+    assert heard(page, served_tree, "tree_stop") == {"run": "run-a"}
+    expect(tree.locator(".fl-tr-state")).to_contain_text("Stopped by you; what was found stays.")
+    expect(chip(tree, 40)).to_be_visible()
+
+
+def test_one_more_answer_asks_for_one_beyond_those_that_came_out(
+    page: Page, tree: Locator, served_tree: ServedTree
+) -> None:
+    chip(tree, 4).click()
+    tree.get_by_role("button", name="Expand here").click()
+    tree.get_by_role("button", name="One more answer").click()
+    asked = heard(page, served_tree, "tree_grow")
+    assert (asked["leaves"], asked["policy"], asked["seed"]) == (4, "likely", None)
+
+
+def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    chip(tree, 5).click()
+    tree.get_by_role("button", name="Edit…").click()
+    field = tree.get_by_label(re.compile("^Instead of"))
+    expect(field).to_have_value(" 33")
+    field.fill(" fb<b>")
+    tree.get_by_role("button", name="Save", exact=True).last.click()
+    assert heard(page, served_tree, "tree_edit") == {"run": "run-a", "node": 5, "text": " fb<b>"}
+    expect(chip(tree, 41)).to_contain_text("fb<b>")
+    expect(chip(tree, 5)).to_contain_text("33")
+    expect(chip(tree, 41)).to_have_attribute("aria-label", re.compile("put there by a person"))
+
+
+def test_an_edit_that_changes_nothing_is_not_sent(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    chip(tree, 5).click()
+    tree.get_by_role("button", name="Edit…").click()
+    tree.get_by_role("button", name="Save", exact=True).last.click()
+    expect(tree.locator("[role=status][aria-live]")).to_have_text("That is the text that stands there.")
+    page.wait_for_timeout(200)
+    assert not served_tree.events("tree_edit")
+
+
+def test_bookmarks_and_notes_reach_the_server_and_stay_on_show(
+    page: Page, tree: Locator, served_tree: ServedTree
+) -> None:
+    chip(tree, 2).click()
+    focus(tree)
+    press(page, "b")
+    assert heard(page, served_tree, "tree_mark") == {"run": "run-a", "node": 2, "bookmark": True, "note": None}
+    expect(chip(tree, 2)).to_contain_text("★")
+    tree.get_by_role("button", name="Note…").click()
+    tree.get_by_label("Note at").fill("look <i>here</i>")
+    press(page, "ControlOrMeta+Enter")
+    until(page, lambda: served_tree.events("tree_mark")[-1]["note"] == "look <i>here</i>")
+    expect(tree.locator(".fl-tr-note")).to_have_text("look <i>here</i>")
+
+
+def test_two_branches_are_compared_from_where_they_part(page: Page, tree: Locator) -> None:
+    chip(tree, 6).click()
+    focus(tree)
+    press(page, "c")
+    chip(tree, 8).click()
+    focus(tree)
+    press(page, "c")
+    sides = tree.locator(".fl-tr-side")
+    expect(tree.locator(".fl-tr-compare")).to_contain_text("The branches part after “has”")
+    expect(sides.nth(0)).to_contain_text("45.00 % from the fork on")
+    expect(sides.nth(0)).to_contain_text("33")
+    expect(sides.nth(1)).to_contain_text("24.00 % from the fork on")
+    press(page, "Escape")
+    expect(sides).to_have_count(0)
+
+
+def test_runs_are_named_where_they_end_and_open_on_a_click(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    pills = tree.locator(".fl-tr-pill-run")
+    expect(pills).to_have_count(2)
+    expect(tree.locator(".fl-tr-current")).to_have_text("How many sheep?")
+    pills.filter(has_text="The other way").click()
+    assert heard(page, served_tree, "run_open")["uid"] == "run-b"
+
+
+def test_a_path_is_made_a_run_with_the_same_or_fresh_luck(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    chip(tree, 31).click()
+    tree.get_by_role("button", name="Make this a run").click()
+    tree.get_by_role("menuitem", name="Fresh luck").click()
+    assert heard(page, served_tree, "tree_take") == {"run": "run-a", "node": 31, "luck": "fresh"}
+
+
+def test_coverage_answers_and_estimates_are_said_with_their_limits(page: Page, tree: Locator) -> None:
+    results = tree.locator(".fl-tr-results")
+    for words in ("finished69.0 %", "cut off by depth5.0 %", "open20.0 %", "left out6.0 %", "2.500 ± 0.25"):
+        expect(results).to_contain_text(words.replace(" %", "\u00a0%"))
+    lines = results.locator("tbody tr")
+    expect(lines).to_have_count(3)
+    expect(lines.nth(0)).to_contain_text("exact")
+    expect(lines.nth(1)).not_to_contain_text("exact")
+    expect(lines.nth(2)).to_contain_text("a prefix, not an answer")
+    expect(tree.locator(".fl-tr-pill-prefix")).to_have_text("… a prefix")
+    lines.nth(1).get_by_role("button").click()
+    assert selected(tree) == 8
+    table = page.evaluate(f"Forklore.format.tsv({TREE}.answers.rows())").split("\n")
+    assert table[0].startswith("rank\ttext\tprobability") and table[1].startswith("1\t33\t0.45")
+
+
+def test_hostile_words_and_unfinished_characters_are_shown_exactly(page: Page, tree: Locator) -> None:
+    shown = HOSTILE.replace("\u202e", "⟨RLO⟩").replace("\u200b", "⟨ZWSP⟩")
+    expect(chip(tree, 9).locator("bdi")).to_have_text(shown)
+    tree.get_by_label("Hide below").fill("0")
+    expect(chip(tree, 32).locator("bdi")).to_have_text("⟨e2 82⟩")
+    assert page.evaluate(f"{TREE}.data.pathText([32, 33])") == "€", "bytes are decoded over the whole path"
+    assert page.evaluate(f"{TREE}.data.pathText([32])") == "⟨e2 82⟩"
+    assert page.evaluate("window.__ran") is None
+
+
+def test_the_icicle_is_as_tall_as_probable(page: Page, tree: Locator) -> None:
+    tree.get_by_role("radio", name="Icicle").click()
+    heights = {node: (chip(tree, node).bounding_box() or {"height": 0.0})["height"] for node in (0, 1, 2, 4)}
+    assert heights[1] / heights[0] == pytest.approx(0.7, abs=0.02)
+    assert heights[2] / heights[0] == pytest.approx(0.25, abs=0.02)
+    assert heights[4] / heights[1] == pytest.approx(0.6, abs=0.02)
+    chip(tree, 4).dblclick()
+    expect(chip(tree, 1)).to_have_count(0)
+    assert (chip(tree, 4).bounding_box() or {"height": 0.0})["height"] == pytest.approx(heights[0], abs=2)
+
+
+def test_pictures_and_json_are_saved_and_json_is_brought_back(
+    page: Page, tree: Locator, served_tree: ServedTree, tmp_path: Path
+) -> None:
+    def saved(item: str) -> bytes:
+        tree.get_by_role("button", name="Save", exact=True).first.click()
+        with page.expect_download() as download:
+            tree.get_by_role("menuitem", name=item).click()
+        return Path(download.value.path()).read_bytes()
+
+    picture = saved("As SVG").decode("utf-8")
+    assert ">33<" in picture and "tokens in the tree" in picture and "<img" not in picture
+    assert saved("As PNG")[:8] == b"\x89PNG\r\n\x1a\n"
+    assert saved("Save as JSON") == b'{"tree": 1}'
+    file = tmp_path / "tree.json"
+    file.write_text('{"some": "tree"}', "utf-8")
+    tree.get_by_role("button", name="Save", exact=True).first.click()
+    with page.expect_file_chooser() as chooser:
+        tree.get_by_role("menuitem", name="Load JSON").click()
+    chooser.value.set_files(file)
+    assert heard(page, served_tree, "tree_import") == {"run": "run-a", "text": '{"some": "tree"}'}
+
+
+def test_a_run_is_asked_for_once_and_the_instrument_is_followed(
+    page: Page, tree: Locator, served_tree: ServedTree
+) -> None:
+    page.evaluate("for (let i = 0; i < 3; i += 1) Forklore.branchesPiece.open('run-z')")
+    until(page, lambda: len(served_tree.events("tree_open")) == 1)
+    page.wait_for_timeout(200)
+    assert served_tree.events("tree_open") == [{"run": "run-z"}]
+    page.evaluate("window.__told = []; Forklore.branchesPiece.onSelect = (i) => window.__told.push(i); 0")
+    chip(tree, 5).click()
+    chip(tree, 7).click()
+    assert page.evaluate("window.__told") == [2], "only tokens of the run on show are told"
+    page.evaluate("Forklore.branchesPiece.mark(1)")
+    assert selected(tree) == 4
+    assert page.evaluate("window.__told") == [2], "what the instrument said is not said back"
+
+
+def test_keys_leave_typing_alone_and_destroy_nothing(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    chip(tree, 5).click()
+    focus(tree)
+    press(page, "Delete", "Backspace", "d", "ControlOrMeta+b")
+    tree.get_by_role("button", name="Edit note…").click()
+    page.keyboard.type("fhbcue?")
+    expect(tree.get_by_label("Note at")).to_have_value("fhbcue?")
+    press(page, "Escape")
+    assert not served_tree.heard
+    assert selected(tree) == 5
+    expect(tree.get_by_role("tree")).to_be_focused()
+
+
+def test_an_empty_tree_says_what_will_appear(page: Page, tree: Locator) -> None:
+    page.get_by_role("button", name="Empty").click()
+    expect(tree.locator(".fl-tr-message")).to_contain_text("The tree of a run appears here")
+    expect(tree.get_by_role("tree")).to_be_hidden()
+
+
+TIMED = """() => {
+  const tree = Forklore.branchesPiece.tree, frame = tree.frame;
+  const timed = (act) => {
+    const began = performance.now();
+    act();
+    void frame.getBoundingClientRect().height;
+    void tree.root.offsetHeight;
+    return performance.now() - began;
+  };
+  const path = tree.data.runPath, out = {};
+  const grown = (from, count) => {
+    const row = (_, i) => [5000 + from + i, path[60], " w" + i, -3, 1, 0.1, 0, 0];
+    return tree.data.text + JSON.stringify({n: Array.from({length: count}, row)}) + "\\n";
+  };
+  out.open = timed(() => { const text = tree.data.text; tree.load(""); tree.load(text); });
+  out.everything = timed(() => tree.step({prune: 0, collapse: false}));
+  out.move = timed(() => tree.pick(path[60], "key"));
+  out.fold = timed(() => tree.act("fold", path[40]));
+  out.undo = timed(() => tree.travel(-1));
+  out.recolour = timed(() => tree.view.set({colour: "entropy"}));
+  out.again = timed(() => tree.view.set({colour: "share"}));
+  out.hoist = timed(() => tree.act("hoist", path[5]));
+  out.back = timed(() => tree.back(0));
+  out.append = timed(() => tree.load(grown(0, 50)));
+  out.scroll = timed(() => { frame.scrollLeft += 400; tree.drawing.paint(); });
+  out.prune = timed(() => tree.step({prune: 0.05}));
+  out.icicle = timed(() => tree.view.set({mode: "icicle"}));
+  out.icicleAppend = timed(() => tree.load(grown(50, 50)));
+  out.chips = timed(() => tree.view.set({mode: "chips"}));
+  out.drawn = tree.drawing.drawn.size;
+  out.nodes = tree.data.size;
+  return out;
+}"""
+
+
+def test_two_thousand_tokens_answer_every_action_at_once(page: Page, tree: Locator) -> None:
+    page.get_by_role("button", name="Large").click()
+    expect(tree).to_have_attribute("data-nodes", "2000")
+    times = page.evaluate(TIMED)
+    print({name: round(value, 1) for name, value in times.items()})
+    drawn, nodes = times.pop("drawn"), times.pop("nodes")
+    assert nodes == 2100 and 0 < drawn < 600, "only what is near the frame is drawn"
+    assert max(times.values()) < MOST_MILLISECONDS, times
+
+
+def test_while_growing_the_selected_token_stays_at_its_place(page: Page, tree: Locator) -> None:
+    page.get_by_role("button", name="Large").click()
+    expect(tree).to_have_attribute("data-nodes", "2000")
+    page.evaluate(f"{TREE}.pick({TREE}.data.runPath[60], 'key')")
+    # a place that the new lines push down: an alternative of an earlier token
+    node = page.evaluate(
+        f"""() => {{ const t = {TREE}, others = t.shape.kids(t.data.runPath[50]);
+        t.pick(others[others.length - 1], 'key'); return t.selected; }}"""
+    )
+    before = chip(tree, node).bounding_box()
+    told = page.evaluate(
+        f"""() => {{ const t = {TREE}, at = t.data.runPath[51]; const was = t.drawing.box(t.selected).y;
+        const rows = Array.from({{length: 8}}, (_, i) => [6000 + i, at, " grown" + i, -2.3, 1, 0.1, 0, 0]);
+        t.load(t.data.text + JSON.stringify({{n: rows}}) + "\\n"); return [was, t.drawing.box(t.selected).y]; }}"""
+    )
+    after = chip(tree, node).bounding_box()
+    assert told[1] != told[0], "the new alternatives moved it on the canvas, so the frame had to follow"
+    assert before and after and (before["x"], before["y"]) == pytest.approx((after["x"], after["y"]), abs=1.5)
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, context={"include": [["#tree-piece"]]}, options={"resultTypes": ["violations"]})
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0]['any'][:1]}" for v in found.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_violates_the_rules_of_access_or_sticks_out(
+    chromium: Browser, served_tree: ServedTree, scheme: str, width: int
+) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(served_tree.url)
+    tree = page.locator("#tree-piece .fl-tree")
+    expect(chip(tree, 1)).to_be_visible()
+    found = violations(page)
+    for colour in ("entropy", "share"):
+        tree.get_by_label("Colour").select_option(colour)
+        found += violations(page)
+    focus(tree)
+    press(page, "ArrowRight", "c", "ArrowRight", "c", "h", "?", "e")
+    expect(tree.get_by_role("form", name="Expand here")).to_be_visible()
+    found += violations(page)
+    tree.get_by_role("radio", name="Icicle").click()
+    found += violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+    assert found == []
