@@ -27,17 +27,21 @@
     const numbers = fields.map(([name, label, limits]) => field(name, label, el("input", { type: "number", ...limits })));
     const texts = [["prompt", "Prompt"], ["system", "System text"]].map(([name, label]) => field(name, label, el("textarea", { rows: "2", spellcheck: "false" })));
     const meaning = el("p", { class: "fl-br-hint" });
+    const hold = el("input", { type: "checkbox" });
     let way = "suffix";
     const choice = controls.segmented({
       label: "Where the luck stays", value: way, className: "fl-seg-small", pick: (value) => { way = value; meaning.textContent = ALIGNMENTS[value]; },
       choices: [{ value: "suffix", label: "moves along" }, { value: "absolute", label: "stays in place" }],
     });
     const root = el("details", { class: "fl-br-more" }, el("summary", { text: "Change more" }),
-      el("div", { class: "fl-br-numbers" }, numbers), texts, el("div", { class: "fl-br-field" }, el("span", { text: "Luck behind an insertion" }), choice.root), meaning);
+      el("div", { class: "fl-br-numbers" }, numbers), texts,
+      el("label", { class: "fl-br-check" }, hold, "With settings alone: keep the text before this token"), el("div", { class: "fl-br-field" }, el("span", { text: "Luck behind an insertion" }), choice.root), meaning);
 
     return {
       root,
       alignment: () => way,
+      /** Whether a change of settings alone leaves the tokens before the chosen one standing. */
+      holds: () => hold.checked,
       /** Fields that differ from the run's own: {temperature: 0.5}. An emptied number is no change. */
       changes() {
         const out = {};
@@ -55,6 +59,7 @@
       },
       reset() {
         for (const [name, node] of inputs) node.value = shown(name);
+        hold.checked = false;
         root.open = false;
         way = "suffix";
         choice.set(way);

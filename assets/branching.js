@@ -219,7 +219,8 @@
       this.edits = kept;
       this.listEdits();
       context.awaiting = true;
-      context.emit("branch_ask", { edits, luck: this.luck, alignment: this.more.alignment(), changes, draw: null });
+      const first = !edits.length && this.more.holds() ? { first: this.range()[0] } : {};
+      context.emit("branch_ask", { edits, luck: this.luck, alignment: this.more.alignment(), changes, draw: null, ...first });
       context.say("Asked for what would have been written.");
       this.write.disabled = true;
       setTimeout(() => { this.write.disabled = false; }, PATIENCE);

@@ -43,7 +43,7 @@
       this.status.foot.append(dom.button("?", () => this.toggleHelp(), { class: "fl-help-button", title: "Keys", "aria-label": "Keys of the text", "aria-expanded": "false" }));
       this.tabs = controls.tabs({
         label: "More of this run", shown: (_, built) => built.shown?.(),
-        list: Forklore.panels.map((panel) => ({ id: panel.id, label: panel.label, build: (host) => panel.build(host, this) })),
+        list: Forklore.panels.filter((panel) => !panel.needs || this.props[panel.needs]).map((panel) => ({ id: panel.id, label: panel.label, build: (host) => panel.build(host, this) })),
       });
       const reading = el("section", { class: "fl-reading", "aria-label": "The answer" }, this.status.prompt, this.prose.box, this.status.message, this.status.foot, this.help);
       this.root = el("div", { class: "fl-explorer" }, this.status.sentence,

@@ -38,7 +38,7 @@
 
   /** What became of the rest: "34 of 61 tokens that kept their noise row are the same." */
   function whatFollowed(trace, { columns }) {
-    const [equal, shared] = trace.later.versus?.agreement || whatIfRows.agreement(columns);
+    const [equal, shared] = trace.later.versus?.agreement || whatIfRows.agreement(columns, trace.header.luck === "inferred");
     const which = trace.header.luck === "fresh" ? "in the same place" : "that kept their noise row";
     if (!shared) return trace.done ? "nothing behind it was drawn in the same row." : "nothing is drawn behind it yet.";
     return `${trace.done ? "" : "so far "}${format.count(equal)} of ${several(shared, "token")} ${which} ${shared === 1 ? "is" : "are"} the same.`;
@@ -88,6 +88,15 @@
       const { context } = this;
       const { trace } = context;
       const aligned = whatIfRows.alignment(trace);
+      const gone = !trace.from;
+      for (const part of [this.text.root, this.legend, this.parent.parentElement]) part.hidden = gone;
+      if (gone) {
+        this.lead.textContent = "This run was changed from another one, which is not here any more: there is nothing left to hold it against.";
+        this.text.reset();
+        for (const part of [this.compare, this.undo, this.copy, this.figures, this.strip.root]) part.hidden = true;
+        return;
+      }
+      this.figures.hidden = false;
       this.lead.textContent = `${whatChanged(trace, aligned)}, ${LUCK[trace.header.luck] || "drawn anew"}: ${whatFollowed(trace, aligned)}`;
       this.parent.textContent = format.label(trace.parent.title || "the original");
       const listens = Boolean(context.props.branches);
@@ -97,6 +106,7 @@
       this.text.draw(aligned);
       const kinds = new Set(aligned.columns.map((column) => column.kind));
       const close = this.text.close.size > 0;
+      if (kinds.has("borrowed")) kinds.add("drawn");
       for (const item of this.legend.children) item.hidden = item.dataset.kind === "close" ? !close : !kinds.has(item.dataset.kind);
       this.showFigures(aligned);
       this.strip.update();
@@ -112,11 +122,11 @@
       const at = first >= 0 ? columns[first] : parted ? { from: parted[0], own: parted[1] } : null;
       const place = !at ? "nowhere" : at.own >= 0 ? `token ${format.count(at.own + 1)}` : `its end`;
       return [
-        ["Distance in characters", share(versus.characters), "of 1", "changes that turn one text behind the edit into the other, by the longer one’s length"],
+        ["Distance in characters", share(versus.characters), "of 1", "changes that turn one text into the other from the edit on, by the longer one’s length"],
         ["Distance in tokens", share(versus.tokens), "of 1", "the same, counted in tokens"],
         ["First difference", place, "", "where the texts part behind the edit"],
         ["Same-row agreement", shared ? format.percent(equal / shared) : format.NA, shared ? `${format.count(equal)} of ${format.count(shared)}` : "", "tokens drawn with the same row that are equal"],
-        ["Common beginning", format.percent(versus.prefix), "", "share of the text before the first difference"],
+        ["Common prefix", format.percent(versus.prefix), "", "share of the text from the edit on before the two part"],
       ];
     }
 

@@ -40,18 +40,26 @@
   }
 
   /** The stretch that a person changed: [start, stop) of the original against [start, held) of this run. */
-  function edited(from, own, { start, stop, held }) {
+  function edited(from, own, { start, stop, held, edits }) {
     const columns = [];
     let [i, j] = [start, start];
     const gap = (to, ownTo) => {
       while (i < to || j < ownTo) columns.push({ from: i < to ? i++ : -1, own: j < ownTo ? j++ : -1, kind: "edit", equal: false });
     };
-    const ids = (list, a, b) => list.slice(a, b).map((token) => token.id);
-    // one stretch for another needs no matching: an equal token in it is chance
-    const several = stop - start > 1 && held - start > 1;
-    for (const [a, b] of several ? common(ids(from, start, stop), ids(own, start, held)) : []) {
-      gap(start + a, start + b);
-      columns.push({ from: i++, own: j++, kind: "held", equal: true });
+    const stays = () => columns.push({ from: i++, own: j++, kind: "held", equal: true });
+    if (edits) {
+      for (const [first, behind, written] of edits) {
+        while (i < first && j < held) stays();
+        gap(behind, j + written);
+      }
+    } else {
+      const ids = (list, a, b) => list.slice(a, b).map((token) => token.id);
+      // one stretch for another needs no matching: an equal token in it is chance
+      const several = stop - start > 1 && held - start > 1;
+      for (const [a, b] of several ? common(ids(from, start, stop), ids(own, start, held)) : []) {
+        gap(start + a, start + b);
+        stays();
+      }
     }
     gap(stop, held);
     return columns;
@@ -70,7 +78,9 @@
     while (j < own.length) {
       const row = ownRow(j);
       const above = i < from.length ? rows[i] : Infinity;
-      if (row === FORCED || above > row) columns.push({ from: -1, own: j++, kind: row === FORCED ? "held" : "drawn", equal: false });
+      // a change of settings may leave a beginning standing
+      if (row === FORCED && from[i]?.id === own[j].id) pair("held");
+      else if (row === FORCED || above > row) columns.push({ from: -1, own: j++, kind: row === FORCED ? "held" : "drawn", equal: false });
       else if (above < row || (from[i].row === FORCED && rows[i + 1] === row)) columns.push({ from: i++, own: -1, kind: "gone", equal: false });
       else pair(from[i].row === FORCED ? "borrowed" : "drawn");
     }
@@ -99,9 +109,9 @@
     return { columns, first, edits, start: Math.min(at.start, from.length) };
   }
 
-  /** Of the tokens that both runs drew with the same row: [equal, shared] so far. */
-  function agreement(columns) {
-    const shared = columns.filter((column) => column.kind === "drawn" && column.from >= 0);
+  /** Of the tokens that both runs drew with the same row: [equal, shared] so far. inferred: the original's rows are its places. */
+  function agreement(columns, inferred) {
+    const shared = columns.filter(({ kind, from }) => from >= 0 && (kind === "drawn" || (inferred && kind === "borrowed")));
     return [shared.filter((column) => column.equal).length, shared.length];
   }
 

@@ -6,9 +6,11 @@
   const { dom, format, chart } = Forklore;
   const { el, svg } = dom;
   const [LEFT, RIGHT, TOP, RADIUS] = [12, 12, 26, 5];
-  const MORE = 8;
+  const [MORE, MOST] = [8, 256];
   const PAGE = { ink: "var(--fl-ink)", soft: "var(--fl-soft)", line: "var(--fl-line-strong)", card: "var(--fl-card)", dot: "var(--fl-bar)", mark: "var(--fl-accent)", sans: "inherit" };
   const PAPER = { ink: "#1d1c1a", soft: "#605c55", line: "#c9c3b8", card: "#ffffff", dot: "#4b74ae", mark: "#9a3412", sans: 'Inter, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif' };
+
+  const several = (count, one) => `${format.count(count)} ${one}${count === 1 ? "" : "s"}`;
 
   /** Dots that would touch are stacked: [{x, level}], x in [0, 1] of the width. */
   function stack(values, room) {
@@ -22,7 +24,7 @@
   }
 
   /** The drawing as {nodes, height}. */
-  function draw({ distances, value }, name, width, colours) {
+  function draw({ distances, value, inferred }, name, width, colours) {
     const plot = width - LEFT - RIGHT;
     const x = (v) => LEFT + v * plot;
     const dots = stack(distances.filter(format.exists), (2 * RADIUS + 1) / plot);
@@ -35,6 +37,7 @@
     }
     nodes.push(text(x(0.02), floor + 34, "the same text", { "text-anchor": "start" }), text(x(0.98), floor + 34, "nothing in common", { "text-anchor": "end" }));
     for (const dot of dots) nodes.push(svg("circle", { cx: x(dot.x).toFixed(1), cy: floor - RADIUS - 2 - dot.level * (2 * RADIUS + 1), r: RADIUS, fill: colours.dot, "fill-opacity": 0.8 }));
+    for (const d of inferred?.distances || []) nodes.push(svg("line", { x1: x(d), x2: x(d), y1: floor - 9, y2: floor, stroke: colours.mark, "stroke-width": 1.4 }));
     if (format.exists(value)) {
       nodes.push(svg("line", { x1: x(value), x2: x(value), y1: TOP - 8, y2: floor, stroke: colours.mark, "stroke-width": 2 }),
         text(x(value), TOP - 13, `${name} ${value.toFixed(2)}`, { fill: colours.mark, "font-weight": 600, "text-anchor": value < 0.15 ? "start" : value > 0.85 ? "end" : "middle" }));
@@ -43,13 +46,15 @@
   }
 
   /** "Closer to the original than 7 of 8 resamplings (percentile 12)." */
-  function sentence({ distances, value, percentile }) {
+  function sentence({ distances, value, percentile, inferred }) {
     const known = distances.filter(format.exists);
     if (!known.length || !format.exists(value)) return "";
     const [further, equal] = [known.filter((d) => d > value).length, known.filter((d) => d === value).length];
     const share = format.exists(percentile) ? `, percentile ${Math.round(100 * percentile)}` : "";
     const ties = equal ? `, as close as ${equal}` : "";
-    return `Closer to the original than ${further} of ${known.length} resampling${known.length === 1 ? "" : "s"}${ties} (n = ${known.length}${share}).`;
+    const spread = inferred && format.exists(inferred.error) ? ` ± ${inferred.error.toFixed(2)}` : "";
+    const mean = inferred ? ` The line is the mean of ${inferred.distances.length} draws of the inferred luck${spread}, each a short stroke.` : "";
+    return `Closer to the original than ${further} of ${known.length} resampling${known.length === 1 ? "" : "s"}${ties} (n = ${known.length}${share}).${mean}`;
   }
 
   class WhatIfStrip {
@@ -98,10 +103,10 @@
     actions(data, has) {
       const { props } = this.context;
       const running = Boolean(data) && !data.finished && !data.problem;
-      const key = `${running}|${has}|${data?.count}|${this.drawn}`;
+      const key = `${running}|${data?.distances.length}|${data?.count}|${this.drawn}|${JSON.stringify(this.context.trace.later.price)}`;
       if (running) {
-        const words = `${format.count(data.done)} of about ${format.count(data.count * this.drawn)} tokens drawn`;
-        if (this.progress && key === this.acted) this.progress.textContent = words;
+        const words = `Drawing ${format.count(data.count)} replicates: ${several(data.done, "token")} so far, ${format.count(data.distances.length)} ended`;
+        if (this.progress?.isConnected) this.progress.textContent = words;
         else {
           this.progress = el("span", { class: "fl-running", text: words });
           this.acts.replaceChildren(this.progress, ...(props.branches ? [dom.button("Stop", () => this.context.emit("job_stop", {}))] : []));
@@ -116,14 +121,14 @@
     offers(data, has) {
       const { trace, props } = this.context;
       const price = trace.later.price || {};
-      const count = has ? MORE : price.replicates || MORE;
-      const seconds = format.exists(price.seconds_per_token) ? `, about ${format.seconds(count * this.drawn * price.seconds_per_token)}` : "";
-      const cost = `${count} × ${format.count(this.drawn)} tokens${seconds}`;
-      const before = has ? data.distances.length : 0;
-      const ask = dom.button(has ? `Draw ${count} more (${cost})` : `Draw ${count} replicates (${cost})`, () => {
+      // those that were stopped are drawn to their end before there are more
+      const count = !has ? price.replicates || MORE : data.distances.length < data.count ? data.count : Math.min(MOST, 2 * data.count);
+      const each = has && format.exists(data.seconds) ? data.seconds / data.count : format.exists(price.seconds_per_token) ? this.drawn * price.seconds_per_token : null;
+      const seconds = each === null ? "" : `, about ${format.seconds(count * each)}`;
+      const ask = dom.button(`Draw ${count} replicates (${count} × ${several(this.drawn, "token")}${seconds})`, () => {
         ask.disabled = true;
         setTimeout(() => { ask.disabled = false; }, 2500);
-        this.context.emit("replicates_ask", { count: before + count });
+        this.context.emit("replicates_ask", { count });
       });
       return [props.branches && trace.stored ? ask : null, ...(has ? [
         dom.button("Save picture", () => this.save(), { class: "fl-link-button" }), dom.button("Copy numbers", () => this.copy(), { class: "fl-link-button" })] : [])].filter(Boolean);
@@ -133,7 +138,7 @@
       const { data } = this;
       const width = this.frame.clientWidth;
       if (this.root.hidden || this.frame.hidden || !data || width < 80) return;
-      const key = JSON.stringify([width, data.distances, data.value, this.name]);
+      const key = JSON.stringify([width, data.distances, data.value, data.inferred, this.name]);
       if (key === this.drawnKey) return;
       this.drawnKey = key;
       const { nodes, height } = draw(data, this.name, width, PAGE);

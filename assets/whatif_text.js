@@ -120,14 +120,16 @@
       const { from, own, kind, equal } = this.columns[k];
       const [old, now] = [labelOf(trace.from[from]), labelOf(trace.tokens[own])];
       const words = equal ? `${now}, the same` : from < 0 ? `${now}, added` : own < 0 ? `${old}, no longer there` : `${now} instead of ${old}`;
-      const fresh = trace.header.luck === "fresh";
-      const how = kind === "drawn" && from >= 0 ? (fresh ? "same place, other luck" : "same noise row") : KIND_WORDS[kind];
+      const { luck } = trace.header;
+      const rowWords = luck === "fresh" ? "same place, other luck" : "same noise row";
+      const how = from >= 0 && (kind === "drawn" || (kind === "borrowed" && luck === "inferred")) ? rowWords : KIND_WORDS[kind];
       return [words, k === this.first ? "first difference behind the edit" : "", how, this.close.has(k) ? "a close race: another machine may decide otherwise" : ""].filter(Boolean).join(", ");
     }
 
     /** Marks steps that were decided by less than a machine's rounding. */
     markClose() {
-      const { fragile = [], fragile_from: above = [] } = this.context.trace.later.versus || {};
+      const { trace } = this.context;
+      const { fragile = [], fragile_from: above = [] } = trace.later.versus || {};
       const [own, from] = [new Set(fragile), new Set(above)];
       this.columns.forEach((column, k) => {
         if (this.close.has(k) || column.kind === "kept" || !(own.has(column.own) || from.has(column.from))) return;
@@ -135,7 +137,7 @@
         const node = this.nodes[k];
         if (!node) return;
         node.classList.add("fl-wi-close");
-        node.title = "Decided by a margin below 0.001: another machine may decide otherwise";
+        node.title = `Decided by a margin below ${trace.header.model.dtype === "bfloat16" ? 0.25 : 0.001}: another machine may decide otherwise`;
         node.setAttribute("aria-label", this.spoken(k));
       });
     }

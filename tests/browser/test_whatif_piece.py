@@ -136,8 +136,20 @@ def test_nothing_changed_asks_nothing_and_settings_alone_are_a_change(page: Page
     expect(form(page)).to_contain_text("Luck stays with the position")
     form(page).get_by_role("button", name="Write it").click()
     sent = asked(page)
-    assert sent["edits"] == [] and sent["alignment"] == "absolute"
+    assert sent["edits"] == [] and sent["alignment"] == "absolute" and "first" not in sent
     assert sent["changes"] == {"temperature": 1.2, "prompt": "How many goats?"}
+
+
+def test_settings_may_change_from_a_token_on(page: Page) -> None:
+    show(page, run())
+    pin(page, 15)
+    page.get_by_role("button", name="What if…").click()
+    form(page).get_by_text("Change more").click()
+    form(page).get_by_label("Top-k").fill("3")
+    form(page).get_by_label("keep the text before this token").check()
+    form(page).get_by_role("button", name="Write it").click()
+    sent = asked(page)
+    assert sent["edits"] == [] and sent["changes"] == {"top_k": 3} and sent["first"] == 15
 
 
 def test_the_same_luck_is_explained_in_place_with_its_caveat(page: Page) -> None:

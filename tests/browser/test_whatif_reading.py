@@ -120,6 +120,32 @@ def test_a_deletion_and_several_edits_are_told_apart_from_what_was_left_standing
     assert shown(page)[13:16] == [(" 25", " 26", "edit"), (" to", " to", "held"), (" 17", " 19", "edit")]
 
 
+def test_edits_named_by_the_document_are_taken_as_they_are(page: Page) -> None:
+    """An edit may write what stood there before; what stood between two edits was left standing."""
+    tokens = [(text, i) for i, text in enumerate(pieces(whatif.ORIGINAL))]
+    own = [*tokens[:13], (" 26", None), (" 25", None), (" to", None), (" to", None), *tokens[16:]]
+    edit = {"start": 13, "stop": 16, "shift": 1, "held": 17, "edits": [[13, 14, 2], [15, 16, 1]]}
+    show(page, changed_run(own, edit))
+    panel(page)
+    assert shown(page)[13:17] == [(" 25", " 26", "edit"), ("", " 25", "edit"), (" to", " to", "held"),
+                                  (" 17", " to", "edit")]  # fmt: skip
+
+
+def test_a_beginning_left_standing_under_other_settings_is_not_drawn(page: Page) -> None:
+    own = pieces(whatif.ORIGINAL)
+    tokens = [(" goats" if i == 34 else text, None if i < 10 else i) for i, text in enumerate(own)]
+    show(page, changed_run(tokens, None, changed=["temperature"]))
+    expect(panel(page)).to_contain_text("The temperature changed, same luck: 26 of 27 tokens")
+    assert [kind for *_, kind in shown(page)] == ["held"] * 10 + ["drawn"] * 27
+
+
+def test_a_run_whose_original_is_gone_says_so(page: Page) -> None:
+    document = "".join(part for part in child().splitlines(keepends=True) if not part.startswith('{"from"'))
+    show(page, document)
+    expect(panel(page)).to_have_text(re.compile("^This run was changed from another one, which is not here any more"))
+    assert panel(page).locator("button:visible").count() == 0
+
+
 def test_a_text_without_rows_and_a_changed_prompt_are_aligned_from_the_start(page: Page) -> None:
     own = pieces(whatif.ORIGINAL)
     tokens = [(" goats" if text == " sheep" else text, i) for i, text in enumerate(own)]
@@ -180,12 +206,12 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     assert heard(page, "replicates_ask") == [{"count": 8, "run": "child"}]
     document += replicates(40, [], False)
     feed(page, document)
-    expect(shown_here).to_contain_text("40 of about 168 tokens drawn")
+    expect(shown_here).to_contain_text("Drawing 8 replicates: 40 tokens so far, 0 ended")
     stop = shown_here.get_by_role("button", name="Stop")
     kept = stop.element_handle()
     document += replicates(80, [], False)
     feed(page, document)
-    expect(shown_here).to_contain_text("80 of about 168 tokens drawn")
+    expect(shown_here).to_contain_text("80 tokens so far")
     assert kept is not None and kept.evaluate("node => node.isConnected"), "a button must not vanish under the pointer"
     stop.click()
     assert heard(page, "job_stop") == [{"run": "child"}]
@@ -194,7 +220,7 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     expect(shown_here).to_contain_text("Closer to the original than 7 of 8 resamplings (n = 8, percentile 13).")
     expect(shown_here.locator(".fl-wi-strip circle")).to_have_count(8)
     expect(shown_here.locator(".fl-wi-strip text").last).to_have_text("same luck 0.13")
-    expect(shown_here.get_by_role("button", name=re.compile("Draw 8 more"))).to_be_visible()
+    expect(shown_here.get_by_role("button", name="Draw 16 replicates (16 × 21 tokens, about 3.4 s)")).to_be_visible()
     shown_here.get_by_text("The replicates as table and text").click()
     cells = shown_here.locator(".fl-wi-table tbody tr").first.locator("th, td").all_inner_texts()
     assert cells == ["5", "0.090", "0.090", "text 4"]

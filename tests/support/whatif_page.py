@@ -106,7 +106,7 @@ def run(uid: str = "parent", tokens: Sequence[str] | None = None, *, drawn: bool
 
 def changed_run(
     tokens: Sequence[tuple[str, int | None]],
-    edit: dict[str, int] | None,
+    edit: dict[str, Any] | None,
     *,
     original: Sequence[str] | None = None,
     rows: Sequence[int] | None = None,

@@ -11,9 +11,10 @@ from ui.components.piece import Piece
 class Explorer(Piece):
     """Events, each with the run on show: token_select(index, how), a token was pinned; run_continue(), go on with it.
 
-    branch_ask(edits, luck, alignment, changes, draw): write what would have followed; an edit is {start, stop, text}
-    or {start, stop, ids}, changes the settings, prompt or system text that differ. replicates_ask(count): so many in
-    all. job_stop(). branch_undo(): bin this run, open its parent. run_open(uid). run_compare(a, b). score_here().
+    branch_ask(edits, luck, alignment, changes, draw, first?): write what would have followed; an edit is {start, stop,
+    text} or {start, stop, ids}, changes the settings, prompt or system text that differ, first how many tokens stay
+    where nothing but those changed. replicates_ask(count): so many in all. job_stop(). branch_undo(): bin this run,
+    open its parent. run_open(uid). run_compare(a, b). score_here().
 
     deeplink: keep ?run= and ?tok= in the address bar. continues: somebody listens to run_continue, so offer it.
     branches: somebody listens to branch_ask and all the events after it.
