@@ -213,7 +213,7 @@
     }
     /** Whether the noise behind the tokens was recorded; otherwise it can only be inferred from the text. */
     get hasLuck() {
-      return Boolean(this.header.settings) && this.tokens.some((token) => token.g);
+      return this.header.replayable;
     }
 
     /** The model as people call it. */

@@ -17,8 +17,14 @@ from ui.branching import Branching
 from ui.errors import said
 
 
-def branch_endpoints(branching: Branching, public: bool) -> tuple[Callable[..., Any], ...]:
-    """The endpoints, to be added to the Blocks being built."""
+def register(branching: Branching, *, public: bool) -> None:
+    """Add the endpoints to the Blocks being built."""
+    for endpoint in endpoints(branching, public):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
+
+
+def endpoints(branching: Branching, public: bool) -> tuple[Callable[..., Any], ...]:
+    """branch, replicates, undo_branch."""
 
     def branch(
         uid: str,

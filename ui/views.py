@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import run_scores, token_scores
 from engine.catalogue import model_title
+from engine.counterfactual import replayable
 from engine.logprob_import import BOUND_SCORES, BOUND_SIDES, knows_bounds_only
 from engine.token_scores import TokenScore
 from engine.tokens import display_text
@@ -61,8 +62,12 @@ def header_line(
     bounds: bool = False,
     headline: Headline | None = None,
     notes: Sequence[str] = (),
+    replayable: bool = False,
 ) -> str:
-    """Everything about a run but its tokens; score_names fixes the order of every token line's numbers."""
+    """Everything about a run but its tokens; score_names fixes the order of every token line's numbers.
+
+    replayable: whether its noise can be made again, so that a branch of it can keep its luck.
+    """
     headline = headline or Headline()
     return wire_line(
         {
@@ -85,6 +90,7 @@ def header_line(
             "select": headline.select,
             "score": headline.score,
             "notes": list(notes),
+            "replayable": replayable,
         }
         | dict(identity.origin.fields)
     )
@@ -165,6 +171,7 @@ def run_document(
         bounds=bounds,
         headline=headline,
         notes=trace.notes,
+        replayable=replayable(trace),
     )
     summary = [summary_entry(name, value, bounds=bounds) for name, value in run_scores.compute(trace).items()]
     ending = done_line(identity.uid, status, trace.finish_reason, trace.seconds, summary, problem)

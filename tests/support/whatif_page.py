@@ -87,7 +87,8 @@ def header_line(uid: str, **more: Any) -> str:
         "note": "", "select": None, "score": None, "notes": [], "parent": None, "luck": None, "edit": None,
         "changed": [],
     }  # fmt: skip
-    return line(head | more)
+    head |= more
+    return line({"replayable": head["settings"] is not None, **head})
 
 
 def done_line(uid: str) -> str:

@@ -189,7 +189,7 @@ def test_a_branch_stores_its_own_tokens_only(bench, branching, parent):
     uid = done(list(branching.branch(parent, fields, ME))[-1])["run"]
     query = text("SELECT name, start FROM run_array JOIN run ON run.id = run_id WHERE uid = :uid")
     with bench.store.read() as session:
-        starts = dict(session.execute(query, {"uid": uid}).tuples())
+        starts = {str(name): int(start) for name, start in session.execute(query, {"uid": uid})}
     alone = {"prompt_ids", "text", "special_ids", "score_columns", "vocabulary_index", "vocabulary_bytes"}
     assert {name: start for name, start in starts.items() if name not in alone} == dict.fromkeys(
         set(starts) - alone, 8
