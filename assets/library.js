@@ -228,7 +228,7 @@
       if (row.classList.contains("fl-lib-damaged")) return;
       if (link) event.preventDefault();
       else if (!getSelection().isCollapsed) return;
-      this.open(row.dataset.uid);
+      this.open(link?.dataset.uid || row.dataset.uid);
     }
 
     open(uid) {

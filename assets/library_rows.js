@@ -80,8 +80,11 @@
   function origin(run, titles) {
     const parts = [titles[run.model_name] || run.model_name, run.quantization].filter(Boolean);
     if (run.seed !== null && run.seed !== undefined) parts.push(`seed ${run.seed}`);
-    if (format.exists(run.fork_position)) parts.push(`from token ${format.count(run.fork_position + 1)}`);
-    return exact("span", "fl-lib-origin", parts.join(" · "));
+    const line = exact("span", "fl-lib-origin", parts.join(" · "));
+    if (!run.parent) return line;
+    const where = run.fork_position ? `leaves its run at token ${format.count(run.fork_position + 1)}` : "leaves its run at the start";
+    line.append(" · ", el("a", { class: "fl-lib-parent", href: `?run=${encodeURIComponent(run.parent)}`, text: where, title: "Open the run that it leaves", data: { uid: run.parent } }));
+    return line;
   }
 
   /** Whether a title only says how a text begins. */
