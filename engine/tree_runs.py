@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.errors import BadInput
+from engine.models import END_TOKENS
 from engine.tree import LIMITS, ROOT, Evaluation, Noise, Tree, TreeLimits
 from engine.tree_growth import Evaluate
 from engine.tree_policies import normalised
@@ -35,8 +36,15 @@ def tokens_in_root(trace: Trace) -> int:
 
 
 def known_ends(traces: Iterable[Trace]) -> frozenset[int]:
-    """The ids at which these runs ended by themselves: what is known of the end of a turn without the model."""
-    return frozenset(int(trace.token_ids[-1]) for trace in traces if trace.finish_reason == "stop" and len(trace))
+    """What is known without the model of the ids that end a turn: by name, and those at which these runs ended."""
+    ends: set[int] = set()
+    for trace in traces:
+        ends.update(
+            i for i in trace.special_ids if trace.token_bytes.get(i, b"").decode("utf-8", "replace") in END_TOKENS
+        )
+        if trace.finish_reason == "stop":
+            ends.update(trace.token_ids[-1:].tolist())
+    return frozenset(ends)
 
 
 def tree_for(trace: Trace, end_ids: Iterable[int], *, tree_limits: TreeLimits = LIMITS) -> Tree:

@@ -128,8 +128,9 @@ def test_the_end_of_a_turn_ends_the_path(tiny, traces):
     path = graft(tree, trace)
     assert len(path) == first + 2 and tree[path[-1]].finished and tree.evaluation(path[-1]) is None
     assert same(whole(tree), tree)
-    assert known_ends([trace]) == frozenset()
-    assert known_ends([replace(trace, finish_reason="stop")]) == {int(trace.token_ids[-1])}
+    unnamed = replace(trace, special_ids=frozenset())
+    assert known_ends([trace]) == {256} == tiny.end_ids and known_ends([unnamed]) == frozenset()
+    assert known_ends([unnamed, replace(unnamed, finish_reason="stop")]) == {int(trace.token_ids[-1])}
 
 
 def test_a_tree_learns_which_tokens_end_a_turn_and_keeps_its_numbers_where_it_can(tiny, traces):

@@ -1,0 +1,315 @@
+"""Trees of runs as they are kept: what is stored of one, and in it the runs of its family as they are now.
+
+One tree for each first run and person, as an analysis of that run; whoever saves last loses nothing of what others
+saved meanwhile. Does not know how a tree grows or is drawn, nor gradio.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.errors import Busy, NotFound, StoreDamaged
+from engine.tree import Tree
+from engine.tree_json import tree_from_dict, tree_to_dict
+from engine.tree_queue import Growth
+from engine.tree_runs import copied, graft, known_ends, merge, root_of, tokens_in_root, tree_for
+from engine.types import ModelCard, Trace
+from storage.database import Store
+from storage.records import AnalysisHeader, AnalysisStatus, RunHeader, StoredRun
+from storage.traces import vocabulary, vocabulary_arrays
+from ui import actions
+from ui.access import Viewer
+from ui.tree_fields import growth_from_plain, growth_to_plain, marks_from_plain, marks_to_plain, moved, moved_growth
+from ui.tree_view import Marks, PlacedRun, Spelling, completed
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+KIND = "tree"
+MOST_RUNS = 60
+REMEMBERED = 8
+SET_ASIDE = "What was stored of this tree is damaged and was left aside; growing it again stores it anew."
+
+# marks as they are, and number in the tree handed in -> number in the tree that is stored
+Remark = Callable[[Marks, Mapping[int, int]], Marks]
+
+
+@dataclass(frozen=True)
+class OpenTree:
+    """A tree with its runs, as one person sees it.
+
+    run: the one asked for; anchor: the run it is stored with; tree: never changed once it is here; words: id -> bytes
+    of every token in it; control: ids of control tokens; growth: settings of the last one; analysis, version: what of
+    the store it comes from, "" for nothing; message: what is to be said of it.
+    """
+
+    run: StoredRun
+    anchor: str
+    tree: Tree
+    words: Mapping[int, bytes]
+    control: frozenset[int]
+    runs: tuple[PlacedRun, ...]
+    marks: Marks
+    growth: Growth | None
+    analysis: str
+    version: str
+    message: str = ""
+
+    @property
+    def spelling(self) -> Spelling:
+        """What its tokens are made of."""
+        trace = self.run.trace
+        first = trace.token_ids[: tokens_in_root(trace)].tolist()
+        tail = completed(b"", b"".join(self.words.get(i, b"") for i in first))[1]
+        return Spelling(self.words, self.control, tail)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is stored of a tree: version and analysis "" where nothing is."""
+
+    tree: Tree | None = None
+    words: Mapping[int, bytes] | None = None
+    control: frozenset[int] = frozenset()
+    marks: Marks = field(default_factory=Marks)
+    growth: Growth | None = None
+    analysis: str = ""
+    version: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What became of a tree that was stored: all of its marks, and number in the tree handed in -> number in it."""
+
+    marks: Marks
+    placed: Mapping[int, int]
+
+
+class TreeShelf:
+    """Opens and saves the trees of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        # trees as they were shown last: a node keeps its number from one look to the next
+        self._shown: OrderedDict[tuple[str, str], OpenTree] = OrderedDict()
+
+    def load(self, uid: str, viewer: Viewer, at_hand: Callable[[Trace], LanguageModel | None]) -> OpenTree:
+        """The tree in which a run lies, with every run of its family that shares its prompt and model.
+
+        at_hand: gives a run's own model where it is loaded; it says which tokens end a turn. Raises NotFound,
+        StoreDamaged.
+        """
+        run = self._store.runs.get(uid, viewer=viewer.name)
+        model = at_hand(run.trace)
+        family = self._family(run, viewer)
+        anchor = _anchor(run, family)
+        kept = self._kept(anchor, viewer)
+        with self._lock:
+            shown = self._shown.get((viewer.name, anchor))
+        base = shown.tree if shown else None
+        if kept.tree is not None and (shown is None or shown.version != kept.version):
+            # what is stored counts, with what was shown here and could not be stored
+            base = kept.tree if base is None else _together(kept.tree, base)
+        traces = [each.trace for each in family]
+        ends = known_ends(traces) if model is None else model.end_ids
+        if base is None:
+            base = tree_for(traces[0], ends)
+        tree, placed = copied(base, end_ids=base.end_ids | ends if model is None else ends)
+        paths = [graft(tree, trace) for trace in traces]
+        words = {**(kept.words or {}), **(shown.words if shown else {})}
+        for each in reversed(traces):
+            words.update(each.token_bytes)
+        control = kept.control.union(shown.control if shown else (), *(trace.special_ids for trace in traces))
+        opened = OpenTree(
+            run=run,
+            anchor=anchor,
+            tree=tree,
+            words=words,
+            control=control,
+            runs=tuple(PlacedRun(each.header, _luck(each), path) for each, path in zip(family, paths, strict=True)),
+            marks=moved(kept.marks, placed, len(base)),
+            growth=moved_growth(kept.growth, placed),
+            analysis=kept.analysis,
+            version=kept.version,
+            message=kept.message,
+        )
+        self.remember(opened, viewer)
+        return opened
+
+    def save(
+        self,
+        opened: OpenTree,
+        viewer: Viewer,
+        *,
+        growth: Growth | None = None,
+        status: AnalysisStatus = "finished",
+        remark: Remark | None = None,
+    ) -> Saved:
+        """Store a tree that was opened and has grown or was marked since (`opened` with its new tree and words).
+
+        What was stored meanwhile stays: both are put together. Somebody else's large save is waited for, as what has
+        grown may have taken minutes. Raises Busy, BadInput, StoreDamaged.
+        """
+        deadline = time.monotonic() + actions.SAVE_PATIENCE_SECONDS
+        while True:
+            try:
+                return self._save(opened, viewer, growth or opened.growth, status, remark)
+            except Busy:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(actions.POLL_SECONDS)
+
+    def _save(
+        self, opened: OpenTree, viewer: Viewer, growth: Growth | None, status: AnalysisStatus, remark: Remark | None
+    ) -> Saved:
+        with self._lock:
+            own = self._own(opened.anchor, viewer)
+            tree, words, control, marks = opened.tree, opened.words, opened.control, opened.marks
+            placed: Mapping[int, int] = {node: node for node in range(len(tree))}
+            changed = own is not None and _version(own) != opened.version
+            now = self._read(own, viewer) if own and changed else _Kept()
+            if now.tree is not None:
+                tree, renumbered = copied(now.tree, end_ids=tree.end_ids)
+                placed = merge(tree, opened.tree)
+                marks, growth = moved(now.marks, renumbered, len(now.tree)), moved_growth(growth, placed)
+                words, control = {**(now.words or {}), **words}, control | now.control
+            if remark is not None:
+                marks = remark(marks, placed)
+            uid = own.uid if own else self._begin(opened, viewer)
+            self._store.analyses.save(
+                uid,
+                viewer=viewer.name,
+                arrays=_arrays(tree, words, control),
+                status=status,
+                result={"marks": marks_to_plain(marks), "growth": growth_to_plain(growth)},
+            )
+            stored = self._own(opened.anchor, viewer)
+        self.remember(replace(opened, tree=tree, words=words, control=control, version=_version(stored)), viewer)
+        return Saved(marks, placed)
+
+    def remember(self, opened: OpenTree, viewer: Viewer) -> None:
+        """Take a tree for what this person sees from now on; nobody may change it any more."""
+        with self._lock:
+            self._shown[viewer.name, opened.anchor] = opened
+            self._shown.move_to_end((viewer.name, opened.anchor))
+            while len(self._shown) > REMEMBERED:
+                self._shown.popitem(last=False)
+
+    def _family(self, run: StoredRun, viewer: Viewer) -> list[StoredRun]:
+        """The runs that share this one's prompt and model, oldest first, itself among them."""
+        headers = self._store.runs.family(run.header.uid, viewer=viewer.name)
+        family = []
+        for header in _chosen(run.header, headers):
+            if header.uid == run.header.uid:
+                family.append(run)
+                continue
+            try:
+                other = self._store.runs.get(header.uid, viewer=viewer.name)
+            except (NotFound, StoreDamaged):
+                continue  # binned this very moment, or damaged: the library says so where it is listed
+            if root_of(other.trace) == root_of(run.trace) and same_weights(other.trace.model, run.trace.model):
+                family.append(other)
+        return family
+
+    def _kept(self, anchor: str, viewer: Viewer) -> _Kept:
+        """What this person stored of a tree; else what the run's owner did."""
+        own = self._own(anchor, viewer)
+        if own is not None:
+            return self._read(own, viewer)
+        others = self._store.analyses.list(anchor, viewer=viewer.name, kind=KIND)
+        return self._read(others[-1], viewer) if others else _Kept()
+
+    def _own(self, anchor: str, viewer: Viewer) -> AnalysisHeader | None:
+        found = self._store.analyses.list(anchor, viewer=viewer.name, kind=KIND)
+        return next((header for header in reversed(found) if header.owner == viewer.name), None)
+
+    def _begin(self, opened: OpenTree, viewer: Viewer) -> str:
+        tokens = next((run.header.tokens for run in opened.runs if run.header.uid == opened.anchor), 0)
+        return self._store.analyses.add(opened.anchor, KIND, {"tokens": tokens}, viewer=viewer.name)
+
+    def _read(self, header: AnalysisHeader, viewer: Viewer) -> _Kept:
+        version = _version(header)
+        marks = marks_from_plain(header.result.get("marks", {}))
+        if "tree" not in header.arrays:
+            return _Kept(marks=marks, analysis=header.uid, version=version)
+        try:
+            arrays = self._store.analyses.get(header.uid, viewer=viewer.name).arrays
+        except StoreDamaged:
+            return _Kept(analysis=header.uid, version=version, message=SET_ASIDE)
+        return _Kept(
+            tree=tree_from_dict(json.loads(arrays["tree"].tobytes())),
+            words=vocabulary(dict(arrays), f"Analysis {header.uid}"),
+            control=frozenset(arrays["control"].tolist()),
+            marks=marks,
+            growth=growth_from_plain(header.result.get("growth")),
+            analysis=header.uid,
+            version=version,
+        )
+
+
+def same_weights(one: ModelCard, other: ModelCard) -> bool:
+    """Whether two runs were made with the same weights in the same numbers, on whatever device."""
+    return weights_of(one) == weights_of(other)
+
+
+def weights_of(card: ModelCard) -> dict[str, str]:
+    """What tells one set of weights from another."""
+    return {key: getattr(card, key) for key in ("repo", "revision", "quantization", "dtype", "tokenizer_hash")}
+
+
+def _together(stored: Tree, shown: Tree) -> Tree:
+    both, _ = copied(stored)
+    merge(both, shown)
+    return both
+
+
+def _chosen(run: RunHeader, headers: Sequence[RunHeader]) -> list[RunHeader]:
+    """At most MOST_RUNS of a family: the run itself, those it comes from, then the newest; oldest first."""
+    known = {header.uid: header for header in headers}
+    wanted = dict.fromkeys([run.uid, *_ancestors(run, known), *reversed(known)])
+    chosen = set(list(wanted)[:MOST_RUNS])
+    return [header for header in headers if header.uid in chosen]
+
+
+def _ancestors(run: RunHeader, known: Mapping[str, RunHeader]) -> list[str]:
+    found: list[str] = []
+    above = known.get(run.parent or "")
+    while above is not None and above.uid not in found:
+        found.append(above.uid)
+        above = known.get(above.parent or "")
+    return found
+
+
+def _anchor(run: StoredRun, family: Iterable[StoredRun]) -> str:
+    """The uid of the topmost run from which this one comes without a change of the prompt."""
+    known = {each.header.uid: each.header for each in family}
+    return [run.header.uid, *_ancestors(run.header, known)][-1]
+
+
+def _luck(run: StoredRun) -> str | None:
+    intervention = run.trace.intervention
+    return intervention.luck if intervention is not None else None
+
+
+def _version(header: AnalysisHeader | None) -> str:
+    return f"{header.uid} {header.updated_at.isoformat()}" if header else ""
+
+
+def _arrays(tree: Tree, words: Mapping[int, bytes], control: Iterable[int]) -> dict[str, np.ndarray]:
+    text = json.dumps(tree_to_dict(tree), separators=(",", ":"), allow_nan=False)
+    used = {node.token_id for node in tree}
+    return {
+        "tree": np.frombuffer(text.encode(), dtype=np.uint8),
+        "control": np.array(sorted(used.intersection(control)), dtype=np.int32),
+        **vocabulary_arrays({token_id: words[token_id] for token_id in used if token_id in words}),
+    }
