@@ -216,7 +216,9 @@
     pick(node, how) {
       if (!this.data.has(node)) return;
       const patch = this.shape.revealing(node);
-      const walks = how === "walk" && !patch;
+      // what the instrument says opens a chain, but undoes neither hoist nor fold
+      if (how === "told" && patch && Object.keys(patch).some((key) => key !== "opened")) { this.refresh(); return; }
+      const walks = (how === "walk" && !patch) || how === "told";
       if (node !== this.selected || patch) this.step({ selected: node, ...patch }, walks && this.walking);
       this.walking = walks;
       if (how !== "click") this.reveal(node);
@@ -271,7 +273,7 @@
       ({
         fold: () => this.fold(node), hoist: () => this.hoist(node), compare: () => this.compare(node), expand: () => this.grow.open(node),
         bookmark: () => { if (node) this.emit("tree_mark", { node, bookmark: !this.data.bookmarked(node), note: null }); },
-        run: () => { const [run] = this.data.runsAt.get(node) || []; if (run) this.emit("run_open", { uid: run.uid }); },
+        run: () => { const run = this.data.runThrough.get(node); if (run) this.emit("run_open", { uid: run.uid }); },
       })[name]();
     }
 

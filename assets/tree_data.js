@@ -114,6 +114,8 @@
         for (const node of this.path(run.end)) this.onRun[node] = Math.max(this.onRun[node], run.current ? 2 : 1);
       }
       this.runPath = this.current && this.nodes[this.current.end] ? this.path(this.current.end).slice(1) : [];
+      this.runThrough = new Map(); // a token that only other runs pass -> the first of them
+      for (const run of this.runs) if (!run.current && this.nodes[run.end]) for (const node of this.path(run.end)) if (this.onRun[node] === 1 && !this.runThrough.has(node)) this.runThrough.set(node, run);
       this.placeOnRun = new Map(this.runPath.map((node, i) => [node, i]));
       this.ordered = this.kids.map((kids, node) => this.arrange(kids || [], node));
       this.limited = new Set(((this.status && this.status.leaves) || []).filter((leaf) => !leaf.finished).map((leaf) => leaf.node));
@@ -176,6 +178,11 @@
       const out = [];
       for (let at = this.children(node)[0]; at !== undefined; at = this.children(at)[0]) out.push(at);
       return out;
+    }
+
+    /** The first token of a run that the shown run does not share; its end where it shares all. */
+    leaving(run) {
+      return this.path(run.end).find((node) => this.onRun[node] === 1 && this.runThrough.get(node) === run) ?? run.end;
     }
 
     /** Deepest node that lies on both paths. */

@@ -69,7 +69,7 @@
       const own = el("b", { class: "fl-tr-own", dir: "auto" });
       Forklore.fillText(own, selected === 0 ? "" : data.flag(selected, "control") || data.nodes[selected][7] ? data.label(selected) : data.nodes[selected][2]);
       const onward = data.onward(selected).slice(0, ONWARD_SHOWN);
-      this.text.replaceChildren(prompt ? el("span", { class: "fl-tr-prompt", text: [...prompt].length > TEXT_SHOWN ? `…${[...prompt].slice(-TEXT_SHOWN).join("")}` : prompt }) : "", el("span", { class: "fl-tr-before", text: (before.length > TEXT_SHOWN ? "…" : "") + before.slice(-TEXT_SHOWN).join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
+      this.text.replaceChildren(prompt ? el("span", { class: "fl-tr-prompt", text: [...prompt].length > TEXT_SHOWN ? `…${[...prompt].slice(-TEXT_SHOWN).join("")}` : prompt }) : "", el("span", { class: "fl-tr-before", text: before.length > TEXT_SHOWN ? `…${before.slice(-TEXT_SHOWN).join("").trimStart()}` : before.join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
       this.facts.replaceChildren(...this.factsOf(selected).map(([name, value, title]) => el("div", { title }, el("dt", { text: name }), el("dd", { text: value }))));
       const note = data.note(selected);
       this.noteText.hidden = !note;
@@ -91,9 +91,9 @@
       buttons.edit.disabled = atRoot;
       buttons.expand.disabled = data.growing || data.flag(selected, "finished");
       buttons.compare.textContent = context.compared.length === 1 && context.compared[0] !== selected ? "Compare with the first" : context.compared.length ? "End comparison" : "Compare";
-      const runs = data.runsAt.get(selected) || [];
-      this.openRun.hidden = !runs.length;
-      if (runs.length) this.openRun.textContent = runs[0].current ? "Open this run" : `Open “${format.label(runs[0].title || "Untitled run").slice(0, 30)}”`;
+      const run = data.runThrough.get(selected);
+      this.openRun.hidden = !run;
+      if (run) this.openRun.textContent = `Open “${format.label(run.title || "Untitled run").slice(0, 30)}”`;
       this.take.button.disabled = atRoot;
     }
 

@@ -34,6 +34,7 @@
   function attach(piece) {
     piece.frame.addEventListener("keydown", (event) => {
       if (dom.keyTaken(event) || !piece.data.size || !perform(event.key, piece)) return;
+      piece.tip.hide();
       event.preventDefault();
       event.stopPropagation();
     });
@@ -70,8 +71,9 @@
       this.root.hidden = false;
       const box = target.closest("[data-node]").getBoundingClientRect();
       const { offsetWidth: w, offsetHeight: h } = this.root;
-      this.root.style.left = `${Math.max(6, Math.min(innerWidth - w - 6, box.left))}px`;
-      this.root.style.top = `${box.bottom + 8 + h < innerHeight ? box.bottom + 8 : Math.max(6, box.top - h - 8)}px`;
+      const around = this.piece.root.getBoundingClientRect();
+      this.root.style.left = `${Math.max(0, Math.min(around.width - w, box.left - around.left))}px`;
+      this.root.style.top = `${(box.bottom + 8 + h < innerHeight ? box.bottom + 8 : Math.max(6, box.top - h - 8)) - around.top}px`;
     }
   }
 

@@ -68,10 +68,11 @@
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });
       this.crumbs = el("nav", { class: "fl-tr-crumbs", "aria-label": "Hoisted from", hidden: true });
       this.hidden = el("span", { class: "fl-tr-hidden" });
+      this.runs = el("div", { class: "fl-tr-row fl-tr-runs", role: "group", "aria-label": "Runs in this tree", hidden: true });
       this.root = el("div", { class: "fl-tr-tools" },
         el("div", { class: "fl-tr-row" }, this.mode.root, el("label", { for: colour, text: "Colour" }), this.colour, this.legend, el("span", { class: "fl-tr-actions" }, this.undo, this.redo, this.save.root, this.help)),
         el("div", { class: "fl-tr-row fl-tr-quiet" }, this.prunePart, el("span", { class: "fl-tr-check" }, this.together, el("label", { for: together, text: "Draw long chains together" })), this.hidden),
-        this.crumbs);
+        this.runs, this.crumbs);
     }
 
     buildPrune() {
@@ -104,6 +105,22 @@
       this.undo.disabled = !shape.past.length;
       this.redo.disabled = !shape.future.length;
       this.drawCrumbs();
+      this.drawRuns();
+    }
+
+    /** The runs of the tree by name: a press goes to where a run leaves the one on show. */
+    drawRuns() {
+      const { data } = this.context;
+      if (this.runsOf === data.runs) return;
+      this.runsOf = data.runs;
+      const runs = data.runs.filter((run) => data.has(run.end));
+      this.runs.hidden = runs.length < 2;
+      this.runs.replaceChildren(el("span", { text: "Runs" }), ...runs.map((run) => {
+        const name = format.label(run.title || "Untitled run");
+        const luck = run.luck === "same" || run.luck === "fresh" ? `${run.luck} luck` : "";
+        return el("button", { type: "button", class: `fl-tr-tag${run.current ? " fl-tr-current" : ""}`, title: run.current ? "The run on show" : "Go to where this run leaves the one on show", onclick: () => this.context.pick(run.current ? data.runPath[0] ?? 0 : data.leaving(run), "key") },
+          el("bdi", { text: name.length > 36 ? `${[...name].slice(0, 35).join("")}…` : name }), luck ? el("small", { text: luck }) : null);
+      }));
     }
 
     drawCrumbs() {

@@ -235,8 +235,14 @@ def test_two_branches_are_compared_from_where_they_part(page: Page, tree: Locato
 def test_runs_are_named_where_they_end_and_open_on_a_click(page: Page, tree: Locator, served_tree: ServedTree) -> None:
     pills = tree.locator(".fl-tr-pill-run")
     expect(pills).to_have_count(2)
-    expect(tree.locator(".fl-tr-current")).to_have_text("How many sheep?")
+    expect(tree.locator(".fl-tr-pill.fl-tr-current")).to_have_text("How many sheep?")
     pills.filter(has_text="The other way").click()
+    assert heard(page, served_tree, "run_open")["uid"] == "run-b"
+    tags = tree.get_by_role("group", name="Runs in this tree")
+    tags.get_by_role("button", name="The other way").click()
+    assert selected(tree) == 7, "a run's name leads to where it leaves the run on show"
+    served_tree.heard.clear()
+    tree.get_by_role("button", name="Open “The other way”").click()
     assert heard(page, served_tree, "run_open")["uid"] == "run-b"
 
 
@@ -282,6 +288,8 @@ def test_the_icicle_is_as_tall_as_probable(page: Page, tree: Locator) -> None:
     chip(tree, 4).dblclick()
     expect(chip(tree, 1)).to_have_count(0)
     assert (chip(tree, 4).bounding_box() or {"height": 0.0})["height"] == pytest.approx(heights[0], abs=2)
+    picture = page.evaluate(f"Forklore.treeFiles.picture({TREE}).text")
+    assert "height = probability" in picture and ">33<" in picture
 
 
 def test_pictures_and_json_are_saved_and_json_is_brought_back(
@@ -320,6 +328,29 @@ def test_a_run_is_asked_for_once_and_the_instrument_is_followed(
     page.evaluate("Forklore.branchesPiece.mark(1)")
     assert selected(tree) == 4
     assert page.evaluate("window.__told") == [2], "what the instrument said is not said back"
+
+
+def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+    page.evaluate(
+        """() => {
+          const host = document.createElement("section");
+          host.id = "taken";
+          document.body.append(host);
+          window.__chosen = [];
+          const trace = {stored: false, run: "live-1"}, place = {state: {pinned: 2}};
+          window.__context = {trace, place, select: (i) => window.__chosen.push(i)};
+          window.__tab = Forklore.branchesPiece.panel.build(host, window.__context);
+        }"""
+    )
+    taken = page.locator("#taken .fl-tree")
+    expect(chip(taken, 5)).to_be_visible()
+    assert selected(taken) == 5
+    page.wait_for_timeout(200)
+    assert not served_tree.events("tree_open"), "a run that is still being written has no tree yet"
+    page.evaluate("window.__context.trace = {stored: true, run: 'run-q'}; window.__tab.update({data: true})")
+    assert heard(page, served_tree, "tree_open") == {"run": "run-q"}
+    chip(taken, 4).click()
+    assert page.evaluate("window.__chosen") == [1]
 
 
 def test_keys_leave_typing_alone_and_destroy_nothing(page: Page, tree: Locator, served_tree: ServedTree) -> None:
