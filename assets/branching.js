@@ -144,7 +144,7 @@
       const token = trace.tokens[this.range()[0]];
       const typed = this.text.value;
       const spaced = token && /^ /.test(token.t);
-      const joins = this.doing !== "delete" && typed && spaced && !/^\s/.test(typed);
+      const joins = this.doing !== "delete" && spaced && /^[\p{L}\p{N}]/u.test(typed);
       this.hint.textContent = joins ? "Without a space in front it joins the word before it." : /^ /.test(typed) && this.doing !== "delete" ? "With the space in front." : "";
       this.hint.hidden = !this.hint.textContent;
       this.text.style.height = "auto";

@@ -38,7 +38,7 @@
 
   /** What became of the rest: "34 of 61 tokens that kept their noise row are the same." */
   function whatFollowed(trace, { columns }) {
-    const [equal, shared] = trace.later.versus?.agreement || whatIfRows.agreement(columns, trace.header.luck === "inferred");
+    const [equal, shared] = whatIfRows.agreement(columns, trace.header.luck === "inferred");
     const which = trace.header.luck === "fresh" ? "in the same place" : "that kept their noise row";
     if (!shared) return trace.done ? "nothing behind it was drawn in the same row." : "nothing is drawn behind it yet.";
     return `${trace.done ? "" : "so far "}${format.count(equal)} of ${several(shared, "token")} ${which} ${shared === 1 ? "is" : "are"} the same.`;
@@ -117,7 +117,8 @@
       const { trace } = this.context;
       const { versus } = trace.later;
       if (!versus) return [];
-      const [equal, shared] = versus.agreement || [null, 0];
+      // behind the edit alone: what stands before it was not drawn again and would only flatter
+      const [equal, shared] = trace.header.luck === "fresh" ? [0, 0] : whatIfRows.agreement(columns, trace.header.luck === "inferred");
       const parted = first < 0 ? versus.first : null;
       const at = first >= 0 ? columns[first] : parted ? { from: parted[0], own: parted[1] } : null;
       const place = !at ? "nowhere" : at.own >= 0 ? `token ${format.count(at.own + 1)}` : `its end`;
@@ -125,7 +126,7 @@
         ["Distance in characters", share(versus.characters), "of 1", "changes that turn one text into the other from the edit on, by the longer one’s length"],
         ["Distance in tokens", share(versus.tokens), "of 1", "the same, counted in tokens"],
         ["First difference", place, "", "where the texts part behind the edit"],
-        ["Same-row agreement", shared ? format.percent(equal / shared) : format.NA, shared ? `${format.count(equal)} of ${format.count(shared)}` : "", "tokens drawn with the same row that are equal"],
+        ["Same-row agreement", shared ? format.percent(equal / shared) : format.NA, shared ? `${format.count(equal)} of ${format.count(shared)}` : "", "tokens drawn again with their row that came out equal"],
         ["Common prefix", format.percent(versus.prefix), "", "share of the text from the edit on before the two part"],
       ];
     }
@@ -141,8 +142,10 @@
     async copyFigures() {
       const { trace } = this.context;
       const { versus } = trace.later;
+      const { columns, first } = whatIfRows.alignment(trace);
+      const [equal, shared] = whatIfRows.agreement(columns, trace.header.luck === "inferred");
       const text = format.tsv([["figure", "value", "unit"], ["parent", trace.parent.uid, ""], ["run", trace.run, ""], ["distance_characters", versus.characters, "0 to 1"], ["distance_tokens", versus.tokens, "0 to 1"],
-        ["first_difference", versus.first ? versus.first[1] + 1 : null, "token"], ["same_row_equal", versus.agreement?.[0] ?? null, "tokens"], ["same_row_shared", versus.agreement?.[1] ?? null, "tokens"], ["common_beginning", versus.prefix, "share"]]);
+        ["first_difference_behind_edit", first >= 0 && columns[first].own >= 0 ? columns[first].own + 1 : null, "token"], ["same_row_equal", equal, "tokens"], ["same_row_shared", shared, "tokens"], ["common_prefix", versus.prefix, "share"]]);
       this.context.say((await dom.copyText(text)) ? "Figures copied." : "The browser did not allow copying.");
     }
 

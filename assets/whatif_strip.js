@@ -7,6 +7,7 @@
   const { el, svg } = dom;
   const [LEFT, RIGHT, TOP, RADIUS] = [12, 12, 26, 5];
   const [MORE, MOST] = [8, 256];
+  const TOGETHER = 4; // answers that one pass over the weights writes in about the time of one
   const PAGE = { ink: "var(--fl-ink)", soft: "var(--fl-soft)", line: "var(--fl-line-strong)", card: "var(--fl-card)", dot: "var(--fl-bar)", mark: "var(--fl-accent)", sans: "inherit" };
   const PAPER = { ink: "#1d1c1a", soft: "#605c55", line: "#c9c3b8", card: "#ffffff", dot: "#4b74ae", mark: "#9a3412", sans: 'Inter, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif' };
 
@@ -123,7 +124,7 @@
       const price = trace.later.price || {};
       // those that were stopped are drawn to their end before there are more
       const count = !has ? price.replicates || MORE : data.distances.length < data.count ? data.count : Math.min(MOST, 2 * data.count);
-      const each = has && format.exists(data.seconds) ? data.seconds / data.count : format.exists(price.seconds_per_token) ? this.drawn * price.seconds_per_token : null;
+      const each = has && format.exists(data.seconds) ? data.seconds / data.count : format.exists(price.seconds_per_token) ? (this.drawn * price.seconds_per_token) / TOGETHER : null;
       const seconds = each === null ? "" : `, about ${format.seconds(count * each)}`;
       const ask = dom.button(`Draw ${count} replicates (${count} × ${several(this.drawn, "token")}${seconds})`, () => {
         ask.disabled = true;

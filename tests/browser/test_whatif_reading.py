@@ -202,7 +202,7 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     document = child() + VERSUS + PRICE
     show(page, document)
     shown_here = panel(page)
-    shown_here.get_by_role("button", name="Draw 8 replicates (8 × 21 tokens, about 1.7 s)").click()
+    shown_here.get_by_role("button", name="Draw 8 replicates (8 × 21 tokens, about 0.4 s)").click()
     assert heard(page, "replicates_ask") == [{"count": 8, "run": "child"}]
     document += replicates(40, [], False)
     feed(page, document)
@@ -216,11 +216,11 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     stop.click()
     assert heard(page, "job_stop") == [{"run": "child"}]
     distances = [0.41, 0.52, 0.44, 0.61, 0.09, 0.58, 0.43, 0.7]
-    feed(page, document + replicates(168, distances, True))
+    feed(page, document + replicates(168, distances, True, seconds=3.0))
     expect(shown_here).to_contain_text("Closer to the original than 7 of 8 resamplings (n = 8, percentile 13).")
     expect(shown_here.locator(".fl-wi-strip circle")).to_have_count(8)
     expect(shown_here.locator(".fl-wi-strip text").last).to_have_text("same luck 0.13")
-    expect(shown_here.get_by_role("button", name="Draw 16 replicates (16 × 21 tokens, about 3.4 s)")).to_be_visible()
+    expect(shown_here.get_by_role("button", name="Draw 16 replicates (16 × 21 tokens, about 6.0 s)")).to_be_visible()
     shown_here.get_by_text("The replicates as table and text").click()
     cells = shown_here.locator(".fl-wi-table tbody tr").first.locator("th, td").all_inner_texts()
     assert cells == ["5", "0.090", "0.090", "text 4"]

@@ -136,7 +136,7 @@ def replaced(at: int = 15, piece: str = " 19", others: dict[int, str] | None = N
 EDIT = {"start": 15, "stop": 16, "shift": 0, "held": 16}
 CAME_OUT = {19: " 44", 33: " 35"}
 VERSUS = line(
-    {"versus": {"first": [19, 19], "characters": 0.127, "tokens": 0.2, "prefix": 0.22, "agreement": [19, 21],
+    {"versus": {"first": [19, 19], "characters": 0.127, "tokens": 0.2, "prefix": 0.22, "agreement": [34, 36],
                 "fragile": [27], "fragile_from": []}}
 )  # fmt: skip
 PRICE = line({"price": {"seconds_per_token": 0.01, "replicates": 8}})
