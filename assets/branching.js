@@ -59,7 +59,8 @@
     update(i) {
       this.root.hidden = !this.able || i < 0;
       if (this.root.hidden) return;
-      if (this.on && i !== this.index) this.aim(i, null);
+      // a pointer passing by must not change what the edit is about
+      if (this.on && i !== this.index && i === this.context.place.state.pinned) this.aim(i, null);
       else if (this.on) this.span();
     }
 

@@ -48,7 +48,6 @@
     clear() {
       this.shown = -1;
       this.body.hidden = true;
-      this.branching.close();
       this.hint.hidden = false;
       this.hint.textContent = this.context.trace.length
         ? "Move over a token to see what else the model could have said. Click, or press Enter, to keep it here."

@@ -195,6 +195,21 @@ def test_nothing_is_offered_where_nobody_listens(page: Page) -> None:
     expect(panel(page).get_by_role("button", name="17 sheep")).to_be_disabled()
 
 
+def test_letting_the_token_go_keeps_what_was_typed_and_where_it_belongs(page: Page) -> None:
+    show(page, run())
+    pin(page, 15)
+    rival(page, "19").click()
+    page.get_by_label("What shall stand there").fill(" nineteen")
+    page.get_by_role("listbox", name="Tokens of the answer").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.locator(".fl-reading [role=option]").nth(3).hover()
+    expect(page.locator(".fl-insp-sub")).to_contain_text("token 4 of 37")
+    expect(form(page)).to_contain_text("Instead of “·17” write")
+    form(page).get_by_role("button", name="Write it").click()
+    assert asked(page)["edits"] == [{"start": 15, "stop": 16, "text": " nineteen"}]
+
+
 def test_what_is_typed_survives_lines_that_come_later(page: Page) -> None:
     document = run()
     show(page, document)

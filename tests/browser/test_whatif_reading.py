@@ -33,6 +33,7 @@ from tests.support.whatif_page import (
     run,
     show,
 )  # fmt: skip
+from ui import assets
 
 
 def shown(page: Page) -> list[tuple[str, str, str]]:
@@ -259,6 +260,18 @@ def test_a_run_without_branches_says_what_will_appear_and_offers_the_one_action(
     expect(panel(page)).to_contain_text("what would have followed, had the luck been the same, appears here")
     page.get_by_role("button", name="Change something here").click()
     expect(page.get_by_label("What shall stand there")).to_be_focused()
+
+
+def test_a_saved_page_shows_what_was_changed_and_offers_nothing(page: Page) -> None:
+    saved = assets.standalone_page(child() + VERSUS + replicates(168, [0.4, 0.5], True), "Saved")
+    page.route(whatif.ADDRESS, lambda route: route.fulfill(body=saved, content_type="text/html; charset=utf-8"))
+    page.goto(whatif.ADDRESS)
+    expect(panel(page)).to_contain_text("Token 16 ‘\u00a017’ became ‘\u00a019’")
+    expect(page.locator(".fl-wi-strip circle")).to_have_count(2)
+    pin(page, 15)
+    expect(page.locator(".fl-br")).to_be_hidden()
+    named = panel(page).locator("button:enabled:visible").all_inner_texts()
+    assert named == ["Copy figures", "Save picture", "Copy numbers"]
 
 
 def test_an_unknown_line_behind_the_run_changes_nothing(page: Page) -> None:
