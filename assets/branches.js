@@ -68,6 +68,7 @@
     load(text) {
       const change = this.data.feed(text);
       if (change.kind === "none") return;
+      this.root.classList.toggle("fl-tr-stale", this.asked !== "" && this.data.run !== "" && this.asked !== this.data.run);
       if (change.kind === "reset") {
         this.compared = [];
         this.frame.style.height = "";
@@ -169,9 +170,11 @@
     }
 
     resized() {
+      this.narrow = this.frame.clientWidth > 0 && this.frame.clientWidth < 640;
       if (!this.data.size || !this.frame.clientWidth) return;
       if (this.view.state.mode === "icicle") this.redraw(true);
       else this.drawing.paint();
+      this.detail.update();
       this.pointAt();
     }
 
@@ -346,8 +349,9 @@
       this.say(`Saved ${exported.name}.`);
     }
 
-    /** Asks for the tree of a run, once for each run. */
+    /** Asks for the tree of a run, once for each run; "" while a run without a tree is on show. */
     open(run) {
+      this.root.classList.toggle("fl-tr-stale", this.data.run !== "" && run !== this.data.run);
       if (!run || run === this.asked) return;
       this.asked = run;
       if (run === this.data.run || !this.trigger) return;

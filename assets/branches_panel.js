@@ -30,7 +30,7 @@
       build(host, context) {
         host.append(root);
         Forklore.branchesPiece.onSelect = (i) => context.select(i);
-        const follow = () => { if (context.trace.stored) tree.open(context.trace.run); };
+        const follow = () => tree.open(context.trace.stored ? context.trace.run : "");
         follow();
         tree.mark(context.place.state.pinned);
         return {
@@ -38,7 +38,11 @@
             if (change.reset || change.data) follow();
             if (change.place) tree.mark(context.place.state.pinned);
           },
-          shown() { follow(); tree.resized(); },
+          shown() {
+            if (tree.asked !== tree.data.run) tree.asked = ""; // a tree that did not come is asked for again
+            follow();
+            tree.resized();
+          },
         };
       },
     },

@@ -4,6 +4,7 @@
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
   const { format } = Forklore;
+  const ANSWERS_KEPT = 12;
   const FLAGS = { finished: 1, forced: 2, control: 4, recorded: 8 };
 
   function parse(line) {
@@ -62,14 +63,15 @@
       const end = whole.lastIndexOf("\n") + 1;
       const grown = whole.startsWith(this.text);
       if (grown && end === this.text.length) return { kind: "none" };
-      const before = this.header;
+      const { header: before, firsts } = this;
       if (!grown) this.clear();
       const fresh = whole.slice(this.text.length, end).split("\n");
       for (const line of fresh) if (line) this.take(parse(line));
       this.text = whole.slice(0, end);
+      const same = before && this.header && before.run === this.header.run && before.tree === this.header.tree;
+      if (same) this.firsts = firsts;
       this.derive();
       if (grown && before) return { kind: "append" };
-      const same = before && this.header && before.run === this.header.run && before.tree === this.header.tree;
       return { kind: same ? "same" : "reset" };
     }
 
@@ -118,8 +120,9 @@
       for (const run of this.runs) if (!run.current && this.nodes[run.end]) for (const node of this.path(run.end)) if (this.onRun[node] === 1 && !this.runThrough.has(node)) this.runThrough.set(node, run);
       this.placeOnRun = new Map(this.runPath.map((node, i) => [node, i]));
       this.ordered = this.kids.map((kids, node) => this.arrange(kids || [], node));
-      this.limited = new Set(((this.status && this.status.leaves) || []).filter((leaf) => !leaf.finished).map((leaf) => leaf.node));
-      this.leafAt = new Map(((this.status && this.status.leaves) || []).map((leaf, i) => [leaf.node, { ...leaf, rank: i + 1 }]));
+      const leaves = (this.status && this.status.leaves) || [];
+      this.limited = new Set(leaves.filter((leaf) => !leaf.finished).map((leaf) => leaf.node));
+      this.kept = new Set(leaves.filter((leaf) => leaf.finished).slice(0, ANSWERS_KEPT).map((leaf) => leaf.node));
     }
 
     /** Children as they stand: first the one that goes straight on (it keeps that place), then by probability. */
@@ -161,9 +164,9 @@
     note(node) {
       return this.marks.notes.get(node) || "";
     }
-    /** Tokens that pruning leaves alone whatever their share. */
+    /** Tokens that pruning leaves alone whatever their share; the first answers of a growth are among them. */
     stays(node) {
-      return this.onRun[node] > 0 || this.flag(node, "forced") || this.marks.bookmarks.has(node) || this.marks.notes.has(node);
+      return this.onRun[node] > 0 || this.kept.has(node) || this.flag(node, "forced") || this.marks.bookmarks.has(node) || this.marks.notes.has(node);
     }
 
     /** Nodes from the root to this one. */

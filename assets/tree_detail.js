@@ -5,7 +5,7 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { dom, format } = Forklore;
   const { el } = dom;
-  const TEXT_SHOWN = 160; // characters of the text before the chosen token
+  const TEXT_SHOWN = [80, 160]; // characters of the text before the chosen token, on a narrow and on a wide page
   const ONWARD_SHOWN = 60; // tokens
 
   /** Tokens as tinted text; those `faint` were not chosen, only the likeliest way on. */
@@ -30,6 +30,7 @@
   class TreeDetail {
     constructor(context) {
       this.context = context;
+      this.prompt = el("p", { class: "fl-tr-prompt", dir: "auto" });
       this.text = el("p", { class: "fl-tr-text", dir: "auto" });
       this.facts = el("dl", { class: "fl-tr-facts" });
       this.noteText = el("p", { class: "fl-tr-note", dir: "auto" });
@@ -37,7 +38,7 @@
       this.editor = el("form", { class: "fl-tr-form", hidden: true });
       this.compared = el("section", { class: "fl-tr-compare", hidden: true, "aria-label": "Two branches compared" });
       this.editor.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.closeEditor(); } });
-      this.root = el("section", { class: "fl-tr-detail", "aria-label": "The chosen token" }, this.text, this.facts, this.noteText, this.actions, context.grow.form, this.editor, this.compared);
+      this.root = el("section", { class: "fl-tr-detail", "aria-label": "The chosen token" }, el("div", {}, this.prompt, this.text), this.facts, this.noteText, this.actions, context.grow.form, this.editor, this.compared);
       this.build();
     }
 
@@ -65,11 +66,13 @@
       if (!data.has(selected)) return;
       const way = data.path(selected);
       const before = [...data.pathText(way.slice(0, -1))];
-      const prompt = before.length < TEXT_SHOWN ? (data.header.root && data.header.root.text) || "" : "";
+      const most = TEXT_SHOWN[context.narrow ? 0 : 1];
+      const prompt = [...((data.header.root && data.header.root.text) || "").trim()];
+      this.prompt.textContent = prompt.length > most ? `…${prompt.slice(-most).join("")}` : prompt.join("");
       const own = el("b", { class: "fl-tr-own", dir: "auto" });
       Forklore.fillText(own, selected === 0 ? "" : data.flag(selected, "control") || data.nodes[selected][7] ? data.label(selected) : data.nodes[selected][2]);
       const onward = data.onward(selected).slice(0, ONWARD_SHOWN);
-      this.text.replaceChildren(prompt ? el("span", { class: "fl-tr-prompt", text: [...prompt].length > TEXT_SHOWN ? `…${[...prompt].slice(-TEXT_SHOWN).join("")}` : prompt }) : "", el("span", { class: "fl-tr-before", text: before.length > TEXT_SHOWN ? `…${before.slice(-TEXT_SHOWN).join("").trimStart()}` : before.join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
+      this.text.replaceChildren(el("span", { class: "fl-tr-before", text: before.length > most ? `…${before.slice(-most).join("").trimStart()}` : before.join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
       this.facts.replaceChildren(...this.factsOf(selected).map(([name, value, title]) => el("div", { title }, el("dt", { text: name }), el("dd", { text: value }))));
       const note = data.note(selected);
       this.noteText.hidden = !note;

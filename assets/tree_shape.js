@@ -7,7 +7,7 @@
   const CHAIN_HEAD = 4;
   const CHAIN_TAIL = 4;
   const STEPS_KEPT = 200;
-  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, collapse: true, selected: 0 };
+  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, kept: new Set(), collapse: true, selected: 0 };
 
   class TreeShape {
     constructor(data) {
@@ -51,13 +51,13 @@
       this.drawTogether();
     }
 
-    /** keep[node]: 1 unless pruned; what stays keeps the way to it. */
+    /** keep[node]: 1 unless pruned; what stays, and what the reader went to (kept), keeps the way to it. */
     prunedAway() {
       const { data, share, state } = this;
       this.keep = new Uint8Array(data.nodes.length);
       for (let at = data.order.length - 1; at >= 0; at -= 1) {
         const node = data.order[at];
-        if (share[node] >= state.prune || data.stays(node) || node === state.root) this.keep[node] = 1;
+        if (share[node] >= state.prune || data.stays(node) || state.kept.has(node) || node === state.root) this.keep[node] = 1;
         const above = data.parent(node);
         if (this.keep[node] && above >= 0) this.keep[above] = 1;
       }
@@ -144,7 +144,7 @@
       if (folded.length) patch.folded = new Set([...state.folded].filter((above) => !folded.includes(above)));
       const chain = this.within.get(node);
       if (chain) patch.opened = new Set([...state.opened, chain.head]);
-      if (!this.keep[node] || patch.root === 0) patch.prune = Math.min(state.prune, Math.min(...way.map((at) => (data.shares(patch.root ?? state.root)[at]))) * 0.999);
+      if (!this.keep[node] || patch.root === 0) patch.kept = new Set([...state.kept, node]);
       return patch;
     }
 

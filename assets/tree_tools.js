@@ -68,11 +68,12 @@
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });
       this.crumbs = el("nav", { class: "fl-tr-crumbs", "aria-label": "Hoisted from", hidden: true });
       this.hidden = el("span", { class: "fl-tr-hidden" });
+      this.icicleSaid = el("p", { class: "fl-tr-quiet" });
       this.runs = el("div", { class: "fl-tr-row fl-tr-runs", role: "group", "aria-label": "Runs in this tree", hidden: true });
       this.root = el("div", { class: "fl-tr-tools" },
         el("div", { class: "fl-tr-row" }, this.mode.root, el("label", { for: colour, text: "Colour" }), this.colour, this.legend, el("span", { class: "fl-tr-actions" }, this.undo, this.redo, this.save.root, this.help)),
         el("div", { class: "fl-tr-row fl-tr-quiet" }, this.prunePart, el("span", { class: "fl-tr-check" }, this.together, el("label", { for: together, text: "Draw long chains together" })), this.hidden),
-        this.runs, this.crumbs);
+        this.icicleSaid, this.runs, this.crumbs);
     }
 
     buildPrune() {
@@ -80,7 +81,7 @@
       this.slider = el("input", { type: "range", id, class: "fl-tr-slider", min: 0, max: STEPS.length - 1, step: 1 });
       this.pruneSaid = el("output", { for: id });
       this.slider.addEventListener("input", () => {
-        this.context.step({ prune: STEPS[Number(this.slider.value)] }, this.dragging);
+        this.context.step({ prune: STEPS[Number(this.slider.value)], kept: new Set() }, this.dragging);
         this.dragging = true;
       });
       this.slider.addEventListener("change", () => { this.dragging = false; });
@@ -100,10 +101,13 @@
       this.slider.setAttribute("aria-valuetext", prune ? `branches whose share is below ${word}` : "nothing is hidden");
       const { nodes, branches } = shape.hidden;
       this.hidden.textContent = nodes ? `${format.count(branches)} ${branches === 1 ? "branch" : "branches"}, ${format.count(nodes)} of ${format.count(data.size)} tokens hidden` : `${format.count(data.size)} tokens, none hidden`;
-      this.hidden.title = "Share: the product of probabilities since a branch left a run. Tokens of runs, bookmarked and your own always stay.";
+      this.hidden.title = "Share: the product of probabilities since a branch left a run. Tokens of runs, bookmarks, notes, your own words and the first answers always stay.";
       this.together.checked = collapse;
       this.undo.disabled = !shape.past.length;
       this.redo.disabled = !shape.future.length;
+      const icicle = view.state.mode === "icicle";
+      this.icicleSaid.hidden = !icicle;
+      this.icicleSaid.textContent = icicle && data.size && !this.context.icicle.has(shape.state.selected) ? "Height = probability. The chosen token is too thin to be seen from here: hoist one shortly before it (H)." : "Height = probability, hatched = not in the tree or hidden.";
       this.drawCrumbs();
       this.drawRuns();
     }

@@ -132,6 +132,10 @@ def test_pruning_says_what_it_hides_and_spares_runs_bookmarks_and_own_words(tree
         expect(chip(tree, kept)).to_be_visible()
     for gone in (2, 3, 9):
         expect(chip(tree, gone)).to_have_count(0)
+    tree.locator(".fl-tr-results tbody tr").nth(2).get_by_role("button").click()
+    expect(chip(tree, 9)).to_be_visible()
+    expect(chip(tree, 2)).to_have_count(0)
+    expect(tree.locator(".fl-tr-hidden")).to_have_text("2 branches, 24 of 34 tokens hidden")
 
 
 def test_a_long_chain_is_drawn_together_until_asked_for(tree: Locator) -> None:
@@ -345,6 +349,7 @@ def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Loca
     taken = page.locator("#taken .fl-tree")
     expect(chip(taken, 5)).to_be_visible()
     assert selected(taken) == 5
+    expect(taken).to_have_class(re.compile("fl-tr-stale"))
     page.wait_for_timeout(200)
     assert not served_tree.events("tree_open"), "a run that is still being written has no tree yet"
     page.evaluate("window.__context.trace = {stored: true, run: 'run-q'}; window.__tab.update({data: true})")
