@@ -173,7 +173,8 @@ def opened(
         logits = after_chunk
     assert logits is not None
     ids = [int(i) for i in earlier]
-    return Position(context, logits, ids, "".join(model.pieces(ids)), budget, len(ids))
+    decoder = model.decoder()
+    return Position(context, logits, ids, "".join(decoder.push(i) for i in ids), budget, len(ids))
 
 
 @dataclass

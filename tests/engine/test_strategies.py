@@ -112,6 +112,8 @@ def test_every_trial_has_a_stream_begins_and_ends_once_and_exactly_one_path_is_k
         assert tuple(step.token_id for step in drawn) == trial.ids
         assert trial.text == "".join(step.piece for step in drawn)
         np.testing.assert_allclose([-step.scores["surprisal"] for step in drawn], trial.logprobs, atol=1e-5)
+    rows = [(trial.stream, trial.start + i) for trial in outcome.trials for i in range(len(trial.ids))]
+    assert len(set(rows)) == len(rows), "a row of noise was drawn from twice"
     assert any(event.kept for event in ended) and not all(event.kept for event in ended)
 
 
