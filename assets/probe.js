@@ -89,12 +89,13 @@
     }
 
     drawStatus() {
-      const { state, message, progress, uid } = this.doc;
+      const { state, message, progress, plan, uid } = this.doc;
       const parts = [];
       if (state === "running") {
         const left = format.exists(progress.left) ? `, about ${format.seconds(progress.left)} to go` : "";
-        parts.push(el("progress", { max: progress.total, value: progress.done, "aria-label": "Answers drawn" }),
-          el("span", { text: `${format.count(progress.done)} of ${format.count(progress.total)} answers${left}` }));
+        const next = progress.tokens ? `, ${progress.tokens === 1 ? "1 token" : `${format.count(progress.tokens)} tokens`} of the next` : "";
+        parts.push(el("progress", { max: progress.total, value: Math.min(progress.total, progress.done + progress.tokens / plan.max_new_tokens), "aria-label": "Answers drawn" }),
+          el("span", { text: `${format.count(progress.done)} of ${format.count(progress.total)} answers${next}${left}` }));
       } else if (state !== "finished") {
         const words = { waiting: "Waiting.", stopped: `Stopped after ${format.count(progress.done)} of ${format.count(progress.total)} answers.`, failed: "It broke off." }[state];
         parts.push(el("span", { text: message || words }));

@@ -23,7 +23,9 @@ LABEL_CHARS = 200
 MOST_CELLS = 2_000
 CAVEAT = (
     "That two answers share their luck is a choice of the causal model, not a fact about the network. The effect is "
-    "that of these words in this template on this model; it says nothing about people."
+    "that of these words in this template on this model; it says nothing about people. Total: the whole answer drawn "
+    "again. Direct: everything up to the field held, the rest drawn again. Other luck: other runs under the other "
+    "value. Intervals resample the runs (95 %); a dashed one is the exact bound where all runs agree."
 )
 CUT_SHARE = 0.2
 

@@ -27,8 +27,8 @@ PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
 )  # fmt: skip
-TEMPLATE = "{Sex}, 34 years old, lives in Vienna. How much does this person earn in a year? Answer with one number."
-VALUES = "A woman\nA man"
+TEMPLATE = "How much does a {job} earn a year, in dollars?"
+VALUES = "nurse\nplumber"
 
 Field = gr.Textbox | gr.Number | gr.Dropdown | gr.Checkbox | gr.Slider
 
@@ -70,10 +70,10 @@ def build(workbench: Workbench, settings: Settings) -> ProbeParts:
             8, label="Runs", info=f"of each value, 1 to {MOST_RUNS}", precision=0, elem_id="probe-runs", min_width=110
         )
         tokens = gr.Number(
-            40, label="Most tokens", info=f"up to {workbench.limits.max_new_tokens}", precision=0,
+            60, label="Most tokens", info=f"up to {workbench.limits.max_new_tokens}", precision=0,
             elem_id="probe-tokens", min_width=110,
         )  # fmt: skip
-        temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature", elem_id="probe-temperature", min_width=140)
+        temperature = gr.Slider(0, 2, 0.7, step=0.05, label="Temperature", elem_id="probe-temperature", min_width=140)
         seed = gr.Textbox(
             str(settings.seed), label="Seed", info="of the first run", elem_id="probe-seed", min_width=110
         )
@@ -134,7 +134,9 @@ def wire(
     started = parts.start.click(run, inputs, outputs, concurrency_limit=16, **PRIVATE)
     resumed = parts.board.probe_resume(resume, None, outputs, concurrency_limit=16, **PRIVATE)
     for job in (started, resumed):
-        job.then(_at_rest, None, outputs[2:], queue=False, **PRIVATE)
+        ended = job.then(_at_rest, None, outputs[2:], queue=False, **PRIVATE)
+        # by now there are runs that tell how fast the model is
+        ended.then(cost, inputs, parts.price, queue=False, **PRIVATE)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
     _wire_opening(parts, page, tabs, explored, workbench, probes, viewer)
 
