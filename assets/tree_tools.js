@@ -68,7 +68,7 @@
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });
       this.crumbs = el("nav", { class: "fl-tr-crumbs", "aria-label": "Hoisted from", hidden: true });
       this.hidden = el("span", { class: "fl-tr-hidden" });
-      this.icicleSaid = el("p", { class: "fl-tr-quiet" });
+      this.icicleSaid = el("div", { class: "fl-tr-quiet" });
       this.runs = el("div", { class: "fl-tr-row fl-tr-runs", role: "group", "aria-label": "Runs in this tree", hidden: true });
       this.root = el("div", { class: "fl-tr-tools" },
         el("div", { class: "fl-tr-row" }, this.mode.root, el("label", { for: colour, text: "Colour" }), this.colour, this.legend, el("span", { class: "fl-tr-actions" }, this.undo, this.redo, this.save.root, this.help)),

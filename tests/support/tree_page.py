@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from playwright.sync_api import Locator, Page
 
 from tests.support.app_server import free_port
 from ui import assets
 from ui.components.branches import Branches
 from ui.theme import page_theme
 
+TREE = "Forklore.branchesPiece.tree"
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} \u202eevil\u200b"
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 FINISHED, FORCED, CONTROL, RECORDED = 1, 2, 4, 8
@@ -180,3 +182,35 @@ def serve() -> Iterator[ServedTree]:
     )  # fmt: skip
     yield served
     demo.close()
+
+
+def chip(tree: Locator, node: int) -> Locator:
+    return tree.locator(f"[role=treeitem][data-node='{node}']")
+
+
+def until(page: Page, done: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if done():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not happen within five seconds")
+
+
+def heard(page: Page, served: ServedTree, name: str) -> dict[str, object]:
+    until(page, lambda: bool(served.events(name)))
+    return served.events(name)[-1]
+
+
+def focus(tree: Locator) -> Locator:
+    frame = tree.get_by_role("tree")
+    frame.focus()
+    return frame
+
+
+def selected(tree: Locator) -> int:
+    return int(tree.get_attribute("data-selected") or -1)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)

@@ -1,0 +1,130 @@
+"""How the branching tree feels in a browser: quick with 2,000 tokens, steady while it grows, open to everybody.
+
+A page of its own over documents made by hand; what the piece does is tested beside this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support import tree_page
+from tests.support.tree_page import TREE, ServedTree, chip, focus, press
+
+MOST_MILLISECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def served_tree() -> Iterator[ServedTree]:
+    with tree_page.serve() as served:
+        yield served
+
+
+@pytest.fixture
+def tree(page: Page, served_tree: ServedTree) -> Locator:
+    """The small tree, drawn, with nothing heard yet."""
+    page.goto(served_tree.url)
+    found = page.locator("#tree-piece .fl-tree")
+    expect(chip(found, 6)).to_be_visible()
+    served_tree.heard.clear()
+    return found
+
+
+TIMED = """() => {
+  const tree = Forklore.branchesPiece.tree, frame = tree.frame;
+  const timed = (act) => {
+    const began = performance.now();
+    act();
+    void frame.getBoundingClientRect().height;
+    void tree.root.offsetHeight;
+    return performance.now() - began;
+  };
+  const path = tree.data.runPath, out = {};
+  const grown = (from, count) => {
+    const row = (_, i) => [5000 + from + i, path[60], " w" + i, -3, 1, 0.1, 0, 0];
+    return tree.data.text + JSON.stringify({n: Array.from({length: count}, row)}) + "\\n";
+  };
+  out.open = timed(() => { const text = tree.data.text; tree.load(""); tree.load(text); });
+  out.everything = timed(() => tree.step({prune: 0, collapse: false}));
+  out.move = timed(() => tree.pick(path[60], "key"));
+  out.fold = timed(() => tree.act("fold", path[40]));
+  out.undo = timed(() => tree.travel(-1));
+  out.recolour = timed(() => tree.view.set({colour: "entropy"}));
+  out.again = timed(() => tree.view.set({colour: "share"}));
+  out.hoist = timed(() => tree.act("hoist", path[5]));
+  out.back = timed(() => tree.back(0));
+  out.append = timed(() => tree.load(grown(0, 50)));
+  out.scroll = timed(() => { frame.scrollLeft += 400; tree.drawing.paint(); });
+  out.prune = timed(() => tree.step({prune: 0.05}));
+  out.icicle = timed(() => tree.view.set({mode: "icicle"}));
+  out.icicleAppend = timed(() => tree.load(grown(50, 50)));
+  out.chips = timed(() => tree.view.set({mode: "chips"}));
+  out.drawn = tree.drawing.drawn.size;
+  out.nodes = tree.data.size;
+  return out;
+}"""
+
+
+def test_two_thousand_tokens_answer_every_action_at_once(page: Page, tree: Locator) -> None:
+    page.get_by_role("button", name="Large").click()
+    expect(tree).to_have_attribute("data-nodes", "2000")
+    times = page.evaluate(TIMED)
+    print({name: round(value, 1) for name, value in times.items()})
+    drawn, nodes = times.pop("drawn"), times.pop("nodes")
+    assert nodes == 2100 and 0 < drawn < 600, "only what is near the frame is drawn"
+    assert max(times.values()) < MOST_MILLISECONDS, times
+
+
+def test_while_growing_the_selected_token_stays_at_its_place(page: Page, tree: Locator) -> None:
+    page.get_by_role("button", name="Large").click()
+    expect(tree).to_have_attribute("data-nodes", "2000")
+    page.evaluate(f"{TREE}.pick({TREE}.data.runPath[60], 'key')")
+    # a place that the new lines push down: an alternative of an earlier token
+    node = page.evaluate(
+        f"""() => {{ const t = {TREE}, others = t.shape.kids(t.data.runPath[50]);
+        t.pick(others[others.length - 1], 'key'); return t.selected; }}"""
+    )
+    before = chip(tree, node).bounding_box()
+    told = page.evaluate(
+        f"""() => {{ const t = {TREE}, at = t.data.runPath[51]; const was = t.drawing.box(t.selected).y;
+        const rows = Array.from({{length: 8}}, (_, i) => [6000 + i, at, " grown" + i, -2.3, 1, 0.1, 0, 0]);
+        t.load(t.data.text + JSON.stringify({{n: rows}}) + "\\n"); return [was, t.drawing.box(t.selected).y]; }}"""
+    )
+    after = chip(tree, node).bounding_box()
+    assert told[1] != told[0], "the new alternatives moved it on the canvas, so the frame had to follow"
+    assert before and after and (before["x"], before["y"]) == pytest.approx((after["x"], after["y"]), abs=1.5)
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, context={"include": [["#tree-piece"]]}, options={"resultTypes": ["violations"]})
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0]['any'][:1]}" for v in found.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_violates_the_rules_of_access_or_sticks_out(
+    chromium: Browser, served_tree: ServedTree, scheme: str, width: int
+) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(served_tree.url)
+    tree = page.locator("#tree-piece .fl-tree")
+    expect(chip(tree, 1)).to_be_visible()
+    found = violations(page)
+    for colour in ("entropy", "share"):
+        tree.get_by_label("Colour").select_option(colour)
+        found += violations(page)
+    focus(tree)
+    press(page, "ArrowRight", "c", "ArrowRight", "c", "h", "?", "e")
+    expect(tree.get_by_role("form", name="Expand here")).to_be_visible()
+    found += violations(page)
+    tree.get_by_role("radio", name="Icicle").click()
+    found += violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+    assert found == []
