@@ -9,6 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from engine import noise, sampling
 from engine.counterfactual import counterfactual, counterfactual_steps, plan
 from engine.edits import FORCED, Held, Intervention, Splice
 from engine.generate import run
-from engine.hindsight import HindsightNoise, stickiness
+from engine.hindsight import HindsightNoise
 from engine.replicates import replicates
+from engine.stickiness import stickiness
 from engine.types import GenerationRequest, Trace
+from tests.benchmarks import distances
 from tests.support.letters_model import END, LettersModel
 
 SEEDS = 600
@@ -346,3 +349,25 @@ def test_over_answers_of_a_model_hindsight_gives_gumbel_noise(temperature: float
         assert stats.kstest(column, stats.gumbel_r.cdf).pvalue > 1e-3
     greedy = np.array(inferred["greedy"])[:, 0]
     assert stats.kstest(greedy, stats.gumbel_r.cdf).pvalue < 1e-6, "negative control: such texts were not drawn"
+
+
+def holds_the_published_shape(rows: list[dict[str, Any]]) -> bool:
+    """Equal at temperature 0, the same luck nearer at every other one, both farther when warm than when greedy."""
+    same, fresh = ([row[kind].mean for row in rows] for kind in ("counterfactual", "interventional"))
+    nearer = all(a < b for a, b in zip(same[1:], fresh[1:], strict=True))
+    return same[0] == pytest.approx(fresh[0]) and nearer and same[-1] > same[0] and fresh[-1] > fresh[0]
+
+
+def test_the_published_figure_is_drawn_from_its_data_and_has_the_known_shape() -> None:
+    cells = distances.load()
+    prompts = {cell.prompt for cell in cells}
+    assert {(cell.prompt, cell.temperature) for cell in cells} == {
+        (p, t) for p in prompts for t in distances.TEMPERATURES
+    }
+    rows = distances.table(cells)
+    assert holds_the_published_shape(rows)
+    swapped = [
+        {**row, "counterfactual": row["interventional"], "interventional": row["counterfactual"]} for row in rows
+    ]
+    assert not holds_the_published_shape(swapped), "negative control"
+    assert distances.PICTURE.read_text("utf-8") == distances.picture(rows, len(prompts))

@@ -1,0 +1,125 @@
+"""What a counterfactual costs beside plain generation, and replicates in one batch beside one after another.
+
+Embedded model in float32; each ratio is the median over pairs taken in turns within one run, both sides drawing the
+same number of tokens. Memory is that of this process while a batch is drawn.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from engine.counterfactual import Plan, plan
+from engine.edits import Intervention, Splice
+from engine.generate import generate, run
+from engine.models import LanguageModel, load_model
+from engine.replicates import replicates
+from engine.types import GenerationRequest
+from tests.benchmarks.bench_generate import PROMPT, alternate
+from tests.benchmarks.rows import Row
+
+EDITED = 8
+COUNT = 8
+
+
+def measure(folder: Path, quick: bool) -> list[Row]:
+    """Nothing is written to the folder."""
+    model = load_model("embedded", device="cpu", dtype="float32")
+    return [*_counterfactual(model, quick), *_replicates(model, quick)]
+
+
+def _counterfactual(model: LanguageModel, quick: bool) -> list[Row]:
+    drawn, rounds = (32, 2) if quick else (96, 5)
+    request = GenerationRequest(PROMPT, max_new_tokens=drawn + EDITED + 1, seed=1)
+    planned = _edited(model, request)
+    got = list(islice(planned.steps(model), drawn + 1))
+    assert len(got) == drawn + 1 and got[-1].noise_row == EDITED + drawn, "the edited answer ended too early"
+
+    def edited() -> None:
+        assert sum(1 for _ in planned.steps(model)) == drawn + 1
+
+    plain = GenerationRequest(PROMPT, max_new_tokens=drawn, seed=1)
+
+    def generated() -> None:
+        assert sum(1 for _ in generate(model, plain)) == drawn
+
+    mine, theirs = alternate((edited, generated), rounds)
+    return [
+        Row(f"counterfactual of {drawn} tokens behind an edit", statistics.median(mine), "s"),
+        Row(f"counterfactual / plain generation of {drawn} tokens (median of pairs)", _ratio(mine, theirs), "×",
+            "at most 1.1 ×", at_most=1.1),
+    ]  # fmt: skip
+
+
+def _replicates(model: LanguageModel, quick: bool) -> list[Row]:
+    tokens, rounds = (24, 1) if quick else (48, 3)
+    planned = _edited(model, GenerationRequest(PROMPT, max_new_tokens=tokens, seed=1))
+    before = _resident()
+    with _peak() as peak:
+        together = _drawn(model, planned, COUNT, 1)
+    extra = max(peak) - before
+    alone = [ids for stream in range(1, COUNT + 1) for ids in _drawn(model, planned, 1, stream)]
+    assert together == alone, "the batch drew other tokens than one replicate after another"
+
+    def batch() -> None:
+        _drawn(model, planned, COUNT, 1)
+
+    def one_by_one() -> None:
+        for stream in range(1, COUNT + 1):
+            _drawn(model, planned, 1, stream)
+
+    mine, theirs = alternate((batch, one_by_one), rounds)
+    drawn = sum(len(ids) - EDITED - 1 for ids in together)
+    return [
+        Row(f"{COUNT} replicates in one batch, {drawn} tokens together", statistics.median(mine), "s"),
+        Row("one after another / in one batch (median of pairs)", _ratio(theirs, mine), "×",
+            "at least 3 ×", at_least=3.0),
+        Row("memory that the batch takes at its peak", extra / 1e6, "MB"),
+    ]  # fmt: skip
+
+
+def _edited(model: LanguageModel, request: GenerationRequest) -> Plan:
+    """An answer with token EDITED replaced by its most likely alternative."""
+    trace = run(model, request)
+    old = int(trace.token_ids[EDITED])
+    new = next(int(i) for i in trace.topk_ids[EDITED] if int(i) != old and int(i) not in model.special_ids)
+    return plan(model, trace, Intervention((Splice(EDITED, EDITED + 1, (new,)),)))
+
+
+def _drawn(model: LanguageModel, planned: Plan, count: int, first_stream: int) -> list[list[int]]:
+    *_, found = replicates(model, planned.prompt_ids, planned.request, planned.held, count, first_stream=first_stream)
+    return [one.ids for one in found]
+
+
+def _ratio(numerators: list[float], denominators: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
+
+
+def _resident() -> int:
+    """Bytes of this process in memory now, on Linux; 0 elsewhere."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * 4096 if status.exists() else 0
+
+
+@contextmanager
+def _peak() -> Iterator[list[int]]:
+    """What `_resident` said every few milliseconds in between."""
+    seen, done = [_resident()], threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.append(_resident())
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
