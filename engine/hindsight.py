@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import noise
+from engine.along import LogitsAlong
 from engine.errors import BadInput
-from engine.reading import Reading, read
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 NOISE_STREAMS = 10**6
 TIME_STREAMS = 2 * 10**6
 FEWEST_DRAWS = 8
-CHUNK = 32
 
 
 def posterior_row(logits: np.ndarray, observed: int, log_exponential: np.ndarray, log_time: float) -> np.ndarray:
@@ -42,7 +41,7 @@ def posterior_row(logits: np.ndarray, observed: int, log_exponential: np.ndarray
 class HindsightNoise:
     """One posterior draw of the noise behind a text; behind its end the noise is fresh.
 
-    Rows are asked for in ascending order. Memory is that of CHUNK rows of logits, whatever the length of the text.
+    Rows are asked for in ascending order. Memory is flat in the length of the text.
     """
 
     def __init__(
@@ -66,10 +65,7 @@ class HindsightNoise:
             raise BadInput(f"Posterior draw {draw} does not exist; they are counted from 0.")
         self._seed, self._draw, self._temperature = seed, draw, temperature
         self._ids = [int(i) for i in token_ids]
-        self._read = lambda: read(model, prompt_ids, self._ids[:first_row], lambda: False)
-        self._reading: Reading | None = None
-        self._block = np.empty((0, 0), dtype=np.float32)
-        self._block_start = first_row
+        self._along = LogitsAlong(model, prompt_ids, self._ids, first=first_row)
 
     def __call__(self, row: int, vocabulary: int) -> np.ndarray:
         """log E of a row: float64 [vocabulary]."""
@@ -77,23 +73,8 @@ class HindsightNoise:
         if row >= len(self._ids):
             return prior
         time = float(noise.log_exponential_row(self._seed, TIME_STREAMS + self._draw, row, 1)[0])
-        logits = self._logits(row).astype(np.float64) / self._temperature
+        logits = self._along.before(row).astype(np.float64) / self._temperature
         return posterior_row(logits, self._ids[row], prior, time)
-
-    def _logits(self, row: int) -> np.ndarray:
-        """The model's logits before token `row` of the text: float32 [V]."""
-        if self._reading is None:
-            self._reading = self._read()
-        if row < self._block_start or self._reading is None or self._reading.logits is None:
-            raise BadInput(f"Row {row} of this noise cannot be had any more: rows are asked for in ascending order.")
-        while row >= self._block_start + len(self._block):
-            before = self._reading.logits
-            self._block_start += len(self._block)
-            targets = self._ids[self._block_start : self._block_start + CHUNK]
-            after = self._reading.context.feed(targets, keep=len(targets))
-            self._block = np.concatenate([before, after[:-1]])
-            self._reading.logits = after[-1:].copy()
-        return self._block[row - self._block_start]
 
 
 def check_untruncated(top_k: int | None, top_p: float | None) -> None:
@@ -103,23 +84,3 @@ def check_untruncated(top_k: int | None, top_p: float | None) -> None:
             "Hindsight works only without top-k and top-p: which tokens were cut off cannot be told from the text. "
             "Set both off."
         )
-
-
-def stickiness(p: np.ndarray, q: np.ndarray) -> float:
-    """Probability that two rows which share their noise draw the same token; 1 for equal rows.
-
-    p, q: probabilities [V]. sum_i 1 / sum_v max(p_v / p_i, q_v / q_i), in V log V time: in the order of p_v / q_v, one
-    of the two is the larger on either side of i.
-    """
-    p, q = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    both = (p > 0) & (q > 0)
-    only_p, only_q = float(p[~both].sum()), float(q[~both].sum())
-    p, q = p[both], q[both]
-    if p.size == 0:
-        return 0.0
-    order = np.argsort(p / q)
-    p, q = p[order], q[order]
-    # tokens that the other row never draws lie at the two ends of the order
-    p_above = np.cumsum(p[::-1])[::-1] + only_p
-    q_below = np.cumsum(q) - q + only_q
-    return float((1.0 / (p_above / p + q_below / q)).sum())

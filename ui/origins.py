@@ -107,9 +107,9 @@ def versus_line(run: StoredRun, parent: StoredRun) -> str:
     ids, others = own.token_ids.tolist(), other.token_ids.tolist()
     first = distance.common_prefix(ids, others)
     parted = None if first == len(ids) == len(others) else [first, first]
-    agreed = distance.same_row_agreement(others, rows_of(other), ids, rows_of(own))
+    agreed = distance.same_row_agreement(others, rows_of(other), ids[fork:], rows_of(own)[fork:])
     if run.trace.noise_version == HINDSIGHT_VERSION:
-        agreed = _agreement_by_index(own, other)
+        agreed = _agreement_by_index(own, other, fork)
     longest = max(len(ids), len(others)) - fork
     return wire_line(
         {
@@ -189,12 +189,12 @@ def _shares_noise(trace: Trace) -> bool:
     return trace.kind == "counterfactual"
 
 
-def _agreement_by_index(own: Trace, other: Trace) -> tuple[int, int]:
+def _agreement_by_index(own: Trace, other: Trace, fork: int) -> tuple[int, int]:
     """Under inferred noise row i is the one that made token i of the given text."""
     given = other.token_ids.tolist()
     drawn = [
         (given[row], token)
-        for row, token in zip(rows_of(own), own.token_ids.tolist(), strict=True)
+        for row, token in zip(rows_of(own)[fork:], own.token_ids.tolist()[fork:], strict=True)
         if FORCED < row < len(given)
     ]
     return sum(a == b for a, b in drawn), len(drawn)

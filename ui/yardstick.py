@@ -20,6 +20,7 @@ from engine.hindsight import NOISE_STREAMS
 from engine.models import LanguageModel
 from engine.replicates import MOST, Replicate, replicates
 from engine.resume import check_same_model
+from engine.stickiness import stickiness_along
 from engine.types import HINDSIGHT_VERSION, GenerationRequest
 from storage.records import StoredRun
 from ui.origins import REPLICATES, behind, held_tokens
@@ -63,6 +64,7 @@ class Yardstick:
         self._factual_ids = parent.trace.token_ids.tolist()[self._fork :]
         self._found: list[Replicate] = []
         self._inferred: list[float] = []
+        self._stickiness: list[float] = []
         self.drawn = 0
         self._model: LanguageModel | None = None
         self._texts: dict[int, str] = {}
@@ -89,6 +91,9 @@ class Yardstick:
         ):  # fmt: skip
             self._found = found
             self.drawn += 1
+            yield
+        for value in stickiness_along(model, self._parent.trace, trace, self._fork, stopped):
+            self._stickiness.append(value)
             yield
         if trace.noise_version == HINDSIGHT_VERSION:
             for value in self._posterior(model, stopped):
@@ -137,6 +142,7 @@ class Yardstick:
             "value": number(value),
             "own": number(own),
             "percentile": number(distance.percentile(value, distances)),
+            "stickiness": number(float(np.mean(self._stickiness))) if self._stickiness and finished else None,
             "inferred": inferred if self._inferred else None,
             "finished": finished,
             "seconds": number(seconds),

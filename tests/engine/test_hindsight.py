@@ -7,12 +7,14 @@ import pytest
 from scipy import stats
 
 from engine import noise, sampling
+from engine.along import LogitsAlong
 from engine.counterfactual import counterfactual_steps
 from engine.edits import Splice, hold
 from engine.errors import BadInput
 from engine.forward import ForwardPass
 from engine.generate import run
-from engine.hindsight import HindsightNoise, check_untruncated, posterior_row, stickiness
+from engine.hindsight import HindsightNoise, check_untruncated, posterior_row
+from engine.stickiness import stickiness
 from engine.types import GenerationRequest
 
 
@@ -79,10 +81,10 @@ def test_behind_the_text_the_noise_is_fresh_and_rows_come_in_order(tiny):
 
 def test_the_logits_of_a_row_are_those_of_one_plain_pass(tiny):
     ids = tiny.encode("A longer text, longer than one block of rows, so that a seam lies within it: " * 2)
-    inferred = HindsightNoise(tiny, [65, 66], ids, seed=2, draw=0, first_row=5)
+    along = LogitsAlong(tiny, [65, 66], ids, first=5)
     plain = ForwardPass(tiny).feed([65, 66, *ids], keep=len(ids) + 1)
     for row in (5, 6, 36, 37, 38, 69, 70, len(ids) - 1):
-        np.testing.assert_allclose(inferred._logits(row), plain[row], atol=2e-4)
+        np.testing.assert_allclose(along.before(row), plain[row], atol=2e-4)
 
 
 def test_what_hindsight_cannot_do_is_refused(tiny):
