@@ -80,6 +80,9 @@
     get name() {
       return { same: "same luck", inferred: "inferred luck" }[this.context.trace.header.luck] || "this run";
     }
+    get certain() {
+      return this.context.trace.header.settings?.temperature === 0;
+    }
     /** Tokens of this run that were drawn: as many as each replicate draws, about. */
     get drawn() {
       const { trace } = this.context;
@@ -92,7 +95,7 @@
       if (this.root.hidden) return;
       const { data } = this;
       const has = Boolean(data) && data.distances.length > 0;
-      this.words.textContent = has ? sentence(data) : "Draw the same change again with fresh luck: how far those texts are from the original says what this run’s distance is worth.";
+      this.words.textContent = this.certain ? "At temperature 0 nothing is left to chance: every resampling would be this text itself." : has ? sentence(data) : "Draw the same change again with fresh luck: how far those texts are from the original says what this run’s distance is worth.";
       this.frame.hidden = !has;
       this.table.hidden = !has;
       this.problem.textContent = data?.problem || "";
@@ -131,7 +134,7 @@
         setTimeout(() => { ask.disabled = false; }, 2500);
         this.context.emit("replicates_ask", { count });
       });
-      return [props.branches && trace.stored ? ask : null, ...(has ? [
+      return [props.branches && trace.stored && !this.certain ? ask : null, ...(has ? [
         dom.button("Save picture", () => this.save(), { class: "fl-link-button" }), dom.button("Copy numbers", () => this.copy(), { class: "fl-link-button" })] : [])].filter(Boolean);
     }
 

@@ -227,6 +227,12 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     assert cells == ["5", "0.090", "0.090", "text 4"]
 
 
+def test_where_nothing_is_left_to_chance_no_replicates_are_offered(page: Page) -> None:
+    show(page, child(settings={**whatif.SETTINGS, "temperature": 0}) + VERSUS + PRICE)
+    expect(panel(page)).to_contain_text("At temperature 0 nothing is left to chance")
+    expect(panel(page).get_by_role("button", name=re.compile("Draw"))).to_have_count(0)
+
+
 def test_a_picture_of_the_replicates_is_saved(page: Page) -> None:
     show(page, child() + VERSUS + replicates(168, [0.4, 0.5], True))
     with page.expect_download() as saved:
