@@ -107,7 +107,7 @@
     actions(data, has) {
       const { props } = this.context;
       const running = Boolean(data) && !data.finished && !data.problem;
-      const key = `${running}|${data?.distances.length}|${data?.count}|${this.drawn}|${JSON.stringify(this.context.trace.later.price)}`;
+      const key = `${running}|${this.context.trace.stored}|${this.certain}|${data?.distances.length}|${data?.count}|${this.drawn}|${JSON.stringify(this.context.trace.later.price)}`;
       if (running) {
         const words = `Drawing ${format.count(data.count)} replicates: ${several(data.done, "token")} so far, ${format.count(data.distances.length)} ended`;
         if (this.progress?.isConnected) this.progress.textContent = words;
