@@ -85,6 +85,15 @@
         this.frameUp();
       }
       this.saveExport();
+      this.goToEdit();
+    }
+
+    /** Selects what the reader wrote, once it stands in the tree. */
+    goToEdit() {
+      const { status } = this.data;
+      if (!this.awaitsEdit || !status || this.data.growing) return;
+      this.awaitsEdit = false;
+      if (status.state === "idle" && this.data.has(status.start) && this.data.flag(status.start, "forced")) this.pick(status.start, "key");
     }
 
     /** Where a tree that was just opened is looked at first: the shown run's first token, or the root. */

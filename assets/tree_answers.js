@@ -57,12 +57,19 @@
       if (!leaves.length) { this.table.replaceChildren(); return; }
       const weighted = leaves.some((leaf) => format.exists(leaf.weight));
       const finished = leaves.filter((leaf) => leaf.finished).length;
+      const out = Math.max(status.out || 0, leaves.length);
       const title = dom.uid("fl-tr-answers");
       const head = ["#", "Answer", "Probability", ...(weighted ? ["Weight"] : []), "State"];
       this.table.replaceChildren(el("div", { class: "fl-tr-head" }, el("b", { id: title, text: `${format.count(finished)} ${finished === 1 ? "answer" : "answers"}` }),
+        el("span", { text: out > leaves.length ? `${data.growing ? "the latest" : "the first"} ${format.count(leaves.length)} of ${format.count(out)} that came out` : "" }),
         el("span", { text: leaves.length > finished ? `${format.count(leaves.length - finished)} cut off by depth: a prefix, not an answer` : "" }), this.copy),
         el("div", { class: "fl-tr-scroll", tabindex: "0", role: "region", "aria-labelledby": title }, el("table", {}, el("thead", {}, el("tr", {}, head.map((text) => el("th", { scope: "col", text })))),
-          el("tbody", {}, leaves.map((leaf, i) => this.row(leaf, i, status, weighted))))));
+          el("tbody", {}, leaves.map((leaf, i) => this.row(leaf, i + this.before(status), status, weighted))))));
+    }
+
+    /** Answers that came out before those listed: a growth under way lists only its latest. */
+    before(status) {
+      return this.context.data.growing ? Math.max(0, (status.out || 0) - (status.leaves || []).length) : 0;
     }
 
     row(leaf, i, status, weighted) {
@@ -89,7 +96,7 @@
     rows() {
       const { status } = this.context.data;
       return [["rank", "text", "probability", "log-probability (nats)", "weight", "finished", "exact"],
-        ...(status.leaves || []).map((leaf, i) => [i + 1, this.answer(leaf, status), format.exists(leaf.logprob) ? Math.exp(leaf.logprob) : 0, leaf.logprob, leaf.weight, leaf.finished ? "yes" : "no, a prefix", i < (status.exact || 0) ? "yes" : "no"])];
+        ...(status.leaves || []).map((leaf, i) => [i + 1 + this.before(status), this.answer(leaf, status), format.exists(leaf.logprob) ? Math.exp(leaf.logprob) : 0, leaf.logprob, leaf.weight, leaf.finished ? "yes" : "no, a prefix", i + this.before(status) < (status.exact || 0) ? "yes" : "no"])];
     }
   }
 

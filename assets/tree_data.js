@@ -16,16 +16,6 @@
     }
   }
 
-  /** A byte piece as text: hex pairs decoded where they make whole characters, otherwise "⟨e2 82⟩". */
-  function bytesText(pairs) {
-    const bytes = Uint8Array.from(pairs.join("").match(/[0-9a-f]{2}/gi) || [], (pair) => Number.parseInt(pair, 16));
-    try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    } catch {
-      return `⟨${pairs.join(" ")}⟩`;
-    }
-  }
-
   class TreeData {
     constructor() {
       this.clear();
@@ -68,7 +58,8 @@
       const fresh = whole.slice(this.text.length, end).split("\n");
       for (const line of fresh) if (line) this.take(parse(line));
       this.text = whole.slice(0, end);
-      const same = before && this.header && before.run === this.header.run && before.tree === this.header.tree;
+      // a tree gets its own name when something of it is first kept
+      const same = before && this.header && before.run === this.header.run && (before.tree === this.header.tree || before.tree === "");
       if (same) this.firsts = firsts;
       this.derive();
       if (grown && before) return { kind: "append" };
@@ -221,21 +212,18 @@
       return chars.length ? format.label(`${chars.length > 18 ? "…" : ""}${chars.slice(-18).join("").trimStart()}`) : "Start";
     }
 
-    /** The text of a path as a reader reads it: bytes decoded over the whole path, control tokens left out. */
+    /** The text of a path as a reader reads it: the token that completes a character carries it whole, control tokens are left out. */
     pathText(nodes) {
       let out = "";
       let bytes = [];
-      const flush = () => { if (bytes.length) out += bytesText(bytes); bytes = []; };
       for (const node of nodes) {
         const [, parent, text, , , , , hex] = this.nodes[node];
         if (parent < 0 || this.flag(node, "control")) continue;
-        if (hex && (!text || /^\ufffd+$/.test(text))) { bytes.push(hex); continue; }
-        if (hex) bytes = []; // the token that completes a character carries it whole
-        flush();
+        if (hex && !text) { bytes.push(hex); continue; }
+        bytes = [];
         out += text;
       }
-      flush();
-      return out;
+      return bytes.length ? `${out}⟨${bytes.join(" ")}⟩` : out;
     }
 
     /** Chains of single children among `kids(node)`, from `start` down: [{head, nodes}] with at least `least` nodes that are `plain`. */

@@ -12,18 +12,16 @@
   function prose(context, nodes, faint = false) {
     const { data } = context;
     const out = [];
-    let bytes = [];
+    const last = nodes[nodes.length - 1];
     for (const node of nodes) {
-      const text = data.nodes[node][2];
-      const plain = data.pathText([...bytes, node]);
-      if (data.flag(node, "control")) { out.push(el("span", { class: "fl-tr-word fl-tr-sign", text: data.label(node) })); continue; }
-      if (plain.startsWith("⟨") && data.nodes[node][7]) { bytes.push(node); continue; }
-      const word = el("bdi", { class: faint ? "fl-tr-word" : `fl-tr-word fl-w ${context.tint(node)}`, title: format.percent(data.probability(node)) });
-      Forklore.fillText(word, bytes.length ? plain : text);
-      bytes = [];
-      out.push(word);
+      const [, , text, , , , , hex] = data.nodes[node];
+      if (data.flag(node, "control")) out.push(el("span", { class: "fl-tr-word fl-tr-sign", text: data.label(node) }));
+      else if (!hex || text || node === last) {
+        const word = el("bdi", { class: faint ? "fl-tr-word" : `fl-tr-word fl-w ${context.tint(node)}`, title: format.percent(data.probability(node)) });
+        Forklore.fillText(word, text || data.label(node));
+        out.push(word);
+      }
     }
-    if (bytes.length) out.push(el("span", { class: "fl-tr-word", text: data.pathText(bytes) }));
     return out;
   }
 
@@ -146,6 +144,7 @@
       const text = context.data.nodes[node][2];
       this.ask("Edit into a sibling", `Instead of “${context.data.label(node)}”; a leading space belongs to the word. The original stays beside it.`, text, 1, (written) => {
         if (!written || written === text) { context.say(written ? "That is the text that stands there." : "Write at least one character."); return false; }
+        context.awaitsEdit = true;
         context.emit("tree_edit", { node, text: written });
         return true;
       });

@@ -5,7 +5,7 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { dom, format } = Forklore;
   const { el } = dom;
-  const FIELDS = [["budget", "Nodes to look into", 64], ["width", "Branches a node", 5], ["depth", "Tokens deep", 64]];
+  const FIELDS = [["budget", "Nodes to look into", 64], ["width", "Branches a node", 5], ["depth", "Tokens deep", 32]];
   const REASONS = {
     leaves: "Found the answers asked for.", complete: "Nothing is left to look into from here.", budget: "Stopped at the number of nodes asked for.",
     cancelled: "Stopped by you; what was found stays.", full: "The tree is full.",
@@ -43,7 +43,7 @@
       const fields = [...FIELDS.map(([name, label, usual]) => this.field(name, label, Math.min(usual, limits[name] || usual), 1, limits[name])), (this.seedPart = this.field("seed", "Seed", 0, 0, 2 ** 31 - 1))];
       this.cost = el("p", { class: "fl-tr-price", role: "status" });
       this.go = el("button", { type: "submit", class: "fl-button fl-tr-primary", text: "Expand" });
-      this.onemore = dom.button("One more answer", () => this.ask(this.answers() + 1), { title: "Go on until one more answer has come out, at most as far as the nodes allow" });
+      this.onemore = dom.button("One more answer", () => this.ask("more"), { title: "Go on until one more answer has come out, at most as far as the nodes allow" });
       this.title = el("h4", {});
       this.form.replaceChildren(this.title, el("fieldset", { class: "fl-tr-policies" }, el("legend", { class: "fl-tr-sr", text: "What to look into first" }), this.choices.map((choice) => choice.node)),
         el("div", { class: "fl-tr-fields" }, fields), this.cost, el("div", { class: "fl-tr-buttons" }, this.go, this.onemore, dom.button("Cancel", () => this.close())));
@@ -58,11 +58,6 @@
     chosen() {
       const found = this.choices.find((choice) => choice.input.checked);
       return found ? found.input.value : "";
-    }
-    /** How many answers the growth from this token with this policy has brought out. */
-    answers() {
-      const { status } = this.context.data;
-      return status && status.start === this.node && status.policy === this.chosen() ? (status.leaves || []).length : 0;
     }
 
     open(node) {

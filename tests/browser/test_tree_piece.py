@@ -127,7 +127,7 @@ def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator,
     form.get_by_label("Seed").fill("11")
     form.get_by_role("button", name="Expand").click()
     assert heard(page, served_tree, "tree_grow") == {
-        "run": "run-a", "node": 7, "policy": "fair", "width": 5, "depth": 64, "budget": 100, "leaves": None, "seed": 11,
+        "run": "run-a", "node": 7, "policy": "fair", "width": 5, "depth": 32, "budget": 100, "leaves": None, "seed": 11,
     }  # fmt: skip
     expect(chip(tree, 40)).to_be_visible()
     expect(tree.locator(".fl-tr-state")).to_contain_text("Growing: 3 of 64 nodes")
@@ -144,7 +144,7 @@ def test_one_more_answer_asks_for_one_beyond_those_that_came_out(
     tree.get_by_role("button", name="Expand here").click()
     tree.get_by_role("button", name="One more answer").click()
     asked = heard(page, served_tree, "tree_grow")
-    assert (asked["leaves"], asked["policy"], asked["seed"]) == (4, "likely", None)
+    assert (asked["leaves"], asked["policy"], asked["seed"]) == ("more", "likely", None)
 
 
 def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Locator, served_tree: ServedTree) -> None:
@@ -158,6 +158,7 @@ def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Loca
     expect(chip(tree, 41)).to_contain_text("fb<b>")
     expect(chip(tree, 5)).to_contain_text("33")
     expect(chip(tree, 41)).to_have_attribute("aria-label", re.compile("put there by a person"))
+    assert selected(tree) == 41, "what was written is gone to"
 
 
 def test_an_edit_that_changes_nothing_is_not_sent(page: Page, tree: Locator, served_tree: ServedTree) -> None:
@@ -237,12 +238,37 @@ def test_coverage_answers_and_estimates_are_said_with_their_limits(page: Page, t
     assert table[0].startswith("rank\ttext\tprobability") and table[1].startswith("1\t33\t0.45")
 
 
+def test_a_growth_under_way_lists_its_latest_answers_with_their_place(page: Page, tree: Locator) -> None:
+    leaf = {"node": 6, "logprob": -1.0, "finished": True, "weight": None}
+    status = tree_page.idle(state="growing", evaluated=9, out=21, exact=20, leaves=[leaf, {**leaf, "node": 8}])
+    page.evaluate(f"(line) => {TREE}.load({TREE}.data.text + line)", tree_page.line(s=status))
+    lines = tree.locator(".fl-tr-results tbody tr")
+    expect(lines.locator("td:first-child")).to_have_text(["20", "21"])
+    expect(lines.nth(0)).to_contain_text("exact")
+    expect(lines.nth(1)).not_to_contain_text("exact")
+    expect(tree.locator(".fl-tr-answers")).to_contain_text("the latest 2 of 21 that came out")
+
+
+def test_a_tree_that_gets_its_name_keeps_what_the_reader_folded(page: Page, tree: Locator) -> None:
+    named = tree_page.small()
+    page.evaluate(f"(text) => {TREE}.load(text)", named.replace('"tree": "tree-a"', '"tree": ""'))
+    chip(tree, 4).click()
+    focus(tree)
+    press(page, "f")
+    expect(chip(tree, 5)).to_have_count(0)
+    page.evaluate(f"(text) => {TREE}.load(text)", named)
+    expect(chip(tree, 4)).to_be_visible()
+    expect(chip(tree, 5)).to_have_count(0)
+
+
 def test_hostile_words_and_unfinished_characters_are_shown_exactly(page: Page, tree: Locator) -> None:
     shown = HOSTILE.replace("\u202e", "⟨RLO⟩").replace("\u200b", "⟨ZWSP⟩")
     expect(chip(tree, 9).locator("bdi")).to_have_text(shown)
     tree.get_by_label("Hide below").fill("0")
     expect(chip(tree, 32).locator("bdi")).to_have_text("⟨e2 82⟩")
-    assert page.evaluate(f"{TREE}.data.pathText([32, 33])") == "€", "bytes are decoded over the whole path"
+    assert page.evaluate(f"{TREE}.data.pathText([32, 33])") == "€", (
+        "the token that completes a character carries it whole"
+    )
     assert page.evaluate(f"{TREE}.data.pathText([32])") == "⟨e2 82⟩"
     assert page.evaluate("window.__ran") is None
 

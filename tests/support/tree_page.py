@@ -68,8 +68,8 @@ def small() -> str:
     rows += [row(10 + i, 2 if i == 0 else 9 + i, WORDS[i], 0.9) for i in range(20)]
     rows += [row(30, 1, " owns", 0.04, 0.3, FORCED), row(31, 30, " none", 0.5, None)]
     rows += [
-        [32, 2, "\ufffd", math.log(0.05), 1.0, 0.2, 0, "e2 82"],
-        [33, 32, "\ufffd", math.log(0.9), 1.0, 0.2, 0, "ac"],
+        [32, 2, "", math.log(0.05), 1.0, 0.2, 0, "e2 82"],
+        [33, 32, "€", math.log(0.9), 1.0, 0.2, 0, 0],
     ]
     runs = [
         {"uid": "run-a", "title": "How many sheep?", "kind": "sampled", "luck": None, "end": 6, "fork": 0,
@@ -166,7 +166,7 @@ def answer(name: str, data: dict[str, Any]) -> str:
     if name == "tree_stop":
         return line(s=idle(evaluated=3, reason="cancelled"))
     if name == "tree_edit":
-        return line(n=[row(41, 4, data["text"], 0.001, None, FORCED)])
+        return line(n=[row(41, 4, data["text"], 0.001, None, FORCED)]) + line(s=idle(start=41, reason="complete"))
     return line(export={"name": "tree.json", "text": '{"tree": 1}'}) if name == "tree_export" else ""
 
 

@@ -12,7 +12,7 @@ class Branches(Piece):
     """Events; `run` is the shown run's uid, `node` an index of the document.
 
     tree_open(run): asked once for each run shown. tree_grow(run, node, policy, width, depth, budget, leaves, seed):
-    leaves is how many answers in all, or None for as many as the budget allows; seed is None unless the policy is fair.
+    leaves is "more" for one answer more, None for as many as the budget allows; seed is None unless the policy is fair.
     tree_stop(run). tree_edit(run, node, text): a sibling beside node. tree_mark(run, node, bookmark, note): None leaves
     a field as it is. tree_import(run, text); tree_export(run): answered with an export line. tree_take(run, node,
     luck): the path to node as a run that goes on, luck "same" or "fresh". run_open(uid).
