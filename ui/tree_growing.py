@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError
 from engine.resume import check_same_model
@@ -22,7 +22,7 @@ from ui.access import Viewer
 from ui.actions import QUICK_SAVE_SECONDS, Workbench
 from ui.tree_fields import bounds_of, moved_growth, within
 from ui.tree_shelf import OpenTree, TreeShelf
-from ui.tree_view import Marks, NodeLines, Standing, header_line, marks_line, runs_line, standing_line
+from ui.tree_view import Marks, NodeLines, Standing, header_line, marks_line, outcome_of, runs_line, standing_line
 from ui.turns import Ticket
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ Work = Callable[["LanguageModel", OpenTree, Tree, Callable[[], bool]], Iterator[
 @dataclass
 class Growing:
     """What has grown and how it is shown. opened: the tree before, under its new nodes and words; text: the document
-    so far; marks: those put on it meanwhile, None when there are none."""
+    so far; marks: those put on it meanwhile, None when there are none; outcome: how many answers had come out when they
+    were looked at last, and what was to be said of them."""
 
     opened: OpenTree
     words: dict[int, bytes]
@@ -48,6 +49,7 @@ class Growing:
     text: str
     spelled: int
     marks: Marks | None = None
+    outcome: tuple[int | None, dict[str, Any]] | None = None
 
     @property
     def tree(self) -> Tree:
@@ -66,7 +68,11 @@ class Growing:
     def frame(self, standing: Standing) -> str:
         """The document with what is new since the last frame."""
         marks, self.marks = self.marks, None
-        self.text += self.lines.changed() + (marks_line(marks) if marks else "") + standing_line(self.tree, standing)
+        # finding the answers takes as long as everything else together, and they come out rarely
+        if self.outcome is None or standing.out is None or standing.out != self.outcome[0]:
+            self.outcome = (standing.out, outcome_of(self.tree, standing.growth, over=False))
+        said = standing_line(self.tree, standing, self.outcome[1])
+        self.text += self.lines.changed() + (marks_line(marks) if marks else "") + said
         return self.text
 
     def now(self) -> OpenTree:

@@ -68,6 +68,7 @@ class Standing:
     """Where a growth stands, or what the last one came to.
 
     state: idle, waiting, growing or failed. growth: its settings, None before the first one. reason: why it ended.
+    start: where it does not lie at the growth's; out: answers that have come out, as far as they were counted.
     """
 
     state: str = "idle"
@@ -78,6 +79,7 @@ class Standing:
     reason: str | None = None
     masses: Masses | None = None
     start: int | None = None
+    out: int | None = None
 
 
 def header_line(
@@ -203,8 +205,11 @@ def marks_line(marks: Marks) -> str:
     return wire_line({"marks": {"bookmarks": list(marks.bookmarks), "notes": notes}})
 
 
-def standing_line(tree: Tree, standing: Standing) -> str:
-    """Where a growth stands; with all of its leaves and estimates once it is over, with the latest leaves before."""
+def standing_line(tree: Tree, standing: Standing, outcome: Mapping[str, Any] | None = None) -> str:
+    """Where a growth stands; with all of its leaves and estimates once it is over, with the latest leaves before.
+
+    outcome: what `outcome_of` gave, where it is known already.
+    """
     growth = standing.growth
     start = standing.start if standing.start is not None else growth.start if growth else ROOT
     shown = standing.masses or masses(tree, start, growth.depth if growth else None)
@@ -218,7 +223,7 @@ def standing_line(tree: Tree, standing: Standing) -> str:
                 "budget": standing.budget,
                 "reason": standing.reason,
                 "masses": {name: number(share) for name, share in asdict(shown).items()},
-                **_outcome(tree, growth, over=standing.state != "growing"),
+                **(outcome if outcome is not None else outcome_of(tree, growth, over=standing.state != "growing")),
                 "policy": growth.policy if growth else "",
             }
         }
@@ -241,7 +246,7 @@ def with_problem(document: str, message: str) -> str:
     return document + wire_line({"s": plain | last | {"state": "failed", "message": message}})
 
 
-def _outcome(tree: Tree, growth: Growth | None, *, over: bool) -> dict[str, Any]:
+def outcome_of(tree: Tree, growth: Growth | None, *, over: bool) -> dict[str, Any]:
     """Leaves in the order in which they came out, how many did (out), how many of them nothing can overtake (exact),
     and what they say of all answers."""
     if growth is None:

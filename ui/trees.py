@@ -174,6 +174,7 @@ class Trees:
                 budget=asked.budget,
                 reason=progress.reason,
                 masses=progress.masses,
+                out=progress.leaves,
             )
 
 

@@ -1,0 +1,120 @@
+"""The named endpoints of the branching tree, for notebooks and scripts: the page's use cases by the same rules.
+
+Each endpoint is typed and documented for gradio_client. Does not know how the page looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from ui.access import Viewer, viewer_of
+from ui.errors import said
+from ui.tree_view import CONTROL, FINISHED, FORCED, RECORDED_ONLY
+from ui.trees import Trees
+
+NODE = ("node", "parent", "text", "logprob", "entropy", "rest")
+
+
+def tree_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
+    """The endpoints over one set of use cases."""
+
+    def viewer(request: gr.Request | None) -> Viewer:
+        return viewer_of(request, public=public)
+
+    def tree(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """The branching tree in which a run lies: its nodes with log-probability, entropy of the next token and the
+        probability of what is not in the tree (nats; null where nothing looked), the runs in it, and its marks."""
+        with said():
+            return record(trees.open(uid, viewer(request)))
+
+    def grow_tree(
+        uid: str,
+        node: int = 0,
+        policy: str = "likely",
+        width: int = 5,
+        depth: int = 12,
+        budget: int = 64,
+        leaves: int | str | None = None,
+        seed: int | str = 0,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> Iterator[dict]:
+        """Look into up to `budget` more nodes below a node. policy: likely (most probable answers first, exact), fair
+        (a sample without replacement, with estimates) or informative. width: children kept of a node; depth: tokens
+        below the node; leaves: stop after so many answers in all, "more": after one more. The last item yielded is
+        the whole tree, in the form that `tree` returns; earlier items are progress."""
+        fields = {
+            "node": node,
+            "policy": policy,
+            "width": width,
+            "depth": depth,
+            "budget": budget,
+            "leaves": leaves,
+            "seed": seed,
+        }
+        with said():
+            yield from _records(trees.grow(uid, fields, viewer(request)))
+
+    def edit_tree(uid: str, node: int, text: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
+        """Put a text in place of a node's token beside it, each token with the model's own log-probability; the
+        original stays. The last item yielded is the whole tree, whose `start` is the last new node."""
+        with said():
+            yield from _records(trees.edit(uid, node, text, viewer(request)))
+
+    def mark_tree(
+        uid: str,
+        node: int,
+        bookmark: bool | None = None,
+        note: str | None = None,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> dict:
+        """Set a node's bookmark and note; null leaves it as it is, an empty note takes it away. Gives the tree."""
+        with said():
+            return record(trees.mark(uid, node, viewer(request), bookmark=bookmark, note=note))
+
+    def export_tree(uid: str, request: gr.Request = None) -> str:  # type: ignore[assignment]
+        """The tree of a run as JSON text that `import_tree` takes back exactly."""
+        with said():
+            return trees.export_tree(uid, viewer(request)).text
+
+    def import_tree(uid: str, data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Put a tree made by `export_tree`, of the same prompt and model, into the tree of a run. Gives the tree."""
+        with said():
+            return record(trees.import_tree(uid, data, viewer(request)))
+
+    return tree, grow_tree, edit_tree, mark_tree, export_tree, import_tree
+
+
+def record(document: str) -> dict[str, Any]:
+    """A tree's document as one dict that a script can use without knowing the wire format."""
+    lines = [json.loads(line) for line in document.split("\n") if line]
+    head, rows = lines[0], {row[0]: row for line in lines for row in line.get("n", [])}
+    latest: dict[str, Any] = {}
+    for line in lines[1:]:
+        latest.update(line)
+    nodes = [
+        dict(zip(NODE, row, strict=False))
+        | {
+            "finished": bool(row[6] & FINISHED),
+            "forced": bool(row[6] & FORCED),
+            "control": bool(row[6] & CONTROL),
+            "recorded_only": bool(row[6] & RECORDED_ONLY),
+            "bytes": row[7] or None,
+        }
+        for _, row in sorted(rows.items())
+    ]
+    about = {key: head[key] for key in ("run", "tree", "title", "root", "noise", "limits")}
+    return about | {"nodes": nodes, "runs": latest["runs"]} | latest["marks"] | latest["s"]
+
+
+def _records(documents: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """How far it has come while it grows; the whole tree at the end."""
+    document = ""
+    for document in documents:
+        last = json.loads(document.rstrip("\n").rpartition("\n")[2])
+        standing = last.get("s", {})
+        yield {key: standing.get(key) for key in ("state", "message", "evaluated", "budget", "out")}
+    yield record(document)
