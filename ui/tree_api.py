@@ -19,17 +19,27 @@ from ui.trees import Trees
 NODE = ("node", "parent", "text", "logprob", "entropy", "rest")
 
 
+def register(trees: Trees, *, public: bool) -> None:
+    """Add the endpoints to the Blocks being built."""
+    for endpoint in tree_endpoints(trees, public):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
+
+
 def tree_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
     """The endpoints over one set of use cases."""
+    return (*_growing_endpoints(trees, public), *_kept_endpoints(trees, public))
 
-    def viewer(request: gr.Request | None) -> Viewer:
-        return viewer_of(request, public=public)
 
+def _viewer(request: gr.Request | None, public: bool) -> Viewer:
+    return viewer_of(request, public=public)
+
+
+def _growing_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
     def tree(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """The branching tree in which a run lies: its nodes with log-probability, entropy of the next token and the
         probability of what is not in the tree (nats; null where nothing looked), the runs in it, and its marks."""
         with said():
-            return record(trees.open(uid, viewer(request)))
+            return record(trees.open(uid, _viewer(request, public)))
 
     def grow_tree(
         uid: str,
@@ -46,24 +56,21 @@ def tree_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]
         (a sample without replacement, with estimates) or informative. width: children kept of a node; depth: tokens
         below the node; leaves: stop after so many answers in all, "more": after one more. The last item yielded is
         the whole tree, in the form that `tree` returns; earlier items are progress."""
-        fields = {
-            "node": node,
-            "policy": policy,
-            "width": width,
-            "depth": depth,
-            "budget": budget,
-            "leaves": leaves,
-            "seed": seed,
-        }
+        fields = {"node": node, "policy": policy, "width": width, "depth": depth}
+        fields |= {"budget": budget, "leaves": leaves, "seed": seed}
         with said():
-            yield from _records(trees.grow(uid, fields, viewer(request)))
+            yield from _records(trees.grow(uid, fields, _viewer(request, public)))
 
     def edit_tree(uid: str, node: int, text: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Put a text in place of a node's token beside it, each token with the model's own log-probability; the
         original stays. The last item yielded is the whole tree, whose `start` is the last new node."""
         with said():
-            yield from _records(trees.edit(uid, node, text, viewer(request)))
+            yield from _records(trees.edit(uid, node, text, _viewer(request, public)))
 
+    return tree, grow_tree, edit_tree
+
+
+def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
     def mark_tree(
         uid: str,
         node: int,
@@ -73,19 +80,19 @@ def tree_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]
     ) -> dict:
         """Set a node's bookmark and note; null leaves it as it is, an empty note takes it away. Gives the tree."""
         with said():
-            return record(trees.mark(uid, node, viewer(request), bookmark=bookmark, note=note))
+            return record(trees.mark(uid, node, _viewer(request, public), bookmark=bookmark, note=note))
 
     def export_tree(uid: str, request: gr.Request = None) -> str:  # type: ignore[assignment]
         """The tree of a run as JSON text that `import_tree` takes back exactly."""
         with said():
-            return trees.export_tree(uid, viewer(request)).text
+            return trees.export_tree(uid, _viewer(request, public)).text
 
     def import_tree(uid: str, data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Put a tree made by `export_tree`, of the same prompt and model, into the tree of a run. Gives the tree."""
         with said():
-            return record(trees.import_tree(uid, data, viewer(request)))
+            return record(trees.import_tree(uid, data, _viewer(request, public)))
 
-    return tree, grow_tree, edit_tree, mark_tree, export_tree, import_tree
+    return mark_tree, export_tree, import_tree
 
 
 def record(document: str) -> dict[str, Any]:
