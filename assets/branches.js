@@ -253,7 +253,9 @@
     }
     after(onlySelection) {
       if (!onlySelection) {
-        if (!this.shape.drawn(this.selected)) this.shape.state = { ...this.shape.state, selected: this.nearestShown(this.selected) };
+        const chain = this.shape.within.get(this.selected);
+        if (chain) this.shape.step({ opened: new Set([...this.shape.state.opened, chain.head]) }, true);
+        else if (!this.shape.drawn(this.selected)) this.shape.step({ selected: this.nearestShown(this.selected) }, true);
         this.redraw(true);
       }
       this.refresh(!onlySelection);

@@ -62,7 +62,7 @@
       let distance = Infinity;
       for (const node of this.drawn.keys()) {
         const at = this.box(node);
-        if (!at) continue;
+        if (!at || !this.context.shape.drawn(node)) continue;
         const apart = Math.abs(at.x - x) + Math.abs(at.y - y);
         if (at.y >= y - ROW / 2 && at.x >= x && apart < distance) [best, distance] = [node, apart];
       }

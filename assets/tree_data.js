@@ -209,7 +209,7 @@
     rootLabel() {
       const text = (this.header && this.header.root && this.header.root.text) || "";
       const chars = [...text.trimEnd()];
-      return chars.length ? format.label(`${chars.length > 18 ? "…" : ""}${chars.slice(-18).join("").trimStart()}`) : "Start";
+      return chars.length ? format.label(`${chars.length > 20 ? "…" : ""}${chars.slice(-20).join("").replace(chars.length > 20 ? /^\S{0,12}\s/ : /^$/, "")}`) : "Start";
     }
 
     /** The text of a path as a reader reads it: the token that completes a character carries it whole, control tokens are left out. */

@@ -70,7 +70,7 @@
       const own = el("b", { class: "fl-tr-own", dir: "auto" });
       Forklore.fillText(own, selected === 0 ? "" : data.flag(selected, "control") || data.nodes[selected][7] ? data.label(selected) : data.nodes[selected][2]);
       const onward = data.onward(selected).slice(0, ONWARD_SHOWN);
-      this.text.replaceChildren(el("span", { class: "fl-tr-before", text: before.length > most ? `…${before.slice(-most).join("").trimStart()}` : before.join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
+      this.text.replaceChildren(el("span", { class: "fl-tr-before", text: before.length > most ? `…${before.slice(-most).join("").replace(/^\S{0,15}\s/, "").trimStart()}` : before.join("") }), own, el("span", { class: "fl-tr-onward", title: "the likeliest way on that the tree knows" }, prose(context, onward, true)));
       this.facts.replaceChildren(...this.factsOf(selected).map(([name, value, title]) => el("div", { title }, el("dt", { text: name }), el("dd", { text: value }))));
       const note = data.note(selected);
       this.noteText.hidden = !note;

@@ -26,7 +26,7 @@
     step(patch, amend = false) {
       if (!amend) this.past.push(this.state);
       if (this.past.length > STEPS_KEPT) this.past.shift();
-      this.future = [];
+      if (!amend) this.future = [];
       this.state = { ...this.state, ...patch };
       this.compute(Object.keys(patch));
     }

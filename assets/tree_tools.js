@@ -17,6 +17,7 @@
     if (name === "entropy") return data.entropy(node) === null ? "fl-tr-open" : heat(Math.min(1, data.entropy(node) / MOST_NATS));
     if (data.parent(node) < 0 || name === "none") return "";
     if (name === "probability") return heat(Math.min(1, -Math.log(Math.max(data.probability(node), 1e-9)) / LEAST_LIKELY));
+    if (data.onRun[node]) return "";
     const level = Math.round(SHARES * (1 + Math.log10(Math.max(shape.share[node], 1e-9)) / 3));
     return level > 0 ? `fl-tr-s${level}` : "";
   }
@@ -29,7 +30,7 @@
   function install() {
     const rules = Object.keys(BLUES).flatMap((theme) => Array.from({ length: SHARES }, (_, i) => {
       const colour = `rgb(${blue(theme, (i + 1) / SHARES).join(" ")})`;
-      return `${theme === "dark" ? "body.dark" : "body"} .fl-tree{--fl-tr-share-${i + 1}:${colour}} ${theme === "dark" ? "body.dark" : "body"} .fl-tr-s${i + 1}{--fl-tint:${colour}}`;
+      return `${theme === "dark" ? "body.dark" : "body"} .fl-tree{--fl-tr-share-${i + 1}:${colour}} ${theme === "dark" ? "body.dark" : "body"} .fl-tr-s${i + 1}{--fl-tint:${colour};--fl-on-tint:var(--fl-ink)}`;
     }));
     document.head.append(el("style", { id: "forklore-shares", text: rules.join("\n") }));
   }
@@ -42,7 +43,7 @@
 
   function legendOf(name) {
     const bar = (background) => el("i", { class: "fl-tr-ramp", "aria-hidden": "true", style: { background } });
-    const ends = { probability: ["100\u00a0%", "≤\u00a00.5\u00a0%", "darker = less likely here"], entropy: ["0", `${MOST_NATS}+\u00a0nats`, "darker = less certain what follows; dashed = not looked into"], share: ["≤\u00a00.1\u00a0%", "100\u00a0%", "darker = larger share, each third of the bar ten times as much"] }[name];
+    const ends = { probability: ["100\u00a0%", "≤\u00a00.5\u00a0%", "darker = less likely here"], entropy: ["0", `${MOST_NATS}+\u00a0nats`, "darker = less certain what follows; dashed = not looked into"], share: ["≤\u00a00.1\u00a0%", "100\u00a0%", "darker = larger share, in powers of ten; runs have no colour"] }[name];
     if (!ends) return [];
     const ramp = name === "share" ? `linear-gradient(90deg, ${Array.from({ length: SHARES }, (_, i) => `var(--fl-tr-share-${i + 1})`).join(", ")})` : scale.gradient("heat");
     return [el("span", { text: ends[0] }), bar(ramp), el("span", { text: `${ends[1]}, ${ends[2]}` })];

@@ -113,6 +113,14 @@ def test_a_long_chain_is_drawn_together_until_asked_for(tree: Locator) -> None:
     expect(chip(tree, 20)).to_be_visible()
 
 
+def test_what_is_selected_is_not_drawn_away(tree: Locator) -> None:
+    tree.get_by_label("Draw long chains together").uncheck()
+    chip(tree, 20).click()
+    tree.get_by_label("Draw long chains together").check()
+    assert selected(tree) == 20
+    expect(chip(tree, 20)).to_be_visible()
+
+
 def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator, served_tree: ServedTree) -> None:
     chip(tree, 7).click()
     focus(tree)
