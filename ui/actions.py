@@ -25,7 +25,7 @@ from engine.types import FinishReason, Trace
 from storage.access import not_found
 from storage.database import Store
 from storage.records import RunHeader, StoredRun
-from ui import views
+from ui import strategy_jobs, views
 from ui.access import Viewer
 from ui.documents import Documents
 from ui.headlines import headline_of
@@ -64,16 +64,18 @@ class Workbench:
     def generate(self, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
         """Answer a prompt, yielding the growing document; the last one is the stored run.
 
-        fields: raw values of GenerationRequest's fields. Raises UserError before the first token; after it,
-        a problem is said in the document's closing line and what there is has been kept.
+        fields: raw values of GenerationRequest's fields, and `strategy` with `strategy_parameters` (see
+        `strategy_jobs`). Raises UserError before the first token; after it, a problem is said in the document's closing
+        line and what there is has been kept.
         """
+        asked_for, fields = strategy_jobs.asked_strategy(fields, viewer)
         request = limits.request_from_fields(fields, self.limits)
 
         def prepare(model: LanguageModel) -> Job:
             prompt_ids = model.encode_prompt(request.prompt, request.system)
             budget, note = limits.check_fits(len(prompt_ids), request.max_new_tokens, model.context_length)
             asked = replace(request, max_new_tokens=budget)
-            return Job(
+            job = Job(
                 prompt=request.prompt,
                 system=request.system,
                 prompt_ids=prompt_ids,
@@ -83,6 +85,7 @@ class Workbench:
                 steps=lambda model, stopped: generate(model, asked, cancelled=stopped),
                 notes=(note,) if note else (),
             )
+            return strategy_jobs.by_strategy(model, job, asked_for, self.store, viewer)
 
         yield from self.run_job(prepare, viewer)
 
@@ -107,7 +110,7 @@ class Workbench:
                 kind=now.trace.kind,
                 ends_as=None,
                 steps=lambda model, stopped: resume(model, now.trace, settings, cancelled=stopped),
-                notes=now.trace.notes,
+                notes=strategy_jobs.continued(now.trace.notes, len(now.trace)),
                 before=now,
             )
 
@@ -219,7 +222,7 @@ class Workbench:
 
     def _record(self, model: LanguageModel, job: Job, ticket: Ticket, viewer: Viewer) -> Iterator[str]:
         """Run a job to its end, its cancellation or its failure; keep what there is in each case."""
-        live = LiveDocument(model, job)
+        live = (job.shown_by or LiveDocument)(model, job)
         reason: FinishReason = "failed"
         problem, shown, closed = "", 0.0, False
         try:
@@ -242,7 +245,7 @@ class Workbench:
         finally:
             # reached by a finished job, by a closed tab and by a defect alike: what was decoded is never lost
             ending = ""
-            if live.steps:
+            if live.settle():
                 ending = (
                     self._save_apart(job, live, reason, viewer)
                     if closed
@@ -276,6 +279,8 @@ class Workbench:
                 if job.parent and not problem:
                     return self.documents.open(uid, viewer)
                 identity = replace(identity, uid=uid)
+                if job.stored:
+                    problem = f"{problem} {job.stored(uid)}".strip()
         except UserError as error:
             problem = f"{problem} {_not_stored(job, error)}".strip()
         return views.run_document(

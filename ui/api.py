@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import BadInput, UserError
-from ui import methods_view
+from ui import methods_view, strategy_jobs
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.errors import said
@@ -43,10 +43,13 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
         top_p: float | None = None,
         seed: int | str = 0,
         stop: list[str] | None = None,
+        strategy: str = "sample",
+        strategy_parameters: dict | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> Iterator[dict]:
         """Answer a prompt and keep the run. The last item yielded is the whole run: uid, text, tokens with every
-        score (nats), the 20 most likely alternatives each, and the run's figures. Earlier items are progress."""
+        score (nats), the 20 most likely alternatives each, and the run's figures. Earlier items are progress. strategy:
+        how to decode, with its parameters by name, as `strategies` lists them; what it tries is in the run's `tree`."""
         fields = {
             "prompt": prompt,
             "system": system,
@@ -56,6 +59,8 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
             "top_p": top_p,
             "seed": seed,
             "stop": stop or [],
+            "strategy": strategy,
+            "strategy_parameters": strategy_parameters,
         }
         with said():
             yield from records(workbench.generate(fields, _viewer(request, public)))
@@ -118,7 +123,13 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
         """Every score with name, symbol, unit, direction, definition, range, caveat and source."""
         return json.loads(methods_view.methods())
 
-    return list_runs, export_runs, import_runs, scores
+    def strategies() -> list[dict]:
+        """Every decoding strategy that `generate` knows: name, meaning, source, the settings that it does not follow,
+        and its parameters, each with default (null: may be left out) and bounds; above: the lowest value itself is not
+        allowed."""
+        return strategy_jobs.listed()
+
+    return list_runs, export_runs, import_runs, scores, strategies
 
 
 def records(documents: Iterator[str]) -> Iterator[dict]:

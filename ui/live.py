@@ -26,7 +26,8 @@ class Job:
 
     before: the stored run that this job goes on with; its steps are then those that follow. kept: tokens that stand
     before the steps of a new run; parent: the run that it leaves behind them. whole: the finished run, from the run of
-    the steps alone.
+    the steps alone. steps: None among them is time to look and nothing to show. shown_by: what writes the document when
+    it is not a LiveDocument; stored: told the uid of the stored run, it says what else could not be kept, or "".
     """
 
     prompt: str
@@ -35,7 +36,7 @@ class Job:
     settings: GenerationRequest | None
     kind: Kind
     ends_as: FinishReason | None
-    steps: Callable[[LanguageModel, Callable[[], bool]], Iterator[Step]]
+    steps: Callable[[LanguageModel, Callable[[], bool]], Iterator[Step | None]]
     notes: tuple[str, ...] = ()
     length: int | None = None
     before: StoredRun | None = None
@@ -43,6 +44,8 @@ class Job:
     parent: StoredRun | None = None
     origin: Origin = NO_ORIGIN
     whole: Callable[[LanguageModel, Trace], Trace] | None = None
+    shown_by: Callable[[LanguageModel, Job], LiveDocument] | None = None
+    stored: Callable[[str], str] | None = None
 
     @property
     def fork(self) -> int:
@@ -91,8 +94,10 @@ class LiveDocument:
         self._lines_so_far = ["".join(self._lines_so_far)]
         return self._lines_so_far[0]
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Step | None) -> None:
         """Append one token's line."""
+        if step is None:
+            return
         self.steps.append(step)
         alternatives = list(zip(step.alternatives.ids.tolist(), step.alternatives.logprobs.tolist(), strict=True))[
             : views.LIVE_ALTERNATIVES
@@ -106,6 +111,10 @@ class LiveDocument:
         values = [step.scores.get(name) for name in self._names]
         drawn = draw if step.support else None
         self._lines_so_far.append(self._lines.line(step.piece, step.token_id, values, alternatives, others, drawn))
+
+    def settle(self) -> bool:
+        """Whether there is anything to keep, once no more steps are to come."""
+        return bool(self.steps)
 
     def say_waiting(self, people: int) -> None:
         """Tell the reader how many others wait for this run to end, when that has changed."""

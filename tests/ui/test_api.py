@@ -154,3 +154,23 @@ def test_calls_without_a_session_belong_to_nobody(bench: Workbench) -> None:
         response = {"choices": [{"message": {"content": "Yes"}, "logprobs": {"content": [token]}}]}
         assert call("import_logprobs", response)
         assert call("list_runs", "", "created", True, 50, 0)["rows"] == []
+
+
+def test_a_script_lists_the_strategies_and_decodes_by_one(client: Client, bench: Workbench) -> None:
+    listed = {entry["name"]: entry for entry in client.predict(api_name="/strategies")}
+    assert (
+        listed["best_of_n"]["parameters"][0] | {"name": "trials", "default": 8, "low": 2}
+        == (listed["best_of_n"]["parameters"][0])
+    )
+    job = client.submit(**FIELDS, strategy="best_of_n", strategy_parameters={"trials": 3}, api_name="/generate")
+    found = job.result(timeout=60)
+    assert found["notes"] == ["Decoded by best of n (best_of_n: trials = 3)."]
+    assert found == client.predict(found["uid"], api_name="/open_run")
+    plain = client.predict(**FIELDS, api_name="/generate")
+    assert plain["notes"] == [] and ids(plain) == ids(client.predict(**FIELDS, strategy="sample", api_name="/generate"))
+    for given, words in (
+        ({"strategy": "beam"}, "There is no strategy"),
+        ({"strategy": "typical", "strategy_parameters": {"mass": 2}}, "at most 1"),
+    ):
+        with pytest.raises(AppError, match=words):
+            client.predict(**FIELDS, **given, api_name="/generate")
