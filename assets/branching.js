@@ -46,7 +46,7 @@
       this.elsewhere = el("div", { class: "fl-br-form", onkeydown: (event) => this.key(event) },
         el("p", { text: "This text was written elsewhere. Score it with the loaded model first: then its luck can be inferred, and the text changed." }),
         el("div", { class: "fl-br-acts" }, this.ask, dom.button("Cancel", () => this.cancel(), { title: "Esc" })));
-      this.root.append(this.offer, this.form, this.elsewhere);
+      this.root.append(this.offer);
     }
 
     /** Whether somebody listens and the run can be changed at all. */
@@ -74,6 +74,8 @@
       this.offer.hidden = true;
       this.form.hidden = trace.elsewhere;
       this.elsewhere.hidden = !trace.elsewhere;
+      // only what is on show is part of the page: its labels are those of the page's own fields
+      this.root.replaceChildren(this.offer, trace.elsewhere ? this.elsewhere : this.form);
       if (trace.elsewhere) return this.ask.focus({ preventScroll: true });
       this.chooseLuck();
       this.touched = false;
@@ -254,6 +256,7 @@
       this.offer.hidden = false;
       this.form.hidden = true;
       this.elsewhere.hidden = true;
+      this.root.replaceChildren(this.offer);
       this.listEdits();
       this.more.reset();
     }

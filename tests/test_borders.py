@@ -30,7 +30,7 @@ TORCH_FILES = {
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
 # What of ui/ builds the page itself; all else there works without it.
-DRAWS = r"ui\.(tabs|components|page|serve|api|theme|errors)\b"
+DRAWS = r"ui\.(tabs|components|page|serve|\w*api|theme|errors)\b"
 # A browser must never be handed text as markup or as a program.
 DANGEROUS_JS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|srcdoc|document\.write|\beval\(|new Function\("

@@ -1,4 +1,4 @@
-"""The page: masthead, three views, and the wiring between what a person does and the use cases.
+"""The page: masthead, four views, and the wiring between what a person does and the use cases.
 
 Holds no logic of its own: handlers hand values to `actions` and `shelf` and put their JSON into components.
 """
@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui import api
+from ui import api, branch_api, probe_api, tree_api
 from ui.actions import Workbench
+from ui.branching import Branching
 from ui.components.masthead import Masthead
+from ui.probes import Probes
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.tabs import explore, library, methods
+from ui.tabs import explore, library, methods, probe
+from ui.tabs.branching import wire_branching, wire_trees
 from ui.tabs.masthead import wire_masthead
+from ui.trees import Trees
 
 # uploads and exports that pass through gradio: how often it looks, and how old they may become
 CACHE_SECONDS = (3600, 24 * 3600)
+# what one stranger's bias probe may cost at most
+PUBLIC_PROBE_TOKENS = 20_000
 
 
 def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
     """Build the whole page over these use cases; nothing is read from the environment here."""
+    branching, trees = Branching(workbench), Trees(workbench)
+    probes = Probes(workbench, most_tokens=PUBLIC_PROBE_TOKENS) if settings.public else Probes(workbench)
     with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS) as page:
         masthead = Masthead(elem_id="masthead")
         with gr.Tabs(elem_id="views", selected="explore") as views:
@@ -28,11 +36,19 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
                 explored = explore.build(workbench, settings)
             with gr.Tab("Library", id="library") as library_tab:
                 listed = library.build()
+            with gr.Tab("Probe", id="probe") as probe_tab:
+                probed = probe.build(workbench, settings)
             with gr.Tab("Methods", id="methods"):
                 methods.build()
         # first, so that the endpoints' names are theirs and no handler of the page takes them
         api.register(workbench, shelf, public=settings.public)
+        branch_api.register(branching, public=settings.public)
+        tree_api.register(trees, public=settings.public)
+        probe_api.register(probes, public=settings.public)
         wire_masthead(page, masthead, workbench)
         explore.wire(page, explored, workbench, shelf, settings)
+        wire_branching(explored, workbench, branching, settings)
+        wire_trees(explored, workbench, branching, trees, settings)
+        probe.wire(probed, page, probe_tab, views, explored, workbench, probes, settings)
         library.wire(listed, library_tab, views, explored, workbench, shelf, settings)
     return page

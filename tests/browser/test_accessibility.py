@@ -11,7 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.app_server import AppServer
 
-OURS = ["#masthead", "#examples", "#explorer", "#library-piece", "#compare", "#methods-piece", "#notice"]
+OURS = [
+    "#masthead", "#examples", "#explorer", "#library-piece", "#compare", "#methods-piece", "#notice", "#probe-piece",
+    "#probe-price", "#probe-notice",
+]  # fmt: skip
 
 
 def serious(page: Page) -> list[str]:

@@ -5,7 +5,7 @@ Collects fields and shows documents; what happens in between is in `actions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ import gradio as gr
 from ui import views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
+from ui.components.branches import Branches
 from ui.components.example_strip import ExampleStrip
 from ui.components.explorer import Explorer
 from ui.components.notice import Notice
-from ui.errors import Caught
 from ui.settings import Settings
 from ui.shelf import Shelf
-
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, shown_frames
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class ExploreParts:
     bring_in: gr.Button
     notice: Notice
     explorer: Explorer
+    branches: Branches
     model: gr.Dropdown
     quantization: gr.Dropdown
     load: gr.Button
@@ -54,6 +54,7 @@ class ExploreParts:
         return self.modes, self.prompt, self.context, self.text, *self.fields
 
 
+DRAWN_HERE = ("generation", "branch", "counterfactual")
 FIELD_NAMES = ("prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")
 
 
@@ -88,10 +89,11 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
-    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True)
+    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True)
+    branches = Branches(elem_id="branches")
     return ExploreParts(
         modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
-        notice, explorer, model, quantization, load,
+        notice, explorer, branches, model, quantization, load,
     )  # fmt: skip
 
 
@@ -134,19 +136,19 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
 
     def generate(request: gr.Request, *values: Any) -> Iterator[tuple]:
         fields = dict(zip(FIELD_NAMES, values, strict=True))
-        yield from _shown(lambda: workbench.generate(fields, viewer(request)))
+        yield from shown_frames(lambda: workbench.generate(fields, viewer(request)))
 
     def score(context: str, text: str, request: gr.Request) -> Iterator[tuple]:
-        yield from _shown(lambda: workbench.score_text(context, text, viewer(request)))
+        yield from shown_frames(lambda: workbench.score_text(context, text, viewer(request)))
 
     def go_on(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        yield from _shown(lambda: workbench.continue_run(str(event.run), viewer(request)))
+        yield from shown_frames(lambda: workbench.continue_run(str(event.run), viewer(request)))
 
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
     def bring_in(payload: str, path: str | None, request: gr.Request) -> tuple:
-        return _opened(lambda: _import(workbench, payload, path, viewer(request)))
+        return opened(lambda: _import(workbench, payload, path, viewer(request)))
 
     def load_model(name: str, quantization: str, request: gr.Request) -> str:
         if not viewer(request).trusted:
@@ -156,12 +158,12 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
 
     asked = gr.on(
         [parts.generate.click, parts.prompt.submit], generate, [parts.prompt, *parts.fields], shown,
-        concurrency_limit=16, **PRIVATE,
+        **JOB,
     )  # fmt: skip
-    scored = parts.score.click(score, [parts.context, parts.text], shown, concurrency_limit=16, **PRIVATE)
-    continued = parts.explorer.run_continue(go_on, None, shown, concurrency_limit=16, **PRIVATE)
+    scored = parts.score.click(score, [parts.context, parts.text], shown, **JOB)
+    continued = parts.explorer.run_continue(go_on, None, shown, **JOB)
     for job in (asked, scored, continued):
-        job.then(_at_rest, None, shown[2:], queue=False, **PRIVATE)
+        job.then(at_rest, None, shown[2:], queue=False, **PRIVATE)
     for button in (parts.stop, parts.stop_scoring):
         button.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(
@@ -172,7 +174,7 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
 
 
 def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
-    opened = [parts.explorer, parts.notice]
+    outputs = [parts.explorer, parts.notice]
 
     def arrive(request: gr.Request) -> tuple:
         """What a visitor sees first: the run the address names, else the first example."""
@@ -181,7 +183,7 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         asked = str(request.query_params.get("run") or "")
         document, notice, current = "", "", ""
         for uid in filter(None, (asked, *(example.uid for example in examples))):
-            document, problem = _opened(lambda uid=uid: workbench.open_run(uid, viewer))  # type: ignore[misc]
+            document, problem = opened(lambda uid=uid: workbench.open_run(uid, viewer))  # type: ignore[misc]
             notice = notice or problem
             if not problem:
                 current = uid
@@ -192,18 +194,18 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request, public=settings.public)
-        document, notice = _opened(lambda: workbench.open_run(str(event.uid), viewer))
+        document, notice = opened(lambda: workbench.open_run(str(event.uid), viewer))
         return document, notice, *fields_of(document)
 
-    page.load(arrive, None, [*opened, parts.examples, *parts.asked], queue=False, **PRIVATE)
-    parts.examples.run_open(open_example, None, [*opened, *parts.asked], queue=False, **PRIVATE)
+    page.load(arrive, None, [*outputs, parts.examples, *parts.asked], queue=False, **PRIVATE)
+    parts.examples.run_open(open_example, None, [*outputs, *parts.asked], queue=False, **PRIVATE)
 
 
 def fields_of(document: Any) -> tuple:
     """Updates of `ExploreParts.asked`: the run's own question is what a reader would change and ask again."""
     asked = views.asked_in(document) if isinstance(document, str) else None
     untouched = (gr.skip(),) * (len(FIELD_NAMES) - 1)
-    if asked and asked.kind == "generation" and asked.settings:
+    if asked and asked.kind in DRAWN_HERE and asked.settings:
         return gr.Tabs(selected="ask"), asked.prompt, gr.skip(), gr.skip(), *_fields(asked.system, asked.settings)
     if asked and asked.kind == "scored":
         return gr.Tabs(selected="score"), gr.skip(), asked.prompt, asked.text, *untouched
@@ -225,29 +227,3 @@ def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer
     data: str | bytes = Path(path).read_bytes() if path else payload
     uids = workbench.import_logprobs(data, viewer)
     return workbench.open_run(uids[0], viewer)
-
-
-def _at_rest() -> tuple:
-    """Generate and Score can be pressed, neither Stop can."""
-    go, halt = gr.update(interactive=True), gr.update(interactive=False)
-    return go, go, halt, halt
-
-
-def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
-    """Frames of a job as page updates; a refusal becomes a sentence and leaves the run on show as it was."""
-    halt, go = gr.update(interactive=True), gr.update(interactive=False)
-    yield gr.skip(), "", go, go, halt, halt
-    document = ""
-    with Caught() as problem:
-        for document in start():
-            yield document, *(gr.skip() for _ in range(5))
-    if problem.sentence:
-        ended = views.broken_off(document, problem.sentence) or gr.skip()
-        yield ended, problem.sentence, *(gr.skip() for _ in range(4))
-
-
-def _opened(start: Callable[[], str]) -> tuple:
-    """A document and no notice, or no change and a notice."""
-    with Caught() as problem:
-        return start(), ""
-    return gr.skip(), problem.sentence

@@ -25,6 +25,7 @@ from ui.errors import Caught
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.explore import ExploreParts, fields_of
+from ui.tabs.frames import payload
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 PLOT_ID = "glance-plot"
@@ -88,11 +89,11 @@ def wire(
         return _listed(lambda: shelf.listing({}, viewer(request)))
 
     def ask(event: gr.EventData, request: gr.Request) -> tuple:
-        return _listed(lambda: shelf.listing(_payload(event), viewer(request)))
+        return _listed(lambda: shelf.listing(payload(event), viewer(request)))
 
     def update(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            asked = _payload(event)
+            asked = payload(event)
             shelf.label(asked.get("uid"), asked, viewer(request))
             return shelf.listing(asked.get("query") or {}, viewer(request))
 
@@ -100,7 +101,7 @@ def wire(
 
     def delete(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            asked = _payload(event)
+            asked = payload(event)
             uids = asked.get("uids", ())
             shelf.delete(uids, viewer(request))
             return shelf.listing(asked.get("query") or {}, viewer(request), deleted=uids)
@@ -109,7 +110,7 @@ def wire(
 
     def restore(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> str:
-            asked = _payload(event)
+            asked = payload(event)
             shelf.restore(asked.get("uids", ()), viewer(request))
             return shelf.listing(asked.get("query") or {}, viewer(request))
 
@@ -122,7 +123,7 @@ def wire(
     parts.runs.runs_delete(delete, None, outputs, trigger_mode="multiple", **PRIVATE)
     parts.runs.runs_restore(restore, None, outputs, trigger_mode="multiple", **PRIVATE)
     _wire_opening(parts, tabs, explored, workbench, viewer)
-    _wire_compare(parts, shelf, viewer)
+    _wire_compare(parts, tabs, explored, shelf, viewer)
     _wire_files(parts, shelf, viewer)
     _wire_glance(parts, shelf, viewer)
 
@@ -146,7 +147,7 @@ def _wire_opening(
 ) -> None:
     def open_run(event: gr.EventData, request: gr.Request) -> tuple:
         with Caught() as problem:
-            document = workbench.open_run(str(_payload(event).get("uid", "")), viewer(request))
+            document = workbench.open_run(str(payload(event).get("uid", "")), viewer(request))
             return document, "", gr.Tabs(selected="explore"), *fields_of(document)
         return gr.skip(), problem.sentence, gr.skip(), *fields_of(None)
 
@@ -155,16 +156,26 @@ def _wire_opening(
         event(open_run, None, outputs, **PRIVATE)
 
 
-def _wire_compare(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request], Viewer]) -> None:
+def _wire_compare(
+    parts: LibraryParts,
+    tabs: gr.Tabs,
+    explored: ExploreParts,
+    shelf: Shelf,
+    viewer: Callable[[gr.Request], Viewer],
+) -> None:
     def compare(event: gr.EventData, request: gr.Request) -> tuple:
-        a, b = _payload(event).get("a"), _payload(event).get("b")
+        a, b = payload(event).get("a"), payload(event).get("b")
         return (*_listed(lambda: shelf.compare(a, b, viewer(request))), (a, b))
 
     def swap(pair: tuple[Any, Any], request: gr.Request) -> tuple:
         b, a = pair
         return (*_listed(lambda: shelf.compare(a, b, viewer(request))), (a, b))
 
+    def compare_from_explore(event: gr.EventData, request: gr.Request) -> tuple:
+        return *compare(event, request), gr.Tabs(selected="library")
+
     outputs = [parts.compare, parts.notice, parts.compared]
+    explored.explorer.run_compare(compare_from_explore, None, [*outputs, tabs], **PRIVATE)
     parts.runs.runs_compare(compare, None, outputs, **PRIVATE)
     parts.compare.compare_swap(swap, parts.compared, outputs, **PRIVATE)
     parts.compare.compare_close(lambda: "", None, parts.compare, **PRIVATE)
@@ -175,7 +186,7 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
         with Caught() as problem:
             name = f"forklore-runs-{datetime.now(UTC).astimezone():%Y-%m-%d}.jsonl"
             target = _passing(parts.download) / name
-            written = shelf.export_file(_payload(event), target, viewer(request))
+            written = shelf.export_file(payload(event), target, viewer(request))
             return str(target), library_view.exported_sentence(written.runs, written.matching, name), ""
         return None, "", problem.sentence
 
@@ -204,12 +215,6 @@ def _passing(component: gr.DownloadButton) -> Path:
     folder = Path(component.GRADIO_CACHE) / f"export-{secrets.token_hex(16)}"
     folder.mkdir(parents=True, mode=0o700)
     return folder
-
-
-def _payload(event: gr.EventData) -> dict[str, Any]:
-    """What the browser sent along; it comes from outside and is checked by whoever uses it."""
-    data = getattr(event, "_data", None)
-    return dict(data) if isinstance(data, dict) else {}
 
 
 def _listed(work: Callable[[], str]) -> tuple:

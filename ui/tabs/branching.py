@@ -1,0 +1,156 @@
+"""Branches on the page: connects what the instrument and the tree ask for to the use cases.
+
+Hands over what was asked and shows documents. Does not know what a branch is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui.access import Viewer, viewer_of
+from ui.actions import Workbench
+from ui.branching import Branching
+from ui.errors import Caught
+from ui.settings import Settings
+from ui.tabs.explore import ExploreParts, fields_of
+from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, payload, shown_frames
+from ui.tree_view import with_problem
+from ui.trees import Trees
+
+
+def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branching, settings: Settings) -> None:
+    """Connect the instrument's edits, replicates, undo and links between runs."""
+    explorer = parts.explorer
+    shown = [explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
+
+    def viewer(request: gr.Request) -> Viewer:
+        return viewer_of(request, public=settings.public)
+
+    def branch(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = payload(event)
+        yield from shown_frames(lambda: branching.branch(str(asked.get("run", "")), asked, viewer(request)))
+
+    def replicates(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = payload(event)
+        uid, count = str(asked.get("run", "")), asked.get("count")
+        yield from shown_frames(lambda: branching.replicates(uid, count, viewer(request)))
+
+    def score(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        uid = str(payload(event).get("run", ""))
+        yield from shown_frames(lambda: branching.score_here(uid, viewer(request)))
+
+    def stop(request: gr.Request) -> None:
+        workbench.stop(viewer(request))
+
+    def undo(event: gr.EventData, request: gr.Request) -> tuple:
+        document, notice = opened(lambda: branching.undo(str(payload(event).get("run", "")), viewer(request)))
+        return document, notice, *fields_of(document)
+
+    def show(event: gr.EventData, request: gr.Request) -> tuple:
+        document, notice = opened(lambda: workbench.open_run(str(payload(event).get("uid", "")), viewer(request)))
+        return document, notice, *fields_of(document)
+
+    jobs = [
+        explorer.branch_ask(branch, None, shown, **JOB),
+        explorer.replicates_ask(replicates, None, shown, **JOB),
+        explorer.score_here(score, None, shown, **JOB),
+    ]
+    for job in jobs:
+        job.then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+    explorer.job_stop(stop, None, None, queue=False, **PRIVATE)
+    for event, handler in ((explorer.branch_undo, undo), (explorer.run_open, show), (parts.branches.run_open, show)):
+        event(handler, None, [explorer, parts.notice, *parts.asked], queue=False, **PRIVATE)
+
+
+def wire_trees(
+    parts: ExploreParts, workbench: Workbench, branching: Branching, trees: Trees, settings: Settings
+) -> None:
+    """Connect the tree's events; every answer is a tree document or one sentence."""
+    tree = parts.branches
+
+    def viewer(request: gr.Request) -> Viewer:
+        return viewer_of(request, public=settings.public)
+
+    def at(event: gr.EventData, request: gr.Request) -> Asked:
+        asked = payload(event)
+        return Asked(trees, str(asked.pop("run", "")), asked, viewer(request))
+
+    def show(event: gr.EventData, request: gr.Request) -> tuple:
+        asked = at(event, request)
+        return opened(lambda: trees.open(asked.uid, asked.viewer))
+
+    def grow(event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        asked = at(event, request)
+        yield from asked.frames(lambda: trees.grow(asked.uid, asked.fields, asked.viewer))
+
+    def edit(event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        asked = at(event, request)
+        node, text = asked.fields.get("node"), asked.fields.get("text")
+        yield from asked.frames(lambda: trees.edit(asked.uid, node, text, asked.viewer))
+
+    def mark(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        node, bookmark, note = (asked.fields.get(name) for name in ("node", "bookmark", "note"))
+        return asked.once(lambda: trees.mark(asked.uid, node, asked.viewer, bookmark=bookmark, note=note))
+
+    def export(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        return asked.once(lambda: trees.exported(asked.uid, asked.viewer))
+
+    def bring_in(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        return asked.once(lambda: trees.import_tree(asked.uid, asked.fields.get("text"), asked.viewer))
+
+    def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+
+        def work() -> Iterator[str]:
+            fork, ids = trees.path(asked.uid, asked.fields.get("node"), asked.viewer)
+            yield from branching.take(asked.uid, fork, ids, asked.fields.get("luck"), asked.viewer)
+
+        yield from shown_frames(work)
+
+    def stop(request: gr.Request) -> None:
+        workbench.stop(viewer(request))
+
+    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", **PRIVATE)
+    tree.tree_grow(grow, None, tree, **JOB)
+    tree.tree_edit(edit, None, tree, **JOB)
+    tree.tree_mark(mark, None, tree, trigger_mode="multiple", **PRIVATE)
+    tree.tree_export(export, None, tree, **PRIVATE)
+    tree.tree_import(bring_in, None, tree, **PRIVATE)
+    tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
+    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
+    tree.tree_take(take, None, shown, **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a run's tree; a refusal is said where the tree is drawn, on the tree as it stands."""
+
+    trees: Trees
+    uid: str
+    fields: Mapping[str, Any]
+    viewer: Viewer
+
+    def once(self, work: Callable[[], str]) -> str:
+        """The tree after something that is done at once."""
+        with Caught() as problem:
+            return work()
+        return self._refused(problem.sentence)
+
+    def frames(self, start: Callable[[], Iterator[str]]) -> Iterator[str]:
+        """The tree as it grows."""
+        with Caught() as problem:
+            yield from start()
+        if problem.sentence:
+            yield self._refused(problem.sentence)
+
+    def _refused(self, sentence: str) -> str:
+        with Caught():
+            return with_problem(self.trees.open(self.uid, self.viewer), sentence)
+        return ""
