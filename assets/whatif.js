@@ -115,8 +115,9 @@
     /** [[name, value, unit, what it means]] of the distance between both texts. */
     measures({ columns, first }) {
       const { trace } = this.context;
-      const { versus } = trace.later;
+      const { versus, replicates } = trace.later;
       if (!versus) return [];
+      const expected = replicates && format.exists(replicates.stickiness) ? ` (${format.percent(replicates.stickiness)} were to be expected: their stickiness)` : "";
       // behind the edit alone: what stands before it was not drawn again and would only flatter
       const [equal, shared] = trace.header.luck === "fresh" ? [0, 0] : whatIfRows.agreement(columns, trace.header.luck === "inferred");
       const parted = first < 0 ? versus.first : null;
@@ -126,7 +127,7 @@
         ["Distance in characters", share(versus.characters), "of 1", "changes that turn one text into the other from the edit on, by the longer one’s length"],
         ["Distance in tokens", share(versus.tokens), "of 1", "the same, counted in tokens"],
         ["First difference", place, "", "where the texts part behind the edit"],
-        ["Same-row agreement", shared ? format.percent(equal / shared) : format.NA, shared ? `${format.count(equal)} of ${format.count(shared)}` : "", "tokens drawn again with their row that came out equal"],
+        ["Same-row agreement", shared ? format.percent(equal / shared) : format.NA, shared ? `${format.count(equal)} of ${format.count(shared)}` : "", `tokens drawn again with their row that came out equal${expected}`],
         ["Common prefix", format.percent(versus.prefix), "", "share of the text from the edit on before the two part"],
       ];
     }
@@ -145,7 +146,7 @@
       const { columns, first } = whatIfRows.alignment(trace);
       const [equal, shared] = whatIfRows.agreement(columns, trace.header.luck === "inferred");
       const text = format.tsv([["figure", "value", "unit"], ["parent", trace.parent.uid, ""], ["run", trace.run, ""], ["distance_characters", versus.characters, "0 to 1"], ["distance_tokens", versus.tokens, "0 to 1"],
-        ["first_difference_behind_edit", first >= 0 && columns[first].own >= 0 ? columns[first].own + 1 : null, "token"], ["same_row_equal", equal, "tokens"], ["same_row_shared", shared, "tokens"], ["common_prefix", versus.prefix, "share"]]);
+        ["first_difference_behind_edit", first >= 0 && columns[first].own >= 0 ? columns[first].own + 1 : null, "token"], ["same_row_equal", equal, "tokens"], ["same_row_shared", shared, "tokens"], ["common_prefix", versus.prefix, "share"], ["stickiness", trace.later.replicates?.stickiness ?? null, "share"]]);
       this.context.say((await dom.copyText(text)) ? "Figures copied." : "The browser did not allow copying.");
     }
 
