@@ -100,8 +100,8 @@ def test_the_space_is_described_as_the_project_is(readme: str, root: Path) -> No
 def test_every_endpoint_it_names_exists(readme: str, root: Path) -> None:
     notebook = section(readme, "From a notebook")
     named = set(re.findall(r"`/(\w+)`", notebook)) | set(re.findall(r'api_name="/(\w+)"', notebook))
-    tree = ast.parse((root / "ui" / "api.py").read_text())
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    trees = [ast.parse(path.read_text()) for path in (root / "ui").glob("*api.py")]
+    functions = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     assert named and named <= functions
 
 

@@ -117,12 +117,12 @@ def wire_trees(
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
-    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", **PRIVATE)
+    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
     tree.tree_grow(grow, None, tree, **JOB)
     tree.tree_edit(edit, None, tree, **JOB)
-    tree.tree_mark(mark, None, tree, trigger_mode="multiple", **PRIVATE)
-    tree.tree_export(export, None, tree, **PRIVATE)
-    tree.tree_import(bring_in, None, tree, **PRIVATE)
+    tree.tree_mark(mark, None, tree, trigger_mode="multiple", queue=False, **PRIVATE)
+    tree.tree_export(export, None, tree, queue=False, **PRIVATE)
+    tree.tree_import(bring_in, None, tree, queue=False, **PRIVATE)
     tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
     tree.tree_take(take, None, shown, **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
