@@ -244,13 +244,15 @@ def example_strip(examples: Sequence[RunHeader], current: str) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for a run: kind, prompt, system text, the text when one was given to be scored, the settings."""
+    """What was asked for a run: kind, prompt, system text, the text when one was given to be scored, the settings, and
+    the run's notes, which say how it was decoded."""
 
     kind: str
     prompt: str
     system: str
     text: str
     settings: Mapping[str, Any] | None
+    notes: tuple[str, ...] = ()
 
 
 def asked_in(document: str) -> Asked:
@@ -259,7 +261,14 @@ def asked_in(document: str) -> Asked:
     header = json.loads(head) if head else {}
     kind = str(header.get("kind", ""))
     given = (json.loads(line).get("t", "") for line in rest.split("\n") if line) if kind == "scored" else ()
-    return Asked(kind, header.get("prompt", ""), header.get("system") or "", "".join(given), header.get("settings"))
+    return Asked(
+        kind,
+        header.get("prompt", ""),
+        header.get("system") or "",
+        "".join(given),
+        header.get("settings"),
+        tuple(header.get("notes") or ()),
+    )
 
 
 def _draw(trace: Trace, i: int) -> list[float] | None:

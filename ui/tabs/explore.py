@@ -5,7 +5,7 @@ Collects fields and shows documents; what happens in between is in `actions`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ui.components.notice import Notice
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, shown_frames
+from ui.tabs.strategy import strategy_fields, strategy_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class ExploreParts:
 
 
 DRAWN_HERE = ("generation", "branch", "counterfactual")
-FIELD_NAMES = ("prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop")
+FIELD_NAMES = (
+    "prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "strategy",
+    "strategy_parameters",
+)  # fmt: skip
 
 
 def build(workbench: Workbench, settings: Settings) -> ExploreParts:
@@ -113,6 +117,7 @@ def _settings(
             tokens = gr.Number(200, label="Most tokens", info=f"up to {bounds.max_new_tokens}", elem_id="tokens")
             seed = gr.Textbox(str(settings.seed), label="Seed", info="same seed, same answer", elem_id="seed")
             stop = gr.Textbox(label="Stop strings", info="one a line", lines=1, max_lines=4, elem_id="stop-strings")
+        strategy, parameters = strategy_fields()
         with gr.Row(visible=not settings.public):
             model = gr.Dropdown(
                 workbench.host.choices(settings.model), value=settings.model, label="Model", elem_id="model",
@@ -124,7 +129,9 @@ def _settings(
                 elem_id="quantization",
             )  # fmt: skip
             load = gr.Button("Load model", elem_id="load-model")
-    return (system, temperature, top_p, top_k, tokens, seed, stop), model, quantization, load
+    return (
+        (system, temperature, top_p, top_k, tokens, seed, stop, strategy, parameters), model, quantization, load,
+    )  # fmt: skip
 
 
 def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
@@ -206,19 +213,20 @@ def fields_of(document: Any) -> tuple:
     asked = views.asked_in(document) if isinstance(document, str) else None
     untouched = (gr.skip(),) * (len(FIELD_NAMES) - 1)
     if asked and asked.kind in DRAWN_HERE and asked.settings:
-        return gr.Tabs(selected="ask"), asked.prompt, gr.skip(), gr.skip(), *_fields(asked.system, asked.settings)
+        return gr.Tabs(selected="ask"), asked.prompt, gr.skip(), gr.skip(), *_fields(asked)
     if asked and asked.kind == "scored":
         return gr.Tabs(selected="score"), gr.skip(), asked.prompt, asked.text, *untouched
     return (gr.skip(),) * 4 + untouched
 
 
-def _fields(system: str, settings: Mapping[str, Any]) -> tuple:
+def _fields(asked: views.Asked) -> tuple:
     """The values of the settings' fields, in the order of FIELD_NAMES, for what a run was made with."""
+    settings = asked.settings or {}
     # a line break within a stop string stands there as the two characters that mean it
     stop = "\n".join(text.replace("\n", "\\n").replace("\t", "\\t") for text in settings["stop"])
     return (
-        system, settings["temperature"], settings["top_p"] or 1, settings["top_k"] or 0, settings["max_new_tokens"],
-        settings["seed"], stop,
+        asked.system, settings["temperature"], settings["top_p"] or 1, settings["top_k"] or 0,
+        settings["max_new_tokens"], settings["seed"], stop, *strategy_of(asked.notes),
     )  # fmt: skip
 
 
