@@ -19,7 +19,7 @@ from engine.edits import FORCED, Alignment, Held, Intervention, Luck, Splice, ho
 from engine.errors import BadInput
 from engine.generate import NoiseRows, draw_on, finish_of
 from engine.hindsight import NOISE_STREAMS, HindsightNoise, check_untruncated
-from engine.reading import read
+from engine.reading import read, rounds_alike
 from engine.recording import beginning, joined, trace_of
 from engine.resume import check_same_model
 from engine.scoring import score_on
@@ -59,7 +59,8 @@ def counterfactual_steps(
             f"The edited answer has {len(held.ids):,} tokens; only {budget:,} fit into the model's context behind the "
             "prompt. Shorten the edit."
         )
-    reading = read(model, prompt_ids, held.ids[: held.untouched], stopped)
+    earlier = held.ids[: held.untouched]
+    reading = read(model, prompt_ids, earlier, stopped, one_by_one=not rounds_alike(model))
     if reading is None:
         return
     forced = held.ids[held.untouched :]

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine import limits, noise, sampling, token_scores
 from engine.errors import BadInput
-from engine.reading import Reading, read
+from engine.reading import Reading, read, rounds_alike
 from engine.recording import trace_of
 from engine.types import TOP_K, Alternatives, FinishReason, GenerationRequest, Step, Trace
 
@@ -56,9 +56,7 @@ def decode(
     At least one id is needed before the first token. Token i races with noise row i, whoever drew the tokens before
     it; characters and stop strings may lie across n.
     """
-    # coarse numbers round differently in one pass than token by token, by enough to draw another token
-    exact = model.card.dtype == "float32" and model.card.quantization == "none"
-    reading = read(model, prompt_ids, earlier, stopped, one_by_one=not exact)
+    reading = read(model, prompt_ids, earlier, stopped, one_by_one=not rounds_alike(model))
     if reading is not None:
         yield from draw_on(model, request, reading, range(len(earlier), budget), len(earlier), stopped)
 

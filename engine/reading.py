@@ -32,6 +32,14 @@ class Reading:
     text: str = ""
 
 
+def rounds_alike(model: LanguageModel) -> bool:
+    """Whether one pass over a text rounds as its token-by-token writing did, closely enough to draw the same tokens.
+
+    Coarse numbers do not: they differ by up to 1 nat (float32: by less than 1e-4).
+    """
+    return model.card.dtype == "float32" and model.card.quantization == "none"
+
+
 def read(
     model: LanguageModel,
     prompt_ids: Sequence[int],

@@ -1,6 +1,7 @@
 """The same luck on another input: replay is exact, a change of nothing changes nothing, edits are followed by the
 original's noise, and on a small exactly known model counterfactuals follow the law of resampling."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -177,3 +178,14 @@ def test_shared_luck_keeps_more_of_the_text_than_fresh_luck(tiny):
             equal, shared = same_row_agreement(ids(trace), trace.noise_rows, ids(other), other.noise_rows)
             into.append(equal / shared)
     assert np.mean(same) > 2 * np.mean(fresh)
+
+
+def test_where_numbers_are_coarse_the_kept_beginning_is_read_as_it_was_written(tiny):
+    coarse = copy(tiny)
+    coarse.card = replace(coarse.card, dtype="bfloat16")
+    trace = run(coarse, REQUEST)
+    at = 12
+    again = counterfactual(coarse, trace, [Splice(at, at + 1, (int(trace.token_ids[at]),))])
+    assert again.topk_logprobs[at:].tobytes() == trace.topk_logprobs[at:].tobytes()
+    fine = counterfactual(tiny, run(tiny, REQUEST), [Splice(at, at + 1, (int(trace.token_ids[at]),))])
+    assert fine.topk_logprobs[at:].tobytes() != trace.topk_logprobs[at:].tobytes(), "or nothing is shown here"
