@@ -13,15 +13,20 @@ from engine.strategies import STRATEGIES, strategy_named
 from ui.strategy_jobs import PLAIN, named_in, parameters_text
 from ui.tabs.frames import PRIVATE
 
+NARROW = 280  # below twice this the fields stand one above the other: what they say needs the width
+
 
 def strategy_fields() -> tuple[gr.Dropdown, gr.Textbox]:
     """The two fields, which follow each other: plain sampling at first, whose parameters are not to be seen."""
     with gr.Row():
         strategy = gr.Dropdown(
             [(entry.label, name) for name, entry in STRATEGIES.items()], value=PLAIN, label="Strategy",
-            info=_meaning(PLAIN), elem_id="strategy",
+            info=_meaning(PLAIN), elem_id="strategy", min_width=NARROW,
         )  # fmt: skip
-        values = gr.Textbox("", label="Parameters", lines=1, max_lines=4, visible=False, elem_id="strategy-parameters")
+        values = gr.Textbox(
+            "", label="Parameters", lines=1, max_lines=4, visible=False, elem_id="strategy-parameters",
+            min_width=NARROW,
+        )  # fmt: skip
     # only what a person picks: a run that is opened brings both fields along
     strategy.input(_picked, strategy, [strategy, values], queue=False, **PRIVATE)
     return strategy, values
