@@ -57,11 +57,15 @@ class ForwardBatch:
     """Several contexts that began alike and grow by one token each at a time; one pass serves them all."""
 
     def __init__(self, context: ForwardPass, rows: int) -> None:
-        """Take over a context that has been read and go on with `rows` copies of it; it must not be used again."""
+        """Take over a context that has been read and go on with `rows` copies of it; it must not be used again.
+
+        Raises OutOfMemory.
+        """
         self._model = context._model
         self._cache = context._cache
-        self._cache.batch_repeat_interleave(rows)
         self.length = context.length
+        with memory_guard(self.length * rows):
+            self._cache.batch_repeat_interleave(rows)
 
     def feed(self, ids: Sequence[int]) -> np.ndarray:
         """Append one id to each of the r contexts; logits after them: float32 [r, V]. Raises OutOfMemory."""
