@@ -99,7 +99,7 @@
     /** Where a tree that was just opened is looked at first: the shown run's first token, or the root. */
     settle() {
       const first = this.data.runPath[0];
-      const told = this.data.runPath[this.marked];
+      const told = this.data.nodeOfToken(this.marked);
       this.markedNode = told;
       if (first !== undefined) this.shape.state = { ...this.shape.state, selected: told ?? first };
     }
@@ -236,7 +236,7 @@
       if (how !== "click") this.reveal(node);
       if (how === "told") return;
       this.say(this.describe(node).label);
-      const at = this.data.placeOnRun.get(node);
+      const at = this.data.tokenAt(node);
       if (at !== undefined) Forklore.branchesPiece.onSelect?.(at);
     }
 
@@ -373,7 +373,7 @@
     /** Shows which token of the run the instrument has selected; -1 for none. */
     mark(tokenIndex) {
       this.marked = tokenIndex;
-      const node = this.data.runPath[tokenIndex];
+      const node = this.data.nodeOfToken(tokenIndex);
       if (node === this.markedNode) return;
       this.markedNode = node;
       if (node !== undefined && node !== this.selected) this.pick(node, "told");

@@ -21,7 +21,7 @@
   const root = el("div", {});
   const tree = new Forklore.Branches(root);
   Forklore.branchesPiece = {
-    root, tree, onSelect: null,
+    root, tree, onSelect: null, onTake: null,
     open: (run) => tree.open(run),
     mark: (tokenIndex) => tree.mark(tokenIndex),
     /** For Forklore.registerPanel: the tree as a tab of the instrument, following its run and its selection. */
@@ -30,6 +30,7 @@
       build(host, context) {
         host.append(root);
         Forklore.branchesPiece.onSelect = (i) => context.select(i);
+        Forklore.branchesPiece.onTake = () => { context.awaiting = true; context.root.scrollIntoView({ block: "start" }); };
         const follow = () => tree.open(context.trace.stored ? context.trace.run : "");
         follow();
         tree.mark(context.place.state.pinned);

@@ -63,6 +63,7 @@
       this.table.replaceChildren(el("div", { class: "fl-tr-head" }, el("b", { id: title, text: `${format.count(finished)} ${finished === 1 ? "answer" : "answers"}` }),
         el("span", { text: out > leaves.length ? `${data.growing ? "the latest" : "the first"} ${format.count(leaves.length)} of ${format.count(out)} that came out` : "" }),
         el("span", { text: leaves.length > finished ? `${format.count(leaves.length - finished)} cut off by depth: a prefix, not an answer` : "" }), this.copy),
+        el("p", { class: "fl-tr-aside", text: "This list holds what this growth brought out; the bar counts every finished answer in the tree, those of runs and earlier growths too." }),
         el("div", { class: "fl-tr-scroll", tabindex: "0", role: "region", "aria-labelledby": title }, el("table", {}, el("thead", {}, el("tr", {}, head.map((text) => el("th", { scope: "col", text })))),
           el("tbody", {}, leaves.map((leaf, i) => this.row(leaf, i + this.before(status), status, weighted))))));
     }

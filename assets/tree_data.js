@@ -40,6 +40,10 @@
     get run() {
       return this.header ? this.header.run : "";
     }
+    /** How many of the run's own tokens stand in the root, before the first token of the tree. */
+    get offset() {
+      return (this.header && this.header.offset) || 0;
+    }
     get current() {
       return this.runs.find((run) => run.current) || null;
     }
@@ -113,7 +117,9 @@
       this.ordered = this.kids.map((kids, node) => this.arrange(kids || [], node));
       const leaves = (this.status && this.status.leaves) || [];
       this.limited = new Set(leaves.filter((leaf) => !leaf.finished).map((leaf) => leaf.node));
-      this.kept = new Set(leaves.filter((leaf) => leaf.finished).slice(0, ANSWERS_KEPT).map((leaf) => leaf.node));
+      // a growth under way tells only its latest; those told before stay
+      const before = this.growing && this.kept ? [...this.kept] : [];
+      this.kept = new Set([...new Set([...before, ...leaves.map((leaf) => leaf.node)])].slice(0, ANSWERS_KEPT));
     }
 
     /** Children as they stand: first the one that goes straight on (it keeps that place), then by probability. */
@@ -155,9 +161,21 @@
     note(node) {
       return this.marks.notes.get(node) || "";
     }
-    /** Tokens that pruning leaves alone whatever their share; the first answers of a growth are among them. */
+    /** Tokens that pruning leaves alone whatever their share; the first leaves of a growth are among them, prefixes too. */
     stays(node) {
       return this.onRun[node] > 0 || this.kept.has(node) || this.flag(node, "forced") || this.marks.bookmarks.has(node) || this.marks.notes.has(node);
+    }
+
+    /** The node of the shown run's i-th token, the root for one that stands in it; undefined for none. */
+    nodeOfToken(i) {
+      if (!Number.isInteger(i) || i < 0) return undefined;
+      return i < this.offset ? 0 : this.runPath[i - this.offset];
+    }
+    /** Index in the shown run of the token at a node; undefined where the run does not pass. */
+    tokenAt(node) {
+      if (node === 0 && this.offset) return this.offset - 1;
+      const at = this.placeOnRun.get(node);
+      return at === undefined ? undefined : at + this.offset;
     }
 
     /** Nodes from the root to this one. */

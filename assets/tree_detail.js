@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format } = Forklore;
+  const { dom, format, treeWords } = Forklore;
   const { el } = dom;
   const TEXT_SHOWN = [80, 160]; // characters of the text before the chosen token, on a narrow and on a wide page
   const ONWARD_SHOWN = 60; // tokens
@@ -51,10 +51,15 @@
       };
       this.take = Forklore.controls.menu({
         label: "Make this a run", title: "Go on from this token as a run of its own",
-        items: () => [["same", "Same luck", "goes on with the noise of this run"], ["fresh", "Fresh luck", "goes on with new noise"]].map(([luck, label, hint]) => ({ label, hint, run: () => context.emit("tree_take", { node: context.selected, luck }) })),
+        items: () => [["same", "Same luck", "goes on with the noise of this run"], ["fresh", "Fresh luck", "goes on with new noise"]].map(([luck, label, hint]) => ({ label, hint, run: () => this.takeRun(luck) })),
       });
       this.openRun = dom.button("Open the run", () => context.act("run", context.selected), { class: "fl-button" });
       this.actions.append(...Object.values(this.buttons), this.take.root, this.openRun);
+    }
+
+    takeRun(luck) {
+      this.context.emit("tree_take", { node: this.context.selected, luck });
+      Forklore.branchesPiece.onTake?.();
     }
 
     update() {
@@ -104,8 +109,8 @@
       const out = [];
       if (data.parent(node) >= 0) {
         out.push(["probability here", format.percent(data.probability(node)), "given the text before it"],
-          ["share", format.percent(shape.share[node]), "product of probabilities since leaving a run's path, a token of yours or the hoisted token"],
-          ["of the whole path", data.phi[node] === -Infinity ? "0" : data.phi[node] > -11 ? format.percent(Math.exp(data.phi[node]), 2) : `${format.number(data.phi[node], 4)} nats`, "probability of the path from the root to this token; long ones as a logarithm"]);
+          ["share", treeWords.shareOf(data, shape, node), "probability since the branch left the nearest run, or a token written by a person, or the hoisted token"],
+          ["of the whole path", treeWords.pathOf(data, node), "probability of the path from the root to this token, as a logarithm and in per cent"]);
       }
       out.push(["entropy of what follows", exists(data.entropy(node), (value) => format.quantity(value, "nats")), "n/a where nothing was looked into yet"],
         ["following tokens not in the tree", exists(data.rest(node), (value) => format.percent(value)), "probability of next tokens that are not children here"]);
@@ -116,16 +121,23 @@
 
     // ---- words of the reader
 
-    /** A small form with one field; done(text) is called with what was written. */
-    ask(title, label, value, rows, done, remove) {
+    /** A small form with one field: done(text) is called with what was written; with oneLine Enter alone saves. */
+    ask({ title, label, value, rows, verb, oneLine, done, remove }) {
       const id = dom.uid("fl-tr-words");
       const field = el("textarea", { id, rows, class: "fl-tr-field-text", value, dir: "auto" });
-      const save = el("button", { type: "submit", class: "fl-button fl-tr-primary", text: "Save" });
+      const save = el("button", { type: "submit", class: "fl-button fl-tr-primary", text: verb });
       this.editor.onsubmit = (event) => { event.preventDefault(); if (done(field.value) !== false) this.closeEditor(); };
-      field.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.editor.requestSubmit(); } });
+      field.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" || event.isComposing || event.shiftKey || !(oneLine || event.ctrlKey || event.metaKey)) return;
+        event.preventDefault();
+        this.editor.requestSubmit();
+      });
+      const fit = () => { field.style.height = "auto"; field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`; };
+      field.addEventListener("input", fit);
       this.editor.replaceChildren(el("label", { for: id, text: label }), field, el("div", { class: "fl-tr-buttons" }, save, remove ? dom.button("Remove", () => { remove(); this.closeEditor(); }) : null, dom.button("Cancel", () => this.closeEditor())));
       this.editor.setAttribute("aria-label", title);
       this.editor.hidden = false;
+      fit();
       field.focus({ preventScroll: true });
       field.select();
       this.editor.scrollIntoView({ block: "nearest" });
@@ -142,12 +154,13 @@
       const node = context.selected;
       if (context.data.parent(node) < 0) return;
       const text = context.data.nodes[node][2];
-      this.ask("Edit into a sibling", `Instead of “${context.data.label(node)}”; a leading space belongs to the word. The original stays beside it.`, text, 1, (written) => {
+      const label = `Instead of “${context.data.label(node)}”; a leading space belongs to the word. The original stays beside it.`;
+      this.ask({ title: "Edit into a sibling", label, value: text, rows: 1, verb: "Add beside it", oneLine: true, done: (written) => {
         if (!written || written === text) { context.say(written ? "That is the text that stands there." : "Write at least one character."); return false; }
         context.awaitsEdit = true;
         context.emit("tree_edit", { node, text: written });
         return true;
-      });
+      } });
     }
 
     writeNote() {
@@ -155,7 +168,7 @@
       const node = context.selected;
       const now = context.data.note(node);
       const send = (note) => context.emit("tree_mark", { node, bookmark: null, note });
-      this.ask("Note", `Note at “${context.data.label(node)}”`, now, 3, send, now ? () => send("") : null);
+      this.ask({ title: "Note", label: `Note at “${context.data.label(node)}”`, value: now, rows: 3, verb: "Save", done: send, remove: now ? () => send("") : null });
     }
 
     // ---- two branches

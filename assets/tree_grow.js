@@ -6,10 +6,20 @@
   const { dom, format } = Forklore;
   const { el } = dom;
   const FIELDS = [["budget", "Nodes to look into", 64], ["width", "Branches a node", 5], ["depth", "Tokens deep", 32]];
+  const HOURS_FROM = 5400; // seconds
   const REASONS = {
-    leaves: "Found the answers asked for.", complete: "Nothing is left to look into from here.", budget: "Stopped at the number of nodes asked for.",
+    complete: "Nothing is left to look into from here.", budget: "Stopped at the number of nodes asked for.",
     cancelled: "Stopped by you; what was found stays.", full: "The tree is full.",
   };
+
+  /** Why a growth ended; "" where nothing is to be said. */
+  function reasonOf(status) {
+    if (status.reason !== "leaves") return REASONS[status.reason] || "";
+    const prefixes = (status.leaves || []).filter((leaf) => !leaf.finished).length;
+    const cut = prefixes ? `; ${format.count(prefixes)} of them ${prefixes === 1 ? "is a prefix" : "are prefixes"} cut off by depth` : "";
+    return `Brought out as many as asked for${cut}.`;
+  }
+  const lasting = (seconds) => (seconds > HOURS_FROM ? `${(seconds / 3600).toFixed(1)}\u00a0hours` : format.seconds(seconds));
 
   class TreeGrow {
     constructor(context) {
@@ -83,7 +93,9 @@
       const each = this.context.data.header.seconds_per_node;
       this.seedPart.hidden = this.chosen() !== "fair";
       const count = `${format.count(budget)} ${budget === 1 ? "node" : "nodes"}`;
-      this.cost.textContent = !(budget > 0) ? "" : format.exists(each) ? `${count}, about ${format.seconds(each * budget)}` : `${count}; how long one takes is not known yet`;
+      const over = FIELDS.find(([name]) => Number(this.inputs[name].value) > Number(this.inputs[name].max || Infinity));
+      this.go.disabled = this.onemore.disabled = Boolean(over);
+      this.cost.textContent = over ? `${over[1]}: at most ${format.count(Number(this.inputs[over[0]].max))}` : !(budget > 0) ? "" : format.exists(each) ? `${count}, about ${lasting(each * budget)}` : `${count}; how long one takes is not known yet`;
       this.cost.dataset.nodes = String(budget);
     }
 
@@ -100,13 +112,13 @@
     update() {
       const { data } = this.context;
       const status = data.status;
-      const shown = Boolean(status) && (data.growing || status.state === "failed" || Boolean(status.message) || Boolean(REASONS[status.reason]));
+      const shown = Boolean(status) && (data.growing || status.state === "failed" || Boolean(status.message) || Boolean(reasonOf(status)));
       this.state.hidden = !shown;
       if (!shown) return;
       const { growing } = data;
       if (growing) this.form.hidden = true;
       const count = `${format.count(status.evaluated)} of ${format.count(status.budget)} nodes`;
-      const said = status.state === "waiting" ? status.message || "Waiting for the model." : growing ? `Growing: ${count}` : status.message || `${REASONS[status.reason]} ${format.count(status.evaluated)} nodes looked into.`;
+      const said = status.state === "waiting" ? status.message || "Waiting for the model." : growing ? `Growing: ${count}` : status.message || `${reasonOf(status)} ${format.count(status.evaluated)} nodes looked into.`;
       if (this.said.textContent !== said) this.said.textContent = said;
       this.state.classList.toggle("fl-tr-failed", status.state === "failed");
       this.stop.hidden = !growing;

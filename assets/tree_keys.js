@@ -65,7 +65,7 @@
       this.node = node;
       const { data, shape } = this.piece;
       const rows = [["entropy of what follows", format.exists(data.entropy(node)) ? format.quantity(data.entropy(node), "nats", false, 3) : "not looked into"]];
-      if (data.parent(node) >= 0) rows.unshift(["probability", format.percent(data.probability(node), 2)], ["share", format.percent(shape.share[node], 2)]);
+      if (data.parent(node) >= 0) rows.unshift(["probability", format.percent(data.probability(node), 2)], ["share", Forklore.treeWords.shareOf(data, shape, node, 2)]);
       const note = data.note(node);
       this.root.replaceChildren(el("bdi", { class: "fl-tr-tip-piece", text: data.label(node) }), ...rows.map(([name, value]) => el("div", {}, el("span", { text: name }), el("b", { text: value }))), note ? el("p", { text: note.length > 140 ? `${note.slice(0, 139)}…` : note }) : "");
       this.root.hidden = false;

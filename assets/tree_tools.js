@@ -17,7 +17,7 @@
     if (name === "entropy") return data.entropy(node) === null ? "fl-tr-open" : heat(Math.min(1, data.entropy(node) / MOST_NATS));
     if (data.parent(node) < 0 || name === "none") return "";
     if (name === "probability") return heat(Math.min(1, -Math.log(Math.max(data.probability(node), 1e-9)) / LEAST_LIKELY));
-    if (data.onRun[node]) return "";
+    if (Forklore.treeWords.shareless(data, shape, node)) return "";
     const level = Math.round(SHARES * (1 + Math.log10(Math.max(shape.share[node], 1e-9)) / 3));
     return level > 0 ? `fl-tr-s${level}` : "";
   }
@@ -43,7 +43,7 @@
 
   function legendOf(name) {
     const bar = (background) => el("i", { class: "fl-tr-ramp", "aria-hidden": "true", style: { background } });
-    const ends = { probability: ["100\u00a0%", "≤\u00a00.5\u00a0%", "darker = less likely here"], entropy: ["0", `${MOST_NATS}+\u00a0nats`, "darker = less certain what follows; dashed = not looked into"], share: ["≤\u00a00.1\u00a0%", "100\u00a0%", "darker = larger share, in powers of ten; runs have no colour"] }[name];
+    const ends = { probability: ["100\u00a0%", "≤\u00a00.5\u00a0%", "darker = less likely here"], entropy: ["0", `${MOST_NATS}+\u00a0nats`, "darker = less certain what follows; dashed = not looked into"], share: ["≤\u00a00.1\u00a0%", "100\u00a0%", "darker = larger share, in powers of ten; runs and written tokens have no colour"] }[name];
     if (!ends) return [];
     const ramp = name === "share" ? `linear-gradient(90deg, ${Array.from({ length: SHARES }, (_, i) => `var(--fl-tr-share-${i + 1})`).join(", ")})` : scale.gradient("heat");
     return [el("span", { text: ends[0] }), bar(ramp), el("span", { text: `${ends[1]}, ${ends[2]}` })];
@@ -68,7 +68,9 @@
       this.save = controls.menu({ label: "Save", title: "Save or load this tree", items: () => context.fileItems() });
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });
       this.crumbs = el("nav", { class: "fl-tr-crumbs", "aria-label": "Hoisted from", hidden: true });
-      this.hidden = el("span", { class: "fl-tr-hidden" });
+      this.none = el("span", {});
+      this.showAll = dom.button("", () => { this.slider.focus({ preventScroll: true }); context.step({ prune: 0, kept: new Set() }); }, { class: "fl-button fl-tr-show-all" });
+      this.hidden = el("span", { class: "fl-tr-hidden" }, this.none, this.showAll);
       this.icicleSaid = el("div", { class: "fl-tr-quiet" });
       this.runs = el("div", { class: "fl-tr-row fl-tr-runs", role: "group", "aria-label": "Runs in this tree", hidden: true });
       this.root = el("div", { class: "fl-tr-tools" },
@@ -100,9 +102,7 @@
       const word = prune ? format.percent(prune, prune < 0.01 ? 1 : 0) : "nothing";
       this.pruneSaid.textContent = word;
       this.slider.setAttribute("aria-valuetext", prune ? `branches whose share is below ${word}` : "nothing is hidden");
-      const { nodes, branches } = shape.hidden;
-      this.hidden.textContent = nodes ? `${format.count(branches)} ${branches === 1 ? "branch" : "branches"}, ${format.count(nodes)} of ${format.count(data.size)} tokens hidden` : `${format.count(data.size)} tokens, none hidden`;
-      this.hidden.title = "Share: the product of probabilities since a branch left a run. Tokens of runs, bookmarks, notes, your own words and the first answers always stay.";
+      this.sayHidden(word);
       this.together.checked = collapse;
       this.undo.disabled = !shape.past.length;
       this.redo.disabled = !shape.future.length;
@@ -111,6 +111,17 @@
       this.icicleSaid.textContent = icicle && data.size && !this.context.icicle.has(shape.state.selected) ? "Height = probability. The chosen token is too thin to be seen from here: hoist one shortly before it (H)." : "Height = probability, hatched = not in the tree or hidden.";
       this.drawCrumbs();
       this.drawRuns();
+    }
+
+    /** How much pruning hides, with the way to all of it. */
+    sayHidden(least) {
+      const { data, shape } = this.context;
+      const { nodes, branches } = shape.hidden;
+      this.none.hidden = nodes > 0;
+      this.none.textContent = nodes ? "" : `${format.count(data.size)} tokens, none hidden`;
+      this.showAll.hidden = !nodes;
+      this.showAll.textContent = nodes ? `${format.count(nodes)} ${nodes === 1 ? "token is" : "tokens are"} hidden below ${least}: show` : "";
+      this.showAll.title = `${format.count(branches)} ${branches === 1 ? "branch" : "branches"} with a smaller share, the probability since a branch left the nearest run. Tokens of runs, bookmarks, notes, your own words and the first leaves of a growth always stay.`;
     }
 
     /** The runs of the tree by name: a press goes to where a run leaves the one on show. */

@@ -6,9 +6,29 @@
   const { format } = Forklore;
   const STATES = [["finished", "ends the turn"], ["forced", "put there by a person"], ["recorded", "never looked into"]];
 
+  /** Why a token has no share of its own; "" where it has one. */
+  function shareless(data, shape, node) {
+    if (data.onRun[node]) return "part of a run";
+    if (data.flag(node, "forced")) return "written by a person";
+    return node === shape.state.root ? "hoisted" : "";
+  }
+  function shareOf(data, shape, node, digits) {
+    const why = shareless(data, shape, node);
+    return why ? `${format.NA}, ${why}` : format.percent(shape.share[node], digits);
+  }
+
+  /** Probability of the whole path to a token, as a logarithm and as a percentage. */
+  function pathOf(data, node) {
+    const logprob = data.phi[node];
+    if (logprob === -Infinity) return "−∞\u00a0nats, 0\u00a0%";
+    const share = Math.exp(logprob);
+    const percent = share >= 1e-4 || share === 0 ? format.percent(share || 1e-300, 2) : `${format.number(100 * share, 2)}\u00a0%`;
+    return `${format.number(logprob, 4)}\u00a0nats, ${percent}`;
+  }
+
   function parts(data, shape, node) {
     const out = [data.label(node)];
-    if (data.parent(node) >= 0) out.push(`probability ${format.percent(data.probability(node))}`, `share ${format.percent(shape.share[node])}`);
+    if (data.parent(node) >= 0) out.push(`probability ${format.percent(data.probability(node))}`, `share ${shareOf(data, shape, node)}`);
     else out.push("the beginning");
     if (format.exists(data.entropy(node))) out.push(`entropy ${format.number(data.entropy(node), 3)} nats`);
     for (const [name, word] of STATES) if (data.flag(node, name)) out.push(word);
@@ -37,5 +57,5 @@
     return p < 0.005 ? "<1" : String(Math.round(100 * p));
   }
 
-  Forklore.treeWords = { describe, percentAt };
+  Forklore.treeWords = { describe, percentAt, shareless, shareOf, pathOf };
 })();

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import UserError
 from engine.resume import check_same_model
 from engine.tree import Tree
-from engine.tree_runs import copied
+from engine.tree_runs import copied, tokens_in_root
 from engine.types import ModelCard, Trace
 from storage.records import AnalysisStatus
 from ui.access import Viewer
@@ -231,6 +231,7 @@ class TreeJobs:
             title=header.title or trace.prompt[:60],
             root_text=(trace.prompt or trace.text)[-ROOT_CHARS:] if len(trace.prompt_ids) else trace.pieces[0],
             root_tokens=len(opened.tree.root_ids),
+            offset=tokens_in_root(trace),
             limits=bounds_of(viewer).asked,
             seconds_per_node=self._seconds_per_node(trace),
         )

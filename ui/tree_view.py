@@ -89,10 +89,15 @@ def header_line(
     title: str,
     root_text: str,
     root_tokens: int,
+    offset: int,
     limits: Mapping[str, int],
     seconds_per_node: float | None,
 ) -> str:
-    """Everything about a tree but what is in it. limits: largest budget, width and depth that may be asked for."""
+    """Everything about a tree but what is in it.
+
+    offset: how many of the run's own tokens stand in the root; limits: largest budget, width and depth that may be
+    asked for.
+    """
     return wire_line(
         {
             "v": 1,
@@ -100,6 +105,7 @@ def header_line(
             "tree": tree,
             "title": title,
             "root": {"text": root_text, "tokens": root_tokens},
+            "offset": offset,
             "policies": [{"name": policy.name, "short": policy.short} for policy in POLICIES.values()],
             "limits": dict(limits),
             "seconds_per_node": number(seconds_per_node),

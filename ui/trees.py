@@ -14,14 +14,25 @@ from engine.errors import BadInput
 from engine.tree import Tree
 from engine.tree_forward import TreeForward
 from engine.tree_growth import grow, insert
+from engine.tree_json import FORMAT
 from engine.tree_queue import check, replay
 from engine.tree_runs import agreeing, tokens_in_root
 from engine.tree_views import subtree_mass
 from ui import tree_view
 from ui.access import Viewer
 from ui.actions import Workbench
-from ui.tree_fields import AskedGrowth, asked_growth, bounds_of, edit_text, moved, node_number, remarked, together
-from ui.tree_files import TreeFile, check_fits, joined, read_tree_file, write_tree_file
+from ui.tree_fields import (
+    AskedGrowth,
+    TreeBounds,
+    asked_growth,
+    bounds_of,
+    edit_text,
+    moved,
+    node_number,
+    remarked,
+    together,
+)
+from ui.tree_files import ReadTree, TreeFile, check_fits, joined, read_tree_file, write_tree_file
 from ui.tree_growing import TreeJobs
 from ui.tree_shelf import OpenTree, TreeShelf
 from ui.tree_view import Standing
@@ -115,12 +126,13 @@ class Trees:
         return self._jobs.document(opened, viewer) + tree_view.export_line(file.name, file.text)
 
     def import_tree(self, uid: str, text: object, viewer: Viewer) -> str:
-        """Put an exported tree of the same prompt and model into this run's tree, of which nothing is lost.
+        """Put an exported tree of the same prompt and model into this run's tree, of which nothing is lost; its
+        document, which says how much was new.
 
         Raises BadInput, one sentence saying what does not fit.
         """
         bounds = bounds_of(viewer)
-        file = read_tree_file(text, bounds)
+        file = _read(text, bounds)
         opened = self._jobs.load(uid, viewer)
         check_fits(file, opened)
         merged, placed = joined(file, opened, bounds, self._jobs.at_hand(opened.run.trace))
@@ -130,7 +142,9 @@ class Trees:
             viewer,
             remark=lambda marks, stored: together(marks, moved(theirs, stored, len(merged.tree))),
         )
-        return self.open(uid, viewer)
+        now = self._jobs.load(uid, viewer)
+        said = _loaded(len(file.tree), len(merged.tree) - len(opened.tree))
+        return self._jobs.document(now, viewer, Standing(message=f"{said} {now.message}".strip(), growth=now.growth))
 
     def path(self, uid: str, node: object, viewer: Viewer) -> tuple[int, tuple[int, ...]]:
         """How to make a path of the tree a run: how many of this run's leading tokens it shares, and the ids behind.
@@ -176,6 +190,21 @@ class Trees:
                 masses=progress.masses,
                 out=progress.leaves,
             )
+
+
+def _read(text: object, bounds: TreeBounds) -> ReadTree:
+    """A tree from the text of a file; what does not even name the format is said to be no tree."""
+    try:
+        return read_tree_file(text, bounds)
+    except BadInput as problem:
+        if isinstance(text, str) and FORMAT in text:
+            raise
+        raise BadInput(f"This file is no tree of Forklore. {problem}") from problem
+
+
+def _loaded(size: int, new: int) -> str:
+    """What a file brought, both counted in nodes."""
+    return f"The file was loaded: it holds {size:,} tokens, {new:,} of which are new here."
 
 
 def _parent(tree: Tree, beside: int) -> int:

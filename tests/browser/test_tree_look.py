@@ -1,10 +1,12 @@
-"""How the branching tree feels in a browser: quick with 2,000 tokens, steady while it grows, open to everybody.
+"""How the branching tree feels in a browser: quick with 2,000 tokens, steady while it grows, plain in its words,
+open to everybody.
 
 A page of its own over documents made by hand; what the piece does is tested beside this.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import tree_page
-from tests.support.tree_page import TREE, ServedTree, chip, focus, press
+from tests.support.tree_page import TREE, ServedTree, chip, focus, press, selected
 
 MOST_MILLISECONDS = 300
 
@@ -128,3 +130,73 @@ def test_nothing_violates_the_rules_of_access_or_sticks_out(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
     assert found == []
+
+
+def test_only_the_first_leaves_of_a_growth_are_spared_and_stay_while_it_grows(page: Page, tree: Locator) -> None:
+    def kept(state: str, nodes: list[int]) -> list[int]:
+        leaves = [{"node": node, "logprob": -1.0, "finished": False, "weight": None} for node in nodes]
+        said = tree_page.line(s=tree_page.idle(state=state, leaves=leaves))
+        page.evaluate(f"(line) => {TREE}.load({TREE}.data.text + line)", said)
+        return page.evaluate(f"[...{TREE}.data.kept]")
+
+    page.evaluate(f"(text) => {TREE}.load(text)", tree_page.small().rsplit('{"s"', 1)[0])
+    assert kept("growing", [10, 11]) == [10, 11]
+    assert kept("growing", [12]) == [10, 11, 12]
+    assert kept("idle", list(range(10, 30))) == list(range(10, 22)), "no more than twelve"
+
+
+def test_a_share_is_said_only_where_a_branch_left_a_run(tree: Locator) -> None:
+    def share() -> Locator:
+        return tree.locator(".fl-tr-facts > div").filter(has_text=re.compile("^share"))
+
+    for node, words in ((5, "n/a, part of a run"), (8, "n/a, part of a run"), (30, "n/a, written by a person")):
+        chip(tree, node).click()
+        expect(share()).to_have_text(f"share{words}")
+        expect(chip(tree, node)).to_have_attribute("aria-label", re.compile(f"share {words}"))
+    chip(tree, 31).click()
+    expect(share()).to_have_text("share50.0\u00a0%")
+    expect(share()).to_have_attribute("title", re.compile("since the branch left the nearest run"))
+    path = tree.locator(".fl-tr-facts > div").filter(has_text="of the whole path")
+    expect(path).to_contain_text(re.compile(r"−4\.2\d+\snats, 1\.40\s%"))
+
+
+def test_a_run_whose_first_token_stands_in_the_root_is_followed_to_the_right_token(page: Page, tree: Locator) -> None:
+    page.evaluate(
+        f"(text) => {TREE}.load(text)",
+        tree_page.small().replace('"v": 1', '"v": 1, "offset": 1', 1).replace("tree-a", "tree-b"),
+    )
+    page.evaluate("window.__told = []; Forklore.branchesPiece.onSelect = (i) => window.__told.push(i); 0")
+    for token, node in ((1, 1), (2, 4), (0, 0), (3, 5)):
+        page.evaluate("(i) => Forklore.branchesPiece.mark(i)", token)
+        assert selected(tree) == node
+    page.evaluate("Forklore.branchesPiece.mark(-1)")
+    assert selected(tree) == 5, "no token of the run is chosen"
+    for node in (4, 1, 0):
+        chip(tree, node).click()
+    assert page.evaluate("window.__told") == [2, 1, 0]
+
+
+def test_a_growth_that_found_enough_says_how_many_are_prefixes(page: Page, tree: Locator) -> None:
+    leaf = {"node": 6, "logprob": -1.0, "finished": True, "weight": None}
+    status = tree_page.idle(reason="leaves", evaluated=9, leaves=[leaf, {**leaf, "node": 9, "finished": False}])
+    page.evaluate(f"(line) => {TREE}.load({TREE}.data.text + line)", tree_page.line(s=status))
+    said = "Brought out as many as asked for; 1 of them is a prefix cut off by depth."
+    expect(tree.locator(".fl-tr-state")).to_contain_text(said)
+    expect(tree.locator(".fl-tr-answers")).to_contain_text("the bar counts every finished answer in the tree")
+
+
+def test_text_and_field_are_as_high_as_what_stands_in_them(page: Page, tree: Locator) -> None:
+    def height(found: Locator) -> float:
+        return (found.bounding_box() or {"height": 0.0})["height"]
+
+    page.set_viewport_size({"width": 390, "height": 900})
+    text = tree.locator(".fl-tr-detail > div > .fl-tr-text")
+    chip(tree, 5).click()
+    assert 20 < height(text) < 40, "one line"
+    chip(tree, 1).click()
+    tree.get_by_role("button", name="Edit…").click()
+    field = tree.get_by_label(re.compile("^Instead of"))
+    low = height(field)
+    field.fill(" so many words" * 12)
+    assert height(field) > 2 * low
+    assert field.evaluate("(field) => field.scrollHeight <= field.clientHeight + 1"), "nothing is scrolled away"

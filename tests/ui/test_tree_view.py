@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from engine.errors import BadInput
+from engine.scoring import score_tokens
 from engine.tree import ROOT, Tree, masses
 from engine.tree_estimates import draw, weights
 from engine.tree_growth import grow, insert
 from engine.tree_policies import forced_child
 from engine.tree_queue import Growth, replay
 from storage.records import RunHeader
-from tests.support.bench import lines
+from tests.support.bench import ME, lines
 from tests.support.toy_tree import Toy
 from ui.tree_view import (
     LEAVES_MEANWHILE,
@@ -31,6 +33,7 @@ from ui.tree_view import (
     standing_line,
     with_problem,
 )
+from ui.trees import Trees
 
 WORDS = {0: b"<end>", 1: "€".encode()[:1], 2: "€".encode()[1:], 3: b"so"}
 SPELLING = Spelling(WORDS, {0})
@@ -193,3 +196,36 @@ def test_marks_exports_and_problems_are_lines_of_their_own():
     first, problem = lines(with_problem(before, "It is full."))
     assert problem["s"] == first["s"] | {"state": "failed", "message": "It is full."}
     assert lines(with_problem("", "No."))[0]["s"]["message"] == "No."
+
+
+@pytest.mark.parametrize(("prompt", "offset"), [("", 1), ("Tell", 0)])
+def test_the_header_says_how_many_of_the_runs_own_tokens_stand_in_the_root(bench, tiny, prompt, offset):
+    ids = tiny.encode_prompt(prompt) if prompt else []
+    scored = score_tokens(tiny, ids, list(b"hello there"), prompt=prompt)
+    uid = bench.store.runs.add(scored, owner="local", status="scored", run_scores={})
+    said = lines(Trees(bench).open(uid, ME))
+    assert said[0]["offset"] == offset
+    path, end = 0, said[-1]["s"] and next(line["runs"] for line in said if "runs" in line)[0]["end"]
+    parents = {row[0]: row[1] for line in said for row in line.get("n", [])}
+    while end > 0:
+        path, end = path + 1, parents[end]
+    assert path + offset == 11, "the root and the path hold every token of the run once"
+
+
+def test_a_loaded_file_is_said_and_one_that_is_no_tree_is_named_so(bench, tiny):
+    scored = score_tokens(tiny, tiny.encode_prompt("Tell"), list(b"hello"), prompt="Tell")
+    uid = bench.store.runs.add(scored, owner="local", status="scored", run_scores={})
+    grove = Trees(bench)
+    file = grove.export_tree(uid, ME).text
+    said = lines(grove.import_tree(uid, file, ME))[-1]["s"]
+    size = len(json.loads(file)["nodes"]) + 1
+    assert said["state"] == "idle"
+    assert said["message"].startswith(f"The file was loaded: it holds {size} tokens, 0 of which are new here.")
+    assert "loaded" not in lines(grove.open(uid, ME))[-1]["s"]["message"]
+    with pytest.raises(BadInput, match=r"^This file is no tree of Forklore\. .*format is"):
+        grove.import_tree(uid, '{"some": "tree"}', ME)
+    with pytest.raises(BadInput, match=r"^This file is no tree of Forklore\. .*not JSON"):
+        grove.import_tree(uid, "{", ME)
+    with pytest.raises(BadInput, match="which model") as problem:
+        grove.import_tree(uid, json.dumps({**json.loads(file), "model": 1}), ME)
+    assert "no tree of Forklore" not in str(problem.value), "a tree it is"
