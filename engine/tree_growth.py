@@ -115,7 +115,7 @@ def _run(
     while reason is None:
         places = [p for p in queue.waiting(min(batch, budget - spent)) if _turn(p) not in ahead]
         ahead.update(_evaluated(tree, evaluate, queue.seed, places))
-        while (head := queue.head) is not None and _turn(head) in ahead and spent < budget:
+        while (head := queue.head) is not None and _turn(head) in ahead and spent < budget and _fits(tree, head):
             before = around(tree, head.node, math.exp(head.phi), deepest)
             record(tree, head.node, ahead.pop(_turn(head)), head.width, queue.seed)
             standing = total([standing, around(tree, head.node, math.exp(head.phi), deepest)], minus=before)
@@ -136,9 +136,13 @@ def _reason(tree: Tree, queue: Queue, enough: bool, left: int, stopped: Callable
         return "complete"
     if left <= 0:
         return "budget"
-    if len(tree) + queue.head.width > tree.limits.nodes:
+    if not _fits(tree, queue.head):
         return "full"
     return "cancelled" if stopped() else None
+
+
+def _fits(tree: Tree, place: Place) -> bool:
+    return len(tree) + place.width <= tree.limits.nodes
 
 
 def _evaluated(

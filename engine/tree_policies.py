@@ -168,9 +168,9 @@ def normalised(row: np.ndarray) -> np.ndarray:
     return values - (top + math.log(float(np.exp(values - top).sum())))
 
 
-def policy_named(name: str) -> Policy:
-    """The registry's entry; BadInput, listing the valid names, for any other."""
-    if name not in POLICIES:
+def policy_named(name: object) -> Policy:
+    """The registry's entry; BadInput, listing the valid names, for anything else."""
+    if not isinstance(name, str) or name not in POLICIES:
         raise BadInput(f"There is no policy {str(name)[:40]!r}: choose one of {', '.join(POLICIES)}.")
     return POLICIES[name]
 

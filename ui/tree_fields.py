@@ -68,14 +68,14 @@ def asked_growth(fields: Mapping[str, Any], bounds: TreeBounds) -> AskedGrowth:
     unknown = [key for key in fields if key not in known]
     if unknown:
         raise BadInput(f"A growth has no setting {str(unknown[0])[:40]!r}; the settings are: {', '.join(known)}.")
-    policy = policy_named(fields.get("policy") or "likely").name
-    leaves = fields.get("leaves")
+    asked, leaves = fields.get("policy"), fields.get("leaves")
+    policy = policy_named("likely" if asked in (None, "") else asked).name
     growth = Growth(
         policy=policy,
         width=whole("The width", fields.get("width"), 1, bounds.width, 5),
         depth=whole("The depth", fields.get("depth"), 1, bounds.depth, 12),
         seed=whole("The seed", fields.get("seed"), 0, limits.MAX_SEED, 0),
-        start=node_number(fields.get("node") or 0),
+        start=node_number(fields.get("node")),
         # only then are the first answers the most probable of all, whatever the width
         widen=policy == "likely",
     )

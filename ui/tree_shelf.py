@@ -1,7 +1,7 @@
 """Trees of runs as they are kept: what is stored of one, and in it the runs of its family as they are now.
 
-One tree for each first run and person, as an analysis of that run; whoever saves last loses nothing of what others
-saved meanwhile. Does not know how a tree grows or is drawn, nor gradio.
+One tree for each first run and person, as an analysis of that run, which nobody else sees unless the run is an
+example; whoever saves last loses nothing of what was saved meanwhile. Does not know how a tree grows or is drawn.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from engine.errors import Busy, NotFound, StoreDamaged
-from engine.tree import Tree
+from engine.tree import LIMITS, Tree
 from engine.tree_json import tree_from_dict, tree_to_dict
 from engine.tree_queue import Growth
 from engine.tree_runs import copied, graft, known_ends, merge, root_of, tokens_in_root, tree_for
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 
 KIND = "tree"
 MOST_RUNS = 60
+# trees of one person, trees of all people together, and nodes in all of these
 REMEMBERED = 8
+REMEMBERED_BY_ALL = 128
+REMEMBERED_NODES = 8 * LIMITS.nodes
+# what grew within bounds has to open and to be stored again, whatever came together in it
+STORED = replace(LIMITS, nodes=2**31 - 1)
 SET_ASIDE = "What was stored of this tree is damaged and was left aside; growing it again stores it anew."
 
 # marks as they are, and number in the tree handed in -> number in the tree that is stored
@@ -99,7 +105,9 @@ class TreeShelf:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        # held for a moment only; `_saving`, one for each tree, is held while the store may be waited for
         self._lock = threading.Lock()
+        self._saving: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
         # trees as they were shown last: a node keeps its number from one look to the next
         self._shown: OrderedDict[tuple[str, str], OpenTree] = OrderedDict()
 
@@ -107,13 +115,13 @@ class TreeShelf:
         """The tree in which a run lies, with every run of its family that shares its prompt and model.
 
         at_hand: gives a run's own model where it is loaded; it says which tokens end a turn. Raises NotFound,
-        StoreDamaged.
+        StoreDamaged; however full the tree is, it opens.
         """
         run = self._store.runs.get(uid, viewer=viewer.name)
         model = at_hand(run.trace)
         family = self._family(run, viewer)
         anchor = _anchor(run, family)
-        kept = self._kept(anchor, viewer)
+        kept = self._kept(anchor, viewer, shared=any(r.header.uid == anchor and r.header.example for r in family))
         with self._lock:
             shown = self._shown.get((viewer.name, anchor))
         base = shown.tree if shown else None
@@ -124,7 +132,8 @@ class TreeShelf:
         ends = known_ends(traces) if model is None else model.end_ids
         if base is None:
             base = tree_for(traces[0], ends)
-        tree, placed = copied(base, end_ids=base.end_ids | ends if model is None else ends)
+        room = replace(LIMITS, nodes=max(LIMITS.nodes, len(base) + sum(map(_most_nodes, traces))))
+        tree, placed = copied(base, end_ids=base.end_ids | ends if model is None else ends, tree_limits=room)
         paths = [graft(tree, trace) for trace in traces]
         words = {**(kept.words or {}), **(shown.words if shown else {})}
         for each in reversed(traces):
@@ -173,6 +182,8 @@ class TreeShelf:
         self, opened: OpenTree, viewer: Viewer, growth: Growth | None, status: AnalysisStatus, remark: Remark | None
     ) -> Saved:
         with self._lock:
+            saving = self._saving.setdefault((viewer.name, opened.anchor), threading.Lock())
+        with saving:
             own = self._own(opened.anchor, viewer)
             tree, words, control, marks = opened.tree, opened.words, opened.control, opened.marks
             placed: Mapping[int, int] = {node: node for node in range(len(tree))}
@@ -202,14 +213,26 @@ class TreeShelf:
         with self._lock:
             self._shown[viewer.name, opened.anchor] = opened
             self._shown.move_to_end((viewer.name, opened.anchor))
-            while len(self._shown) > REMEMBERED:
-                self._shown.popitem(last=False)
+            held = Counter(name for name, _ in self._shown)
+            if held[viewer.name] > REMEMBERED:
+                self._forget(viewer.name)
+            while len(self._shown) > 1 and (
+                len(self._shown) > REMEMBERED_BY_ALL
+                or sum(len(each.tree) for each in self._shown.values()) > REMEMBERED_NODES
+            ):
+                held = Counter(name for name, _ in self._shown)
+                # of those who have as many, whoever looked at a tree longest ago: the first in this order
+                self._forget(max((name for name, _ in self._shown), key=lambda name: held[name]))
+
+    def _forget(self, name: str) -> None:
+        """Drop the tree that this person has not looked at for longest."""
+        del self._shown[next(key for key in self._shown if key[0] == name)]
 
     def _family(self, run: StoredRun, viewer: Viewer) -> list[StoredRun]:
         """The runs that share this one's prompt and model, oldest first, itself among them."""
         headers = self._store.runs.family(run.header.uid, viewer=viewer.name)
         family = []
-        for header in _chosen(run.header, headers):
+        for header in _chosen(run.header, [*self._above(headers, viewer), *headers]):
             if header.uid == run.header.uid:
                 family.append(run)
                 continue
@@ -221,11 +244,33 @@ class TreeShelf:
                 family.append(other)
         return family
 
-    def _kept(self, anchor: str, viewer: Viewer) -> _Kept:
-        """What this person stored of a tree; else what the run's owner did."""
+    def _above(self, headers: Iterable[RunHeader], viewer: Viewer) -> list[RunHeader]:
+        """Runs of others from which these come and which this person may open, the topmost first.
+
+        No library lists them, but without them a branch would hang on another tree than the run that it left.
+        """
+        waiting, found = list(headers), list[RunHeader]()
+        asked = {header.uid for header in waiting}
+        while waiting:
+            parent = waiting.pop().parent
+            if parent is None or parent in asked:
+                continue
+            asked.add(parent)
+            try:
+                above = self._store.runs.header(parent, viewer=viewer.name)
+            except (NotFound, StoreDamaged):
+                continue  # somebody's own, binned or damaged: what comes from it begins a tree here
+            found.append(above)
+            waiting.append(above)
+        return found[::-1]
+
+    def _kept(self, anchor: str, viewer: Viewer, *, shared: bool) -> _Kept:
+        """What this person stored of a tree; else, where it is shared, what the run's owner did."""
         own = self._own(anchor, viewer)
         if own is not None:
             return self._read(own, viewer)
+        if not shared:
+            return _Kept()
         others = self._store.analyses.list(anchor, viewer=viewer.name, kind=KIND)
         return self._read(others[-1], viewer) if others else _Kept()
 
@@ -247,7 +292,7 @@ class TreeShelf:
         except StoreDamaged:
             return _Kept(analysis=header.uid, version=version, message=SET_ASIDE)
         return _Kept(
-            tree=tree_from_dict(json.loads(arrays["tree"].tobytes())),
+            tree=tree_from_dict(json.loads(arrays["tree"].tobytes()), tree_limits=STORED),
             words=vocabulary(dict(arrays), f"Analysis {header.uid}"),
             control=frozenset(arrays["control"].tolist()),
             marks=marks,
@@ -271,6 +316,12 @@ def _together(stored: Tree, shown: Tree) -> Tree:
     both, _ = copied(stored)
     merge(both, shown)
     return both
+
+
+def _most_nodes(trace: Trace) -> int:
+    """As many nodes as a run can put into a tree."""
+    # while it is put in, room is asked for a token and its alternatives, known or not
+    return len(trace) + trace.topk_ids.size + 1
 
 
 def _chosen(run: RunHeader, headers: Sequence[RunHeader]) -> list[RunHeader]:

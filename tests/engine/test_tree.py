@@ -11,7 +11,7 @@ from engine.errors import BadInput
 from engine.tree import ROOT, Tree, TreeLimits, masses
 from engine.tree_growth import grow, insert
 from engine.tree_json import tree_to_dict
-from engine.tree_policies import POLICIES
+from engine.tree_policies import POLICIES, policy_named
 from engine.tree_queue import Growth, replay
 from tests.support.toy_tree import END, PROMPT, Given, Toy
 
@@ -187,10 +187,24 @@ def test_stop_is_heard_between_batches_and_nothing_is_lost():
     assert tree_to_dict(tree) == tree_to_dict(fresh)
 
 
-def test_a_full_tree_stops_growing():
-    tree = Tree(PROMPT, end_ids=[END], vocabulary_size=5, context_length=64, tree_limits=TreeLimits(nodes=14))
-    *_, last = grow(tree, Toy(vocabulary=5), "likely", budget=100, width=5, depth=4)
-    assert last.reason == "full" and len(tree) <= 14
+@pytest.mark.parametrize("batch", [1, 8, 64])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_full_tree_stops_growing_at_its_limit_whatever_the_batch(policy, batch):
+    limits = TreeLimits(nodes=52)
+    tree = Tree(PROMPT, end_ids=[END], vocabulary_size=5, context_length=64, tree_limits=limits)
+    *_, last = grow(tree, Toy(vocabulary=5), policy, budget=100, width=5, depth=4, batch=batch)
+    assert last.reason == "full" and 52 - 5 < len(tree) <= 52
+    one, _ = grown(Toy(vocabulary=5), policy, budget=last.evaluated, batch=1)
+    assert tree_to_dict(tree) == tree_to_dict(one), "it stopped at another place than a growth one by one"
+    *_, again = grow(tree, Toy(vocabulary=5), policy, budget=100, width=5, depth=4, batch=batch)
+    assert again.reason == "full" and again.evaluated == 0
+
+
+@pytest.mark.parametrize("name", ["best", "", None, 3, ["likely"], [], {"likely": 1}, {}])
+def test_what_is_no_policy_is_refused_with_those_that_are(name):
+    with pytest.raises(BadInput, match=r"There is no policy .*: choose one of likely, fair, informative"):
+        policy_named(name)
+    assert policy_named("likely").name == "likely"
 
 
 def test_a_growth_from_a_node_stays_below_it_and_its_masses_are_shares_of_that_node():
