@@ -358,7 +358,7 @@ def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Loca
           document.body.append(host);
           window.__chosen = [];
           const trace = {stored: false, run: "live-1"}, place = {state: {pinned: 2}};
-          window.__context = {trace, place, select: (i) => window.__chosen.push(i)};
+          window.__context = {trace, place, root: host, select: (i) => window.__chosen.push(i)};
           window.__tab = Forklore.branchesPiece.panel.build(host, window.__context);
         }"""
     )
@@ -372,6 +372,8 @@ def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Loca
     assert heard(page, served_tree, "tree_open") == {"run": "run-q"}
     chip(taken, 4).click()
     assert page.evaluate("window.__chosen") == [1]
+    page.evaluate("Forklore.branchesPiece.onTake()")
+    assert page.evaluate("window.__context.awaiting"), "the run that comes of a path opens where it is compared"
 
 
 def test_keys_leave_typing_alone_and_destroy_nothing(page: Page, tree: Locator, served_tree: ServedTree) -> None:
