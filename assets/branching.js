@@ -30,7 +30,7 @@
       this.open = dom.button("What if…", () => this.start(this.context.inspector.shown), { title: "Write something else here and see what would have followed (w)" });
       this.offer = el("div", { class: "fl-br-offer" }, this.open);
       this.lead = el("p", { class: "fl-br-lead" });
-      this.text = el("textarea", { class: "fl-br-text", rows: "1", spellcheck: "false", "aria-label": "What shall stand there", oninput: () => { this.touched = true; this.hints(); } });
+      this.text = el("textarea", { class: "fl-br-text", rows: "1", spellcheck: "false", "aria-label": "What shall stand there", oninput: () => { this.touched = true; this.keepSpace(); this.hints(); } });
       this.hint = el("p", { class: "fl-br-hint" });
       this.operation = controls.segmented({ label: "What to do here", choices: OPERATIONS, value: "replace", pick: (value) => this.operate(value), className: "fl-seg-small" });
       this.luckRow = el("div", { class: "fl-br-row" });
@@ -81,9 +81,17 @@
       this.touched = false;
       this.operate("replace");
       this.aim(i, rival || null);
+      this.typed = this.text.value;
       this.text.focus({ preventScroll: true });
       this.text.select();
       this.form.scrollIntoView({ block: "nearest" });
+    }
+
+    /** Words typed over the whole of a token that began with a space begin with one, too; it can be taken away. */
+    keepSpace() {
+      const [before, now] = [this.typed || "", this.text.value];
+      if (/^ /.test(before) && now.length === 1 && /^[\p{L}\p{N}]$/u.test(now) && before.length !== 2) this.text.value = ` ${now}`;
+      this.typed = this.text.value;
     }
 
     /** Same luck where it is on record, inferred luck where it is not; fresh luck always. */
@@ -96,7 +104,9 @@
       ];
       const chosen = controls.segmented({ label: "Luck of what follows", choices, value: "same", pick: (value) => { this.luck = value; }, className: "fl-seg-small" });
       const about = Forklore.luckHelp(known);
-      this.luckRow.replaceChildren(chosen.root, about.button, about.body);
+      const settings = this.context.trace.header.settings;
+      const greedy = settings && settings.temperature === 0 ? el("p", { class: "fl-br-hint", text: "At temperature 0 luck plays no part: both write the same." }) : null;
+      this.luckRow.replaceChildren(chosen.root, about.button, ...(greedy ? [greedy] : []), about.body);
     }
 
     operate(value) {

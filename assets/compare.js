@@ -227,7 +227,9 @@
       if (opened && !before) {
         before = { at: document.activeElement, y: window.scrollY };
         root.querySelector("h2").focus({ preventScroll: true });
-        root.scrollIntoView({ block: "start" });
+        const show = () => root.scrollIntoView({ block: "start" });
+        show();
+        if (!root.offsetParent) setTimeout(show, 300); // the view it is part of is only being opened
       } else if (opened && held) [...root.querySelectorAll("button")].find((button) => button.textContent === held)?.focus();
       else if (!opened && before) {
         window.scrollTo(0, before.y);

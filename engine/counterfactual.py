@@ -127,7 +127,8 @@ def plan(
         raise BadInput("A counterfactual keeps the run's seed: ask for fresh luck instead of another seed.")
     request = replace(request, stream=_stream(intervention.luck, recorded, draw))
     rows = np.full(len(trace), FORCED) if intervention.luck == "inferred" else trace.noise_rows
-    held = hold(trace.token_ids, rows, intervention.splices, first=intervention.first, alignment=intervention.alignment)
+    splices, first = _changes(trace, intervention)
+    held = hold(trace.token_ids, rows, splices, first=first, alignment=intervention.alignment)
     check_ends(model, held)
     same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
     if not same_prompt or _drawn_from(request) != _drawn_from(recorded):
@@ -147,6 +148,14 @@ def plan(
     return Plan(request, ids, held, kept, kind, NOISE_VERSION, intervention)
 
 
+def within(planned: Plan, most: int) -> Plan:
+    """The plan with at most `most` tokens drawn: what is recorded may come from where more were allowed."""
+    reach = planned.held.row + most
+    if planned.request.max_new_tokens <= reach:
+        return planned
+    return replace(planned, request=replace(planned.request, max_new_tokens=reach))
+
+
 def counterfactual(
     model: LanguageModel,
     trace: Trace,
@@ -160,8 +169,8 @@ def counterfactual(
 ) -> Trace:
     """The run as it would have been after an intervention; see `plan`, which raises the same errors.
 
-    Without edits the `first` tokens stay. stream: another noise stream of the seed ("fresh luck"); None keeps the run's
-    own ("same luck"). Without any change the run itself comes back.
+    Without edits the `first` tokens stay, and what an earlier intervention wrote. stream: another noise stream of the
+    seed ("fresh luck"); None keeps the run's own ("same luck"). Without any change the run itself comes back.
     """
     started = time.perf_counter()
     intervention = Intervention(tuple(splices), first, alignment, "same" if stream is None else "fresh")
@@ -190,6 +199,36 @@ def recorded_run(
         seconds=time.perf_counter() - started,
     )
     return planned.whole(model, added)
+
+
+def _changes(trace: Trace, intervention: Intervention) -> tuple[tuple[Splice, ...], int]:
+    """The edits to be made, and without any how many leading tokens stay.
+
+    What an earlier intervention wrote into the run stays where nothing is changed before it, so that a run to which
+    nothing is done comes back as it is.
+    """
+    ids, splices = trace.token_ids.tolist(), intervention.splices
+    seam = _seam(trace)
+    if intervention.luck == "inferred" or not seam:
+        return splices, intervention.first
+    idle = all(tuple(ids[s.start : s.stop]) == s.ids and s.stop <= len(ids) for s in splices)
+    if not idle or any(s.start >= seam for s in splices):
+        return splices, intervention.first
+    return (), max(intervention.first, seam)
+
+
+def _seam(trace: Trace) -> int:
+    """Where the last stretch begins that was drawn with one row after the other; 0 for a run nobody intervened in."""
+    rows = trace.noise_rows
+    breaks = [i for i in range(1, len(rows)) if rows[i] != FORCED and rows[i] != rows[i - 1] + 1]
+    written = (rows == FORCED).nonzero()[0]
+    return max(breaks[-1] if breaks else 0, int(written[-1]) + 1 if len(written) else 0)
+
+
+def rewritten(trace: Trace, intervention: Intervention) -> bool:
+    """Whether an earlier intervention stands behind the edit, and so is drawn over like everything behind it."""
+    splices, _ = _changes(trace, intervention)
+    return bool(splices and trace.intervention and _seam(trace) > max(s.stop for s in splices))
 
 
 def _stream(luck: Luck, recorded: GenerationRequest, draw: int) -> int:

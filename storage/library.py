@@ -35,18 +35,23 @@ def find_page(session: Session, query: RunQuery, limits: StoreLimits) -> tuple[l
 
 
 def find_family(session: Session, run: Mapping[str, Any], viewer: str, most: int) -> list[int]:
-    """Row ids of the runs that `viewer` sees and that come from the same first run, oldest first, `run` among them."""
+    """Row ids of the runs that `viewer` sees and that come from the same first run, oldest first.
+
+    `run` is always among them; where there are more than `most`, the first run and the newest are.
+    """
     root = run["root_id"] or run["id"]
     related = or_(col(RunRow.id) == root, col(RunRow.root_id) == root)
-    condition = or_(col(RunRow.id) == run["id"], and_(related, visible(viewer)))
-    rows = session.execute(select(col(RunRow.id)).where(condition).order_by(col(RunRow.id)).limit(most))
-    return [row[0] for row in rows if row[0] is not None]
+    newest = select(col(RunRow.id)).where(and_(related, visible(viewer)))
+    # the first run before all others, so that a cut never loses it
+    rows = session.execute(newest.order_by((col(RunRow.id) == root).desc(), col(RunRow.id).desc()).limit(most))
+    return sorted({row[0] for row in rows if row[0] is not None} | {int(run["id"])})
 
 
-def count_branches(session: Session, run_id: int) -> int:
-    """How many runs ever left this one with fresh noise, those in the bin among them."""
-    condition = and_(col(RunRow.parent_id) == run_id, col(RunRow.kind) == "branch")
-    return int(session.execute(select(func.count()).select_from(RunRow).where(condition)).scalar_one())
+def find_children_settings(session: Session, run_id: int) -> list[str]:
+    """The settings texts of all runs that ever left this one, those in the bin among them."""
+    statement = select(col(RunText.settings)).join(RunRow, col(RunRow.id) == RunText.run_id)
+    rows = session.execute(statement.where(col(RunRow.parent_id) == run_id, col(RunRow.kind) == "branch"))
+    return [str(row[0]) for row in rows if row[0]]
 
 
 def find_tags(session: Session, viewer: str) -> tuple[str, ...]:

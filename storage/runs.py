@@ -5,6 +5,7 @@ Knows who may see what (`viewer`) and one transaction per call; leaves packing t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -20,7 +21,7 @@ from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
 from storage.growing import check_grown, grow_run
 from storage.headers import RawHeader, load_header, load_headers, seal, to_header, to_texts
-from storage.library import count_branches, find_family, find_models, find_page, find_tags
+from storage.library import find_children_settings, find_family, find_models, find_page, find_tags
 from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
 from storage.schema import RunRow, RunTag, RunText
@@ -123,7 +124,8 @@ class RunStore:
     def family(self, uid: str, *, viewer: str) -> tuple[RunHeader, ...]:
         """A run and those that `viewer` sees of all that come from the same first run, oldest first; no arrays.
 
-        At most as many as one page of the library may have. NotFound; StoreDamaged when the run itself is.
+        Where they are more than one page of the library may have, the run itself, the first one and the newest.
+        NotFound; StoreDamaged when the run itself is.
         """
         with self._connections.read() as session:
             run = find_run(session, uid, viewer).run
@@ -131,10 +133,14 @@ class RunStore:
             raw = load_headers(session, ids)
         return tuple(to_header(raw[i]) for i in ids if i in raw)
 
-    def count_branches(self, uid: str, *, viewer: str) -> int:
-        """How many runs ever left this one with fresh noise, whoever made them. NotFound, StoreDamaged."""
+    def next_stream(self, uid: str, *, viewer: str) -> int:
+        """A noise stream that no run which left this one with fresh noise has, those in the bin among them; from 1.
+
+        NotFound, StoreDamaged.
+        """
         with self._connections.read() as session:
-            return count_branches(session, int(find_run(session, uid, viewer).run["id"]))
+            texts = find_children_settings(session, int(find_run(session, uid, viewer).run["id"]))
+        return 1 + max((int(json.loads(text).get("stream", 0)) for text in texts), default=0)
 
     def update(
         self,

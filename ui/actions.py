@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from engine import limits, logprob_import, run_scores, token_scores
-from engine.errors import BadInput, Busy, ModelUnavailable, UserError
+from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, UserError
 from engine.generate import generate
 from engine.host import ModelHost
 from engine.models import LanguageModel
@@ -37,6 +37,7 @@ POLL_SECONDS = 0.25
 SAVE_PATIENCE_SECONDS = 60.0
 QUICK_SAVE_SECONDS = 0.5
 Saved = TypeVar("Saved")
+ORPHAN = "The run that this one left was deleted while it was written."
 NOTHING_KEPT = "Stopped before the first token; nothing was kept."
 OVER_RUN = frozenset(entry.name for entry in token_scores.REGISTRY.values() if entry.over_run)
 
@@ -247,7 +248,7 @@ class Workbench:
             ending = ""
             if live.settle():
                 ending = (
-                    self._save_apart(job, live, reason, viewer)
+                    apart(lambda: self._keep_and_show(job, live.trace(reason), viewer, ""), wait=False)
                     if closed
                     else self._keep_and_show(job, live.trace(reason), viewer, problem)
                 )
@@ -255,14 +256,6 @@ class Workbench:
         if instead and not ending:
             ending = self.documents.of(instead, viewer)
         yield ending or views.state_line("failed" if problem else "stopped", problem or NOTHING_KEPT)
-
-    def _save_apart(self, job: Job, live: LiveDocument, reason: FinishReason, viewer: Viewer) -> str:
-        """Keep the run of a tab that was closed. A thread of its own waits for a busy store: who closes a generator
-        here is the server itself, and everybody's page stands still while it does."""
-        saving = threading.Thread(target=lambda: self._keep_and_show(job, live.trace(reason), viewer, ""))
-        saving.start()
-        saving.join(QUICK_SAVE_SECONDS)
-        return ""
 
     def _keep_and_show(self, job: Job, trace: Trace, viewer: Viewer, problem: str) -> str:
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -273,9 +266,9 @@ class Workbench:
         try:
             if job.before:
                 uid = job.before.header.uid
-                identity = identity_of(_patiently(lambda: self._extend(uid, trace, viewer)))
+                identity = identity_of(patiently(lambda: self._extend(uid, trace, viewer)))
             else:
-                uid = _patiently(lambda: self.keep(trace, viewer, job.parent, job.fork))
+                uid = patiently(lambda: self._keep_new(job, trace, viewer))
                 if job.parent and not problem:
                     return self.documents.open(uid, viewer)
                 identity = replace(identity, uid=uid)
@@ -291,6 +284,15 @@ class Workbench:
             problem=problem,
         )
 
+    def _keep_new(self, job: Job, trace: Trace, viewer: Viewer) -> str:
+        """Store a new run; a branch whose parent went away meanwhile is kept as a run of its own."""
+        try:
+            return self.keep(trace, viewer, job.parent, job.fork)
+        except NotFound:
+            if job.parent is None:
+                raise
+            return self.keep(replace(trace, notes=(*trace.notes, ORPHAN)), viewer)
+
     def _extend(self, uid: str, trace: Trace, viewer: Viewer) -> RunHeader:
         """Put a continued run in its place in the store."""
         return self.store.runs.extend(
@@ -303,7 +305,17 @@ class Workbench:
         )
 
 
-def _patiently(save: Callable[[], Saved]) -> Saved:
+def apart(save: Callable[[], str], *, wait: bool) -> str:
+    """Save in a thread of its own, and what it says if waited for. Who closes a generator is the server itself, and
+    everybody's page would stand still while a store is busy: it waits for a moment only."""
+    said: list[str] = []
+    saving = threading.Thread(target=lambda: said.append(save()))
+    saving.start()
+    saving.join(None if wait else QUICK_SAVE_SECONDS)
+    return said[0] if wait and said else ""
+
+
+def patiently(save: Callable[[], Saved]) -> Saved:
     """Save, waiting while somebody else's large save is under way: what took minutes to write outlives seconds."""
     deadline = time.monotonic() + SAVE_PATIENCE_SECONDS
     while True:

@@ -11,19 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine import limits
-from engine.counterfactual import plan, replayable
+from engine.counterfactual import plan, replayable, rewritten, within
 from engine.edits import Intervention
 from engine.errors import BadInput, UserError
 from engine.models import LanguageModel
+from engine.replicates import MOST
 from engine.types import GenerationRequest, Trace
 from storage.records import StoredRun
+from ui import actions
 from ui.access import Viewer
-from ui.actions import FRAME_SECONDS, Workbench
+from ui.actions import Workbench, apart, patiently
 from ui.documents import REPLICATES
-from ui.edit_fields import Asked, check_asked, edit_notes, splices_of
+from ui.edit_fields import OVERWRITTEN, Asked, check_asked, edit_notes, splices_of
 from ui.live import Job
 from ui.origins import origin, replicates_line
 from ui.yardstick import Yardstick, check_count
+
+# what a stranger may ask for at once
+PUBLIC_REPLICATES = 16
+PUBLIC_CONTEXT = 16_384
 
 
 class Branching:
@@ -42,10 +48,9 @@ class Branching:
         """
         asked = check_asked(fields)
         parent = self._store.runs.get(uid, viewer=viewer.name)
-        fresh = self._store.runs.count_branches(uid, viewer=viewer.name)
 
         def prepare(model: LanguageModel) -> Job:
-            return self._job(model, parent, asked, fresh)
+            return self._job(model, parent, asked, viewer)
 
         yield from self._bench.run_job(prepare, viewer, show=parent)
 
@@ -58,16 +63,23 @@ class Branching:
         self._store.runs.delete([uid], viewer=viewer.name)
         return self._bench.open_run(run.header.parent, viewer)
 
+    def redo(self, uid: str, viewer: Viewer) -> str:
+        """Take an undone branch of one's own out of the bin again; its document. Raises NotFound."""
+        self._store.runs.restore([uid], viewer=viewer.name)
+        return self._bench.open_run(uid, viewer)
+
     def replicates(self, uid: str, count: object, viewer: Viewer) -> Iterator[str]:
         """Write a branch `count` times more with fresh noise, and say how near it lies to its parent among them.
 
         Yields the branch's document with a line that is filled in; what there is when it is stopped is kept.
         """
-        wanted = check_count(count)
+        wanted = check_count(count, MOST if viewer.trusted else PUBLIC_REPLICATES)
         run = self._store.runs.get(uid, viewer=viewer.name)
         parent = self._bench.documents.parent(run, viewer)
         if run.header.parent is None or parent is None:
             raise BadInput("Replicates are drawn of a branch: change a token of this run first.")
+        if not viewer.trusted and wanted * (len(run.trace.prompt_ids) + len(run.trace)) > PUBLIC_CONTEXT:
+            raise BadInput(f"{wanted} answers as long as this one at once are too many here: ask for fewer.")
         document = self._bench.documents.of(run, viewer)
         with self._bench.turns.enter(viewer.place) as ticket:
             model = yield from self._bench.wait_for_model(ticket, document)
@@ -75,17 +87,20 @@ class Branching:
                 yield document
                 return
             yardstick = Yardstick(run, parent, wanted)
-            shown, started, line = 0.0, time.perf_counter(), ""
+            shown, started, closed = 0.0, time.perf_counter(), False
+            line = ""
             try:
                 for _ in yardstick.draw(model, ticket.cancelled.is_set):
-                    if time.monotonic() - shown >= FRAME_SECONDS:
+                    if time.monotonic() - shown >= actions.FRAME_SECONDS:
                         yield document + replicates_line(yardstick.result())
                         shown = time.monotonic()
+            except GeneratorExit:
+                closed = True
+                raise
             finally:
                 if yardstick.drawn:
-                    result = yardstick.result(finished=True, seconds=time.perf_counter() - started)
-                    self._keep_replicates(uid, yardstick, result, viewer)
-                    line = replicates_line(result)
+                    seconds = time.perf_counter() - started
+                    line = apart(lambda: self._keep_replicates(uid, yardstick, seconds, viewer), wait=not closed)
             yield document + line
 
     def score_here(self, uid: str, viewer: Viewer) -> Iterator[str]:
@@ -100,15 +115,14 @@ class Branching:
         fields = {"edits": [edit], "luck": luck} if ids else {"first": fork, "luck": luck}
         yield from self.branch(uid, fields, viewer)
 
-    def _job(self, model: LanguageModel, parent: StoredRun, asked: Asked, fresh: int) -> Job:
+    def _job(self, model: LanguageModel, parent: StoredRun, asked: Asked, viewer: Viewer) -> Job:
         trace = parent.trace
         luck = "inferred" if asked.luck == "same" and not replayable(trace) else asked.luck
         splices = splices_of(model, trace, asked)
         intervention = Intervention(splices, asked.first, asked.alignment, luck)
         settings = self._settings(trace, asked)
-        own = trace.settings.stream if trace.settings else 0
-        draw = asked.draw or (1 if luck == "inferred" else 1 + own + fresh)
-        planned = plan(model, trace, intervention, settings=settings, draw=draw)
+        planned = plan(model, trace, intervention, settings=settings, draw=self._draw(parent, asked, luck, viewer))
+        planned = within(planned, self._bench.limits.max_new_tokens)
         fork = planned.held.untouched
         return Job(
             prompt=planned.request.prompt,
@@ -118,7 +132,10 @@ class Branching:
             kind=planned.kind,
             ends_as=None,
             steps=planned.steps,
-            notes=edit_notes(model, trace, planned.held),
+            notes=(
+                *edit_notes(model, trace, planned.held),
+                *((OVERWRITTEN,) if luck != "inferred" and rewritten(trace, intervention) else ()),
+            ),
             kept=planned.kept,
             parent=parent,
             origin=origin(
@@ -132,6 +149,13 @@ class Branching:
             whole=planned.whole,
         )
 
+    def _draw(self, parent: StoredRun, asked: Asked, luck: str, viewer: Viewer) -> int:
+        """Which fresh stream or posterior draw; asked for when it is this job's turn, so that no two are the same."""
+        if asked.draw or luck != "fresh":
+            return asked.draw or 1
+        own = parent.trace.settings.stream if parent.trace.settings else 0
+        return max(own + 1, self._store.runs.next_stream(parent.header.uid, viewer=viewer.name))
+
     def _settings(self, trace: Trace, asked: Asked) -> GenerationRequest | None:
         """The changed request, within this page's limits; None where nothing is changed."""
         if not asked.changes:
@@ -144,15 +168,24 @@ class Branching:
             recorded["max_new_tokens"] = min(base.max_new_tokens, self._bench.limits.max_new_tokens)
         return limits.request_from_fields(recorded | dict(asked.changes), self._bench.limits)
 
-    def _keep_replicates(self, uid: str, yardstick: Yardstick, result: Mapping[str, Any], viewer: Viewer) -> None:
-        """One analysis of the branch; an older one gives way."""
+    def _keep_replicates(self, uid: str, yardstick: Yardstick, seconds: float, viewer: Viewer) -> str:
+        """The line of the replicates that count now: these, or earlier ones of which more had come to their end."""
         analyses = self._store.analyses
+        result = yardstick.result(finished=True, seconds=seconds)
         try:
-            older = [found.uid for found in analyses.list(uid, viewer=viewer.name, kind=REPLICATES)]
-            kept = analyses.add(uid, REPLICATES, yardstick.settings, viewer=viewer.name)
-            analyses.save(kept, viewer=viewer.name, arrays=yardstick.arrays(), status="finished", result=result)
-            for other in older:
-                analyses.delete(other, viewer=viewer.name)
-        except UserError:
-            # somebody else's analysis, or a run that was deleted meanwhile: what was drawn is on show all the same
-            return
+            mine = [
+                found for found in analyses.list(uid, viewer=viewer.name, kind=REPLICATES) if found.owner == viewer.name
+            ]
+            better = [one.result for one in mine if len(one.result.get("distances", ())) > yardstick.ended]
+            if better:
+                return replicates_line(
+                    {**better[-1], "problem": f"{result['problem']} The earlier ones stand.".strip()}
+                )
+            kept = patiently(lambda: analyses.add(uid, REPLICATES, yardstick.settings, viewer=viewer.name))
+            arrays = yardstick.arrays()
+            patiently(lambda: analyses.save(kept, viewer=viewer.name, arrays=arrays, status="finished", result=result))
+            for older in mine:
+                analyses.delete(older.uid, viewer=viewer.name)
+        except UserError as error:
+            result = {**result, "problem": f"{result['problem']} These could not be stored: {error}".strip()}
+        return replicates_line(result)

@@ -49,7 +49,8 @@ class Documents:
     def replicates_of(self, uid: str, viewer: Viewer) -> str:
         """The line of what chance alone wrote instead of a branch, "" while nothing was drawn."""
         found = self._store.analyses.list(uid, viewer=viewer.name, kind=REPLICATES)
-        return replicates_line(found[-1].result) if found and found[-1].result else ""
+        known = [one.result for one in found if one.result]
+        return replicates_line(known[-1]) if known else ""
 
     def _behind(self, run: StoredRun, parent: StoredRun | None, viewer: Viewer) -> str:
         """The lines after the closing one."""

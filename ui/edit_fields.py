@@ -16,11 +16,14 @@ from engine.types import Trace
 
 AskedLuck = Literal["same", "fresh"]
 MOST_CHARS = 4_000
+MOST_TOKENS = 1_000
 MOST_DRAW = 100_000
 CHANGES = ("prompt", "system", "temperature", "top_k", "top_p", "max_new_tokens", "stop")
 NOT_CANONICAL = (
     "The edited text is cut into tokens at the edit; the tokenizer would cut the whole text differently there."
 )
+
+OVERWRITTEN = "An earlier edit stood behind this one: everything behind an edit is drawn anew, so it is gone here."
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def _encoded(model: LanguageModel, text: str) -> tuple[int, ...]:
     ids = model.encode(text)
     if not ids:
         raise BadInput("The model's tokenizer has no token for anything in this replacement; write it differently.")
+    if len(ids) > MOST_TOKENS:
+        raise BadInput(f"The replacement has {len(ids):,} tokens; at most {MOST_TOKENS:,} are taken: shorten it.")
     return tuple(ids)
 
 

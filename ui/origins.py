@@ -110,14 +110,16 @@ def versus_line(run: StoredRun, parent: StoredRun) -> str:
     agreed = distance.same_row_agreement(others, rows_of(other), ids[fork:], rows_of(own)[fork:])
     if run.trace.noise_version == HINDSIGHT_VERSION:
         agreed = _agreement_by_index(own, other, fork)
-    longest = max(len(ids), len(others)) - fork
+    # what was written by hand differs by definition: what follows it is compared with what followed in the original
+    rest, theirs = ids[held_tokens(own) :], others[_resumed(own, fork) :]
+    longest = max(len(rest), len(theirs))
     return wire_line(
         {
             "versus": {
                 "first": parted,
                 "characters": number(distance.text_distance(behind(other, fork), behind(own, fork))),
-                "tokens": number(distance.token_distance(others[fork:], ids[fork:])),
-                "prefix": number((first - fork) / longest) if longest else None,
+                "tokens": number(distance.token_distance(spoken(other, fork), spoken(own, fork))),
+                "prefix": number(distance.common_prefix(rest, theirs) / longest) if longest else None,
                 "agreement": list(agreed) if _shares_noise(own) else None,
                 "fragile": fragile(own),
                 "fragile_from": fragile(other),
@@ -130,6 +132,18 @@ def behind(trace: Trace, fork: int) -> str:
     """The text behind the first `fork` tokens, control tokens left out."""
     pairs = zip(trace.pieces[fork:], trace.token_ids[fork:].tolist(), strict=True)
     return "".join(piece for piece, token_id in pairs if token_id not in trace.special_ids)
+
+
+def spoken(trace: Trace, fork: int) -> list[int]:
+    """The ids behind the first `fork` tokens, control tokens left out, as they are from the text."""
+    return [token_id for token_id in trace.token_ids[fork:].tolist() if token_id not in trace.special_ids]
+
+
+def _resumed(trace: Trace, fork: int) -> int:
+    """The parent's token with which what a branch drew is compared first."""
+    if trace.intervention is None or not trace.intervention.splices:
+        return max(fork, trace.intervention.first if trace.intervention else 0)
+    return trace.intervention.splices[-1].stop
 
 
 def rows_of(trace: Trace) -> list[int]:

@@ -16,27 +16,29 @@ from engine import distance
 from engine.counterfactual import plan
 from engine.edits import Held
 from engine.errors import BadInput
-from engine.hindsight import NOISE_STREAMS
+from engine.hindsight import FEWEST_DRAWS
 from engine.models import LanguageModel
 from engine.replicates import MOST, Replicate, replicates
 from engine.resume import check_same_model
 from engine.stickiness import stickiness_along
 from engine.types import HINDSIGHT_VERSION, GenerationRequest
 from storage.records import StoredRun
-from ui.origins import REPLICATES, behind, held_tokens
+from ui.origins import REPLICATES, behind, held_tokens, spoken
 from ui.wire import number
 
 TEXT_CHARS = 200
+# beyond those of fresh branches, so that no branch is its own yardstick
+REPLICATE_STREAMS = 500_000
 
 
-def check_count(value: object) -> int:
-    """How many replicates were asked for; BadInput unless it is from 1 to MOST."""
+def check_count(value: object, most: int = MOST) -> int:
+    """How many replicates were asked for; BadInput unless it is from 1 to `most`."""
     if value is None:
         return REPLICATES
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
-        raise BadInput(f"{str(value)[:40]} replicates were asked for; choose between 1 and {MOST}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise BadInput(f"{str(value)[:40]} replicates were asked for; choose between 1 and {most}.")
     return value
 
 
@@ -57,11 +59,9 @@ class Yardstick:
         rows = trace.noise_rows.tolist()
         ids = trace.token_ids.tolist()
         self._held = Held(tuple(ids[:held]), tuple(rows[:held]), rows[held], 0, self._fork)
-        own = trace.settings.stream
         self._request: GenerationRequest = trace.settings
-        self._first_stream = own + 1 if own < NOISE_STREAMS else 1
         self._factual = behind(parent.trace, self._fork)
-        self._factual_ids = parent.trace.token_ids.tolist()[self._fork :]
+        self._factual_ids = spoken(parent.trace, self._fork)
         self._found: list[Replicate] = []
         self._inferred: list[float] = []
         self._stickiness: list[float] = []
@@ -75,7 +75,7 @@ class Yardstick:
         header = self._run.header
         return {
             "count": self._count,
-            "first_stream": self._first_stream,
+            "first_stream": REPLICATE_STREAMS,
             "tokens": header.tokens,
             "text_hash": header.text_hash,
         }
@@ -87,7 +87,7 @@ class Yardstick:
         trace = self._run.trace
         for found in replicates(
             model, trace.prompt_ids.tolist(), self._request, self._held, self._count,
-            first_stream=self._first_stream, cancelled=stopped,
+            first_stream=REPLICATE_STREAMS, cancelled=stopped,
         ):  # fmt: skip
             self._found = found
             self.drawn += 1
@@ -99,6 +99,11 @@ class Yardstick:
             for value in self._posterior(model, stopped):
                 self._inferred.append(value)
                 yield
+
+    @property
+    def ended(self) -> int:
+        """How many replicates have come to their end."""
+        return sum(1 for one in self._found if one.finish_reason)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """ids: int32, all replicates one after the other, those stopped half-way among them; sizes: int32 [n]."""
@@ -113,7 +118,7 @@ class Yardstick:
         if intervention is None:
             return
         settings = trace.settings if self._parent.trace.settings is not None else None
-        for draw in range(1, self._count + 1):
+        for draw in range(1, FEWEST_DRAWS + 1):
             planned = plan(model, self._parent.trace, intervention, settings=settings, draw=draw)
             ids = list(planned.held.ids[: planned.held.untouched])
             ids += [step.token_id for step in planned.steps(model, stopped)]
@@ -138,7 +143,7 @@ class Yardstick:
             "count": self._count,
             "done": self.drawn,
             "distances": [number(d) for d in distances],
-            "tokens": [number(distance.token_distance(self._factual_ids, one.ids[self._fork :])) for one in ended],
+            "tokens": [number(distance.token_distance(self._factual_ids, self._spoken(one.ids))) for one in ended],
             "value": number(value),
             "own": number(own),
             "percentile": number(distance.percentile(value, distances)),
@@ -155,6 +160,10 @@ class Yardstick:
         if one.stream not in self._texts and self._model is not None:
             self._texts[one.stream] = self._suffix(self._model, one.ids)
         return self._texts.get(one.stream, "")
+
+    def _spoken(self, ids: Sequence[int]) -> list[int]:
+        special = self._model.special_ids if self._model else frozenset()
+        return [token_id for token_id in ids[self._fork :] if token_id not in special]
 
     def _suffix(self, model: LanguageModel, ids: Sequence[int]) -> str:
         pieces = model.pieces(ids)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.counterfactual import check_replayable, counterfactual, fragile, plan, replay
+from engine.counterfactual import check_replayable, counterfactual, fragile, plan, replay, rewritten
 from engine.distance import same_row_agreement
 from engine.edits import FORCED, Intervention, Splice
 from engine.errors import BadInput, ModelUnavailable
@@ -189,3 +189,19 @@ def test_where_numbers_are_coarse_the_kept_beginning_is_read_as_it_was_written(t
     assert again.topk_logprobs[at:].tobytes() == trace.topk_logprobs[at:].tobytes()
     fine = counterfactual(tiny, run(tiny, REQUEST), [Splice(at, at + 1, (int(trace.token_ids[at]),))])
     assert fine.topk_logprobs[at:].tobytes() != trace.topk_logprobs[at:].tobytes(), "or nothing is shown here"
+
+
+@pytest.mark.parametrize("splice", [Splice(6, 6, (70, 71)), Splice(6, 8, (72,)), Splice(6, 9)], ids=str)
+def test_a_branch_to_which_nothing_is_done_comes_back_with_what_was_written_into_it(tiny, splice):
+    trace = run(tiny, REQUEST)
+    branch = counterfactual(tiny, trace, [splice])
+    ids = branch.token_ids.tolist()
+    assert counterfactual(tiny, branch).token_ids.tolist() == ids
+    for at in (0, 3, 6, 7, len(ids) - 1):
+        again = counterfactual(tiny, branch, [Splice(at, at + 1, (ids[at],))])
+        assert again.token_ids.tolist() == ids, at
+    cooler = counterfactual(tiny, branch, settings=replace(REQUEST, temperature=0.3))
+    written = [i for i, row in enumerate(branch.noise_rows) if row == FORCED]
+    assert [int(cooler.token_ids[i]) for i in written] == [ids[i] for i in written]
+    assert rewritten(branch, Intervention((Splice(0, 1, (75,)),)))
+    assert not rewritten(branch, Intervention((Splice(9, 10, (75,)),)))

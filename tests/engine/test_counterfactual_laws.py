@@ -246,7 +246,7 @@ GOLDEN: dict[str, tuple[GenerationRequest, list[list[Splice]], list[int]]] = {
     "chain: insert two, then replace behind": (
         LONG, [[Splice(4, 4, (5, 4))], [Splice(7, 8, (3,))]], [*F[:4], 5, 4, F[4], 3, *F[6:]]),
     "chain: insert two, then replace before": (
-        LONG, [[Splice(4, 4, (5, 4))], [Splice(2, 3, (3,))]], [*F[:2], 3, *F[3:]]),
+        LONG, [[Splice(4, 4, (5, 4))], [Splice(2, 3, (5,))]], [*F[:2], 5, *F[3:]]),
     "chain: delete, then insert": (LONG, [[Splice(2, 4)], [Splice(5, 5, (5,))]], [*F[:2], *F[4:7], 5, *F[7:]]),
     "chain: insert, then take it back": (LONG, [[Splice(4, 4, (5, 4))], [Splice(4, 6)]], F),
     "an end put in": (LONG, [[Splice(3, 4, (END,))]], [*F[:3], END]),

@@ -102,7 +102,7 @@ def test_fresh_luck_is_another_every_time_and_says_so(bench, branching, parent):
     # what is in the bin still counts: fresh luck after an undo is not the luck that was undone
     branching.undo(done(again)["run"], ME)
     third = list(branching.branch(parent, fields, ME))[-1]
-    assert trace_of(bench, done(third)["run"]).settings.stream == 4
+    assert trace_of(bench, done(third)["run"]).settings.stream == 3
 
 
 def test_a_given_text_branches_by_inferred_luck(bench, branching):
@@ -171,6 +171,47 @@ def test_stopped_replicates_keep_those_that_had_ended(bench, branching, parent):
     bench.stop(ME)
     found = line_with(list(job)[-1], "replicates")
     assert found["finished"] and len(found["distances"]) < 8 and "of 8" in found["problem"]
+
+
+def test_a_request_stopped_early_does_not_cost_the_replicates_there_are(bench, branching, parent):
+    fields, _ = edit(bench, parent, 2)
+    uid = done(list(branching.branch(parent, fields, ME))[-1])["run"]
+    before = line_with(list(branching.replicates(uid, 4, ME))[-1], "replicates")
+    job = branching.replicates(uid, 8, ME)
+    next(job), next(job)
+    bench.stop(ME)
+    after = line_with(list(job)[-1], "replicates")
+    assert after["distances"] == before["distances"] and "earlier ones stand" in after["problem"]
+    assert line_with(bench.open_run(uid, ME), "replicates")["distances"] == before["distances"]
+
+
+def test_replicates_are_drawn_with_luck_that_no_branch_has(bench, branching, parent):
+    fields, _ = edit(bench, parent, 2)
+    uid = done(list(branching.branch(parent, fields, ME))[-1])["run"]
+    fresh = trace_of(bench, done(list(branching.branch(parent, {**fields, "luck": "fresh"}, ME))[-1])["run"])
+    list(branching.replicates(uid, 2, ME))
+    kept = bench.store.analyses.list(uid, viewer="local", kind="replicates")[0]
+    ids = bench.store.analyses.get(kept.uid, viewer="local").arrays
+    first = ids["ids"][: ids["sizes"][0]].tolist()
+    assert kept.settings["first_stream"] > 100_000 and first != fresh.token_ids.tolist()
+
+
+def test_a_branch_whose_parent_is_deleted_meanwhile_is_kept(bench, branching, parent):
+    job = branching.branch(parent, edit(bench, parent, 2)[0], ME)
+    next(job), next(job)
+    bench.store.runs.delete([parent], viewer="local")
+    document = list(job)[-1]
+    run = bench.store.runs.get(done(document)["run"], viewer="local")
+    assert run.header.parent is None and any("deleted while it was written" in note for note in run.trace.notes)
+
+
+def test_a_stranger_is_held_to_the_pages_limits(bench, branching, parent):
+    bench.store.runs.update(parent, viewer="local", visibility="unlisted")
+    bench.limits = replace(bench.limits, max_new_tokens=5)
+    document = list(branching.branch(parent, edit(bench, parent, 2)[0], STRANGER))[-1]
+    assert len(ids_of(document)) <= 3 + 5
+    with pytest.raises(BadInput, match="between 1 and 16"):
+        list(branching.replicates(done(document)["run"], 256, STRANGER))
 
 
 def test_undo_puts_the_branch_away_and_shows_its_parent(bench, branching, parent):

@@ -50,6 +50,10 @@ def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branchi
         document, notice = opened(lambda: branching.undo(str(payload(event).get("run", "")), viewer(request)))
         return document, notice, *fields_of(document)
 
+    def redo(event: gr.EventData, request: gr.Request) -> tuple:
+        document, notice = opened(lambda: branching.redo(str(payload(event).get("uid", "")), viewer(request)))
+        return document, notice, *fields_of(document)
+
     def show(event: gr.EventData, request: gr.Request) -> tuple:
         document, notice = opened(lambda: workbench.open_run(str(payload(event).get("uid", "")), viewer(request)))
         return document, notice, *fields_of(document)
@@ -62,7 +66,8 @@ def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branchi
     for job in jobs:
         job.then(at_rest, None, shown[2:], queue=False, **PRIVATE)
     explorer.job_stop(stop, None, None, queue=False, **PRIVATE)
-    for event, handler in ((explorer.branch_undo, undo), (explorer.run_open, show), (parts.branches.run_open, show)):
+    shown_runs = (explorer.run_open, show), (parts.branches.run_open, show)
+    for event, handler in ((explorer.branch_undo, undo), (explorer.branch_redo, redo), *shown_runs):
         event(handler, None, [explorer, parts.notice, *parts.asked], queue=False, **PRIVATE)
 
 
