@@ -1,4 +1,4 @@
-"""Branches in a real browser with the real model: another token with the same luck, chance beside it, undo, the tree."""
+"""Branches in a real browser with the real model: another token, the same luck, chance beside it, the tree."""
 
 from __future__ import annotations
 

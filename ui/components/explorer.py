@@ -22,6 +22,6 @@ class Explorer(Piece):
 
     mount = "mountExplorer"
     triggers = (
-        "token_select", "run_continue", "branch_ask", "replicates_ask", "job_stop", "branch_undo", "branch_redo", "run_open",
-        "run_compare", "score_here",
+        "token_select", "run_continue", "branch_ask", "replicates_ask", "job_stop", "branch_undo", "branch_redo",
+        "run_open", "run_compare", "score_here",
     )  # fmt: skip
