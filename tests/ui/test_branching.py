@@ -267,7 +267,7 @@ REFUSED = {
     "empty replacement": ({"edits": [{"start": 1, "stop": 2, "text": ""}]}, "replacement is empty"),
     "10,000 characters": ({"edits": [{"start": 1, "stop": 2, "text": "x" * 10_000}]}, "10,000 characters"),
     "a prompt that overflows": ({"changes": {"prompt": "x" * 2_000}}, "context"),
-    "an edit that overflows": ({"edits": [{"start": 1, "stop": 2, "text": "x" * 3_000}]}, "context"),
+    "an edit that overflows": ({"edits": [{"start": 1, "stop": 2, "text": "x" * 900}]}, "context"),
     "two that overlap": (
         {"edits": [{"start": 1, "stop": 3, "text": "x"}, {"start": 2, "stop": 4, "text": "y"}]}, "overlap"),
     "text and ids": ({"edits": [{"start": 1, "stop": 2, "text": "x", "ids": [1]}]}, "either"),
