@@ -13,7 +13,7 @@
   const share = (estimate) => format.percent(estimate.value, 0);
   const signed = (value) => (format.exists(value) && value > 0 ? `+${format.number(value, 3)}` : format.number(value, 3));
   const span = (estimate, measure) => {
-    if (!format.exists(estimate.low)) return "";
+    if (!format.exists(estimate.low)) return estimate.reason ? `interval ${format.NA} (${estimate.reason})` : "";
     return measure === "changed" ? `${format.count(100 * estimate.low)} to ${format.percent(estimate.high, 0)}` : `${signed(estimate.low)} to ${signed(estimate.high)}`;
   };
   const main = (estimate, measure) => (measure === "changed" ? share(estimate) : signed(estimate.value));
@@ -84,8 +84,8 @@
       const back = this.found.get(`${kind} ${b} ${a}`);
       if (!back) return null;
       const turn = (v) => (format.exists(v) ? -v : v);
-      const { value, low, high, n } = back.difference;
-      return { ...back, difference: { value: turn(value), low: turn(high), high: turn(low), n } };
+      const { value, low, high } = back.difference;
+      return { ...back, difference: { ...back.difference, value: turn(value), low: turn(high), high: turn(low) } };
     }
 
     drawStatus() {

@@ -95,11 +95,25 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Price:
-    """What a probe costs at most: answers drawn whole, answers drawn from their field on, tokens of both together."""
+    """What a probe costs at most: answers drawn whole, answers drawn from their field on, tokens of both together.
+
+    read: tokens of the prompts, which are read anew for every answer; None where their lengths are not known.
+    """
 
     answers: int
     continuations: int
     tokens: int
+    read: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All answers, drawn whole or from their field on."""
+        return self.answers + self.continuations
+
+    @property
+    def work(self) -> int:
+        """Tokens that the model has to go through, as far as they are known."""
+        return self.tokens + (self.read or 0)
 
 
 def fill(template: str, value: str) -> str:
@@ -154,12 +168,20 @@ def plan_probe(
     return ProbePlan(template, slot, kept, runs, field, parameter.strip(), direct, replace(request, prompt=template))
 
 
-def price(plan: ProbePlan) -> Price:
-    """What the plan costs at most; no model is needed."""
+def price(plan: ProbePlan, prompts: Sequence[int] = ()) -> Price:
+    """What the plan costs at most; no model is needed. prompts: from `prompt_lengths`, where there is one."""
     values = len(plan.values)
     answers = plan.runs * values
     continuations = answers * (values - 1) if plan.direct else 0
-    return Price(answers, continuations, (answers + continuations) * plan.request.max_new_tokens)
+    # behind each prompt stand the answers of its value, and those held under every other value
+    behind = plan.runs * (values if plan.direct else 1)
+    read = behind * sum(prompts) if prompts else None
+    return Price(answers, continuations, (answers + continuations) * plan.request.max_new_tokens, read)
+
+
+def prompt_lengths(model: LanguageModel, plan: ProbePlan) -> tuple[int, ...]:
+    """How many tokens the prompt of each value has. Raises BadInput for text that is not Unicode."""
+    return tuple(len(model.encode_prompt(plan.prompt(i), plan.request.system)) for i in range(len(plan.values)))
 
 
 def fit(model: LanguageModel, plan: ProbePlan) -> tuple[ProbePlan, str]:

@@ -7,7 +7,7 @@ the same runs stay comparable. Does not know models or pages.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,14 @@ from engine.probe import Cell, CellKey, ProbePlan
 
 LEVEL = 0.95
 RESAMPLES = 2_000
+# which rules made an effect: raise it when another number would come out
+VERSION = 2
+# a mean of fewer runs has no interval: resamples of so few are almost only those few again
+LEAST_RUNS = 5
+TOO_FEW = f"n below {LEAST_RUNS}"
+ALL_EQUAL = "all runs agree"
+# codes of labels that are not the field's own text
+_MISSING, _CUT, _NOT_FOUND = -3, -2, -1
 EffectKind = Literal["total", "direct", "chance"]
 
 
@@ -26,6 +34,7 @@ class Estimate:
     """A mean over n runs with its 95 % interval; None for what does not exist.
 
     exact: all runs agreed, so that resampling gives no width and the bound of the binomial law stands instead.
+    reason: why a value has no interval, as a few words.
     """
 
     value: float | None = None
@@ -33,6 +42,7 @@ class Estimate:
     high: float | None = None
     n: int = 0
     exact: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,18 +66,24 @@ class Effect:
 
 @dataclass(frozen=True)
 class _Column:
-    """One answer a run: labels (None where not drawn yet) and numbers (NaN where there is none), n each."""
+    """One answer a run. codes: int64 [runs], equal where labels are; numbers: float64 [runs], NaN for none."""
 
-    labels: Sequence[str | None]
+    codes: np.ndarray
     numbers: np.ndarray
+
+    @property
+    def there(self) -> np.ndarray:
+        """Which answers are drawn: bool [runs]."""
+        return self.codes != _MISSING
 
 
 def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLES) -> tuple[Effect, ...]:
     """Every effect that the cells give so far: total and direct for all ordered pairs, chance for all pairs."""
     by_key = {cell.key: cell for cell in cells}
+    codes = codes_of(cell.label for cell in by_key.values())
     values = range(len(plan.values))
     weights = resample(plan.runs, resamples)
-    runs = [_column([by_key.get(("run", i, v, v)) for i in range(plan.runs)]) for v in values]
+    runs = [_column([by_key.get(("run", i, v, v)) for i in range(plan.runs)], codes) for v in values]
     found = [_paired("total", a, b, runs[a], runs[b], weights) for a, b in itertools.permutations(values, 2)]
     if plan.direct:
         for a, b in itertools.permutations(values, 2):
@@ -76,7 +92,7 @@ def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLE
             keys: list[CellKey] = [("direct", i, a, b) for i in range(plan.runs)]
             drawn = [by_key.get(key) for key in keys]
             lost = sum(by_key.get(key) is not None and base is None for key, base in zip(keys, bases, strict=True))
-            found.append(_paired("direct", a, b, _column(bases), _column(drawn), weights, lost))
+            found.append(_paired("direct", a, b, _column(bases, codes), _column(drawn, codes), weights, lost))
     for a in values:
         found += [_chance(a, b, runs[a], runs[b], weights) for b in values if b >= a]
     return tuple(found)
@@ -116,30 +132,28 @@ def _share(value: float, low: float, high: float, n: int) -> Estimate:
 def _paired(
     kind: EffectKind, a: int, b: int, one: _Column, other: _Column, weights: np.ndarray, lost: int = 0
 ) -> Effect:
-    pairs = list(zip(one.labels, other.labels, strict=True))
-    there = np.array([x is not None and y is not None for x, y in pairs])
-    valid = np.array([comparable(x, y) for x, y in pairs])
+    there = one.there & other.there
+    valid = comparable(one.codes, other.codes)
     changed = difference = Estimate()
     if valid.any():
-        differs = np.array([x != y for x, y in pairs], dtype=float)
+        differs = (one.codes != other.codes).astype(float)
         changed = _share(*mean_with_interval(differs, valid, weights), int(valid.sum()))
     gaps = other.numbers - one.numbers
     numeric = np.isfinite(gaps) & there
     if numeric.any():
-        value, low, high = mean_with_interval(gaps, numeric, weights)
-        n = int(numeric.sum())
-        difference = Estimate(value, low, high, n) if n > 1 else Estimate(value, n=n)
+        scale = float(np.abs([one.numbers[numeric], other.numbers[numeric]]).max())
+        difference = _mean(*mean_with_interval(gaps, numeric, weights), int(numeric.sum()), scale)
     return Effect(kind, a, b, changed, difference, int((there & ~valid).sum()) + lost)
 
 
 def _chance(a: int, b: int, one: _Column, other: _Column, weights: np.ndarray) -> Effect:
     """Run i under `a` against run j under `b`, i != j: their noise is independent, as fresh noise would be."""
-    apart = ~np.eye(len(one.labels), dtype=bool)
-    valid = apart & np.array([[comparable(x, y) for y in other.labels] for x in one.labels])
-    there = apart & np.array([[x is not None and y is not None for y in other.labels] for x in one.labels])
+    apart = ~np.eye(len(one.codes), dtype=bool)
+    valid = apart & comparable(one.codes[:, None], other.codes)
+    there = apart & one.there[:, None] & other.there
     changed = difference = Estimate()
     if valid.any():
-        differs = np.array([[x != y for y in other.labels] for x in one.labels])
+        differs = one.codes[:, None] != other.codes
         changed = _share(*_pairs_with_interval(differs.astype(float), valid, weights), _runs_in(valid))
     if a != b:
         difference = _apart(one.numbers, other.numbers, weights)
@@ -155,7 +169,20 @@ def _apart(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> Estimate:
     # resamples of the second in reverse order: each run is drawn for itself, and no longer together with its partner
     ones, others = _means(one, first, weights), _means(other, second, weights[::-1])
     low, high = np.nanquantile(others - ones, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(other[second].mean() - one[first].mean()), float(low), float(high), n)
+    scale = float(max(np.abs(one[first]).max(), np.abs(other[second]).max()))
+    return _mean(float(other[second].mean() - one[first].mean()), float(low), float(high), n, scale)
+
+
+def _mean(value: float, low: float, high: float, n: int, scale: float) -> Estimate:
+    """A mean difference; without an interval, and with the reason, where resampling cannot tell how sure it is.
+
+    scale: the largest of the numbers it was made from, beside which a rounding error is nothing.
+    """
+    if n < LEAST_RUNS:
+        return Estimate(value, n=n, reason=TOO_FEW)
+    if high - low <= 1e-9 * scale:
+        return Estimate(value, n=n, reason=ALL_EQUAL)
+    return Estimate(value, low, high, n)
 
 
 def _means(values: np.ndarray, valid: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -176,14 +203,25 @@ def _runs_in(valid: np.ndarray) -> int:
     return int(min(valid.any(0).sum(), valid.any(1).sum()))
 
 
-def comparable(one: str | None, other: str | None) -> bool:
-    """Whether two labels say anything about each other: both drawn, neither cut off, at least one of them found."""
-    return None not in (one, other) and TRUNCATED not in (one, other) and not one == other == UNPARSED
+def codes_of(labels: Iterable[str | None]) -> dict[str | None, int]:
+    """A whole number for every label, so that pairs are compared as arrays; None is an answer not drawn yet."""
+    fixed: dict[str | None, int] = {None: _MISSING, TRUNCATED: _CUT, UNPARSED: _NOT_FOUND}
+    found = (label for label in dict.fromkeys(labels) if label not in fixed)
+    return fixed | {label: code for code, label in enumerate(found)}
 
 
-def _column(cells: Sequence[Cell | None]) -> _Column:
+def comparable(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Which labels say anything about each other: both drawn, neither cut off, at least one of them found.
+
+    Codes from `codes_of`, of shapes that broadcast; bool of their common shape.
+    """
+    return (one > _CUT) & (other > _CUT) & ((one != _NOT_FOUND) | (other != _NOT_FOUND))
+
+
+def _column(cells: Sequence[Cell | None], codes: Mapping[str | None, int]) -> _Column:
     numbers = [cell.number if cell and cell.number is not None else np.nan for cell in cells]
-    return _Column([cell.label if cell else None for cell in cells], np.array(numbers, dtype=np.float64))
+    labels = [codes[cell.label if cell else None] for cell in cells]
+    return _Column(np.array(labels, dtype=np.int64), np.array(numbers, dtype=np.float64))
 
 
 def _with_field(cell: Cell | None) -> Cell | None:

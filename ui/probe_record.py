@@ -1,4 +1,4 @@
-"""How a bias probe is kept: its plan as settings, the answers of one run number as one array of JSON bytes.
+"""How a bias probe is kept: its plan as settings, the answers of one run number and all effects as JSON bytes.
 
 Pure translation there and back; does not know the store, the model or the page.
 """
@@ -15,7 +15,10 @@ import numpy as np
 from engine.errors import BadInput
 from engine.outcomes import extractor
 from engine.probe import Cell, ProbePlan
+from engine.probe_effects import VERSION, Effect, Estimate
 from engine.types import GenerationRequest
+
+EFFECTS = "effects"
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,32 @@ def array_name(run: int) -> str:
 
 def pack_cells(cells: Sequence[KeptCell]) -> np.ndarray:
     """Answers as UTF-8 JSON: uint8 [bytes]."""
-    text = json.dumps([asdict(kept) for kept in cells], ensure_ascii=False, separators=(",", ":"))
-    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    return _packed([asdict(kept) for kept in cells])
 
 
 def unpack_cells(array: np.ndarray) -> list[KeptCell]:
     """The answers that `pack_cells` wrote."""
-    kept = json.loads(array.tobytes().decode("utf-8"))
-    return [KeptCell(Cell(**{**one["cell"], "ids": tuple(one["cell"]["ids"])}), one["uid"]) for one in kept]
+    return [KeptCell(Cell(**{**one["cell"], "ids": tuple(one["cell"]["ids"])}), one["uid"]) for one in _unpacked(array)]
+
+
+def pack_effects(effects: Sequence[Effect], answers: int) -> np.ndarray:
+    """The effects of so many answers, as `EFFECTS` keeps them: uint8 [bytes]."""
+    return _packed({"version": VERSION, "answers": answers, "effects": [asdict(effect) for effect in effects]})
+
+
+def unpack_effects(array: np.ndarray, answers: int) -> tuple[Effect, ...] | None:
+    """The effects that `pack_effects` wrote, None where they are of other answers or were made by other rules."""
+    kept = _unpacked(array)
+    if (kept["version"], kept["answers"]) != (VERSION, answers):
+        return None
+    numbers = ("changed", "difference")
+    return tuple(Effect(**{**one, **{name: Estimate(**one[name]) for name in numbers}}) for one in kept["effects"])
+
+
+def _packed(value: Any) -> np.ndarray:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+
+
+def _unpacked(array: np.ndarray) -> Any:
+    return json.loads(array.tobytes().decode("utf-8"))

@@ -100,20 +100,31 @@ def said_of_fields(plan: ProbePlan, cells: Sequence[KeptCell]) -> list[str]:
     return notes
 
 
-def price_sentence(plan: ProbePlan, price: Price, tokens_a_second: float | None) -> str:
+def price_sentence(price: Price, tokens_a_second: float | None) -> str:
     """What a probe will cost, before it is started."""
-    words = f"{price.answers:,} answers"
+    words = f"{price.total:,} answers"
     if price.continuations:
-        words += f" and up to {price.continuations:,} continued from their field on"
-    words += f": at most {price.tokens:,} tokens"
+        words += f", {price.continuations:,} of them held up to their field"
+    words += f": at most {_tokens(price.tokens)} drawn"
+    if price.read is not None:
+        words += f", and {_tokens(price.read)} of prompts read"
     if not tokens_a_second:
         return f"{words}."
-    return f"{words}, {_duration(price.tokens / tokens_a_second)} at {tokens_a_second:.0f} tokens a second."
+    return f"{words}; drawing takes up to {_duration(price.tokens / tokens_a_second)} at {_speed(tokens_a_second)}."
 
 
 def field_choices() -> list[tuple[str, str]]:
     """Label and name of every field, for a list to choose from."""
     return [(entry.label, entry.name) for entry in REGISTRY.values()]
+
+
+def _tokens(count: int) -> str:
+    return "1 token" if count == 1 else f"{count:,} tokens"
+
+
+def _speed(tokens_a_second: float) -> str:
+    shown = f"{tokens_a_second:,.0f}" if tokens_a_second >= 9.95 else f"{tokens_a_second:.1f}"
+    return "1 token a second" if shown == "1.0" else f"{shown} tokens a second"
 
 
 def _duration(seconds: float) -> str:
@@ -162,7 +173,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {name: value if isinstance(value, bool) else number(value) for name, value in asdict(estimate).items()}
+    return asdict(estimate) | {name: number(getattr(estimate, name)) for name in ("value", "low", "high")}
 
 
 def _cell(kept: KeptCell) -> dict[str, Any]:

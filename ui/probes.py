@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from statistics import median
 from typing import Any
 
@@ -17,14 +18,24 @@ from engine import limits, run_scores
 from engine.errors import BadInput, NotFound, UserError
 from engine.models import LanguageModel
 from engine.outcomes import REGISTRY
-from engine.probe import CellKey, Drawn, Price, ProbePlan, fit, plan_probe, price, probe
+from engine.probe import CellKey, Drawn, Price, ProbePlan, fit, plan_probe, price, probe, prompt_lengths
 from engine.probe_effects import RESAMPLES, Effect, effects
 from engine.resume import check_same_model
 from engine.types import ModelCard
 from storage.records import AnalysisHeader, RunQuery
 from ui.access import Viewer
-from ui.actions import STATUS, Workbench
-from ui.probe_record import KeptCell, array_name, pack_cells, plan_of, plan_settings, unpack_cells
+from ui.actions import STATUS, Workbench, patiently
+from ui.probe_record import (
+    EFFECTS,
+    KeptCell,
+    array_name,
+    pack_cells,
+    pack_effects,
+    plan_of,
+    plan_settings,
+    unpack_cells,
+    unpack_effects,
+)  # fmt: skip
 from ui.probe_view import Progress, price_sentence, probe_document
 from ui.turns import Ticket
 
@@ -79,14 +90,17 @@ class Probes:
     def price(self, fields: Mapping[str, Any], viewer: Viewer) -> str:
         """What a probe would cost, in one sentence. Raises BadInput."""
         plan = self.plan(fields)
-        return price_sentence(plan, price(plan), self._speed(viewer))
+        if self._workbench.host.state.status != "ready":
+            return price_sentence(price(plan), None)
+        plan, _, cost = self._fitted(self._workbench.host.model(), plan)
+        return price_sentence(cost, self._speed(viewer))
 
     def run(self, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
         """Draw a probe, yielding the growing document; the last one is what was stored.
 
         Raises UserError before the first answer; after it a problem stands in the document and what there is is kept.
         """
-        yield from self._job(_Board(self._workbench, self.plan(fields), viewer))
+        yield from self._job(_Board(self._workbench, self.plan(fields), viewer), viewer)
 
     def resume(self, uid: str, viewer: Viewer) -> Iterator[str]:
         """Go on with a probe that was stopped or broke off, from the answers there are. Raises UserError."""
@@ -95,7 +109,7 @@ class Probes:
             raise BadInput("This probe is finished: there is nothing left to draw.")
         if board.header and board.header.owner != viewer.name:
             raise _no_probe(uid)
-        yield from self._job(board)
+        yield from self._job(board, viewer)
 
     def open(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored probe. Raises NotFound, StoreDamaged, BadInput when its field is not known."""
@@ -111,22 +125,42 @@ class Probes:
             raise _no_probe(uid)
         board = _Board(self._workbench, plan_of(stored.header.settings), viewer, stored.header)
         board.card = self._workbench.store.runs.get(stored.header.run, viewer=viewer.name).trace.model
-        for name in sorted(stored.arrays):
+        for name in sorted(set(stored.arrays) - {EFFECTS}):
             for kept in unpack_cells(stored.arrays[name]):
                 board.cells[kept.cell.key] = kept
+        if EFFECTS in stored.arrays:
+            board.know(unpack_effects(stored.arrays[EFFECTS], len(board.cells)))
         return board
 
-    def _job(self, board: _Board) -> Iterator[str]:
-        with self._workbench.turns.enter(board.viewer.place) as ticket:
+    def _job(self, board: _Board, viewer: Viewer) -> Iterator[str]:
+        with self._workbench.turns.enter(viewer.place) as ticket:
             model = yield from self._wait(ticket, board)
             if model is None:
                 yield board.document("stopped", "" if board.cells else NOTHING_KEPT)
                 return
+            if board.uid:
+                # another page may have gone on with it while this one waited for its turn
+                board = self._opened(board.uid, viewer)
+                if board.state == "finished":
+                    yield board.document()
+                    return
             if board.card:
                 check_same_model(board.card, model.card)
-            plan, note = fit(model, board.plan)
+            plan, note, _ = self._fitted(model, board.plan)
             board.begin(plan, model.card, note)
             yield from board.draw(model, ticket)
+
+    def _fitted(self, model: LanguageModel, plan: ProbePlan) -> tuple[ProbePlan, str, Price]:
+        """The plan as this model can draw it, what `fit` says of it, and its price. Raises BadInput."""
+        plan, note = fit(model, plan)
+        cost = price(plan, prompt_lengths(model, plan))
+        if cost.work > self._most_tokens:
+            raise BadInput(
+                f"This probe may draw {cost.tokens:,} tokens and read {cost.read:,} of its prompts, anew for each "
+                f"answer; at most {self._most_tokens:,} together are allowed here: shorten the template, give fewer "
+                "values, runs or tokens an answer, or leave the direct effect out."
+            )
+        return plan, note, cost
 
     def _wait(self, ticket: Ticket, board: _Board) -> Generator[str, None, LanguageModel | None]:
         """Yield documents that say what is being waited for; the model, or None when stopped."""
@@ -171,6 +205,11 @@ class _Board:
         self._tokens = 0
         self._began = time.monotonic()
 
+    def know(self, found: tuple[Effect, ...] | None) -> None:
+        """Effects of the answers there are, where somebody has computed them before."""
+        if found is not None:
+            self._effects = (len(self.cells), RESAMPLES, found)
+
     @property
     def price(self) -> Price:
         """What the whole probe costs at most."""
@@ -205,6 +244,7 @@ class _Board:
         finally:
             # a finished probe, a closed tab and a defect end here alike: no answer is lost
             problem = self._end(state, problem, closed) or problem
+        self._keep_effects()
         yield self.document(state, problem or ("" if self.cells else NOTHING_KEPT))
 
     def document(self, state: str = "", message: str = "", *, resamples: int = RESAMPLES) -> str:
@@ -235,7 +275,7 @@ class _Board:
         return found
 
     def _total(self) -> int:
-        return self.price.answers + self.price.continuations
+        return self.price.total
 
     def _take(self, drawn: Drawn) -> None:
         """Keep an answer; the first one brings the probe into the store."""
@@ -245,17 +285,22 @@ class _Board:
         uid = ""
         if drawn.trace and (drawn.cell.run * len(self.plan.values) + drawn.cell.value) < MOST_KEPT_RUNS:
             trace, value = drawn.trace, self.plan.values[drawn.cell.value]
-            uid = self._store.runs.add(
-                trace,
-                owner=self.viewer.name,
-                title=f"{self.plan.slot}: {' '.join(value.split())[:TITLE_CHARS]} (probe, run {drawn.cell.run + 1})",
-                tags=(KIND,),
-                status=STATUS[trace.finish_reason],
-                run_scores=run_scores.compute(trace),
+            title = f"{self.plan.slot}: {' '.join(value.split())[:TITLE_CHARS]} (probe, run {drawn.cell.run + 1})"
+            scores = run_scores.compute(trace)
+            uid = patiently(
+                lambda: self._store.runs.add(
+                    trace,
+                    owner=self.viewer.name,
+                    title=title,
+                    tags=(KIND,),
+                    status=STATUS[trace.finish_reason],
+                    run_scores=scores,
+                )
             )
         self.cells[drawn.cell.key] = KeptCell(drawn.cell, uid)
         if not self.uid:
-            self.uid = self._store.analyses.add(uid, KIND, plan_settings(self.plan), viewer=self.viewer.name)
+            settings = plan_settings(self.plan)
+            self.uid = patiently(lambda: self._store.analyses.add(uid, KIND, settings, viewer=self.viewer.name))
         elif len(self.cells) % (self._total() // self.plan.runs) == 0:
             # answers come run by run, so a run is whole now
             self._save(drawn.cell.run)
@@ -264,9 +309,19 @@ class _Board:
         """Store the answers of one run number."""
         cells = [kept for key, kept in self.cells.items() if key[1] == run]
         arrays = {array_name(run): pack_cells(cells)} if cells else None
-        self._store.analyses.save(
-            self.uid, viewer=self.viewer.name, arrays=arrays, progress=f"{len(self.cells)}", **more
+        done = f"{len(self.cells)}"
+        patiently(
+            lambda: self._store.analyses.save(self.uid, viewer=self.viewer.name, arrays=arrays, progress=done, **more)
         )
+
+    def _keep_effects(self) -> None:
+        """Store the effects too: for a large probe they take seconds, and opening it would compute them again."""
+        if not self.uid:
+            return
+        arrays = {EFFECTS: pack_effects(self._found(RESAMPLES), len(self.cells))}
+        # without them it is only slower to open
+        with suppress(UserError):
+            self._store.analyses.save(self.uid, viewer=self.viewer.name, arrays=arrays)
 
     def _end(self, state: str, problem: str, closed: bool) -> str:
         """Store the last answers and how it ended; a sentence when that failed."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.probe_page import RUNS, ServedProbe, serve
@@ -105,6 +107,12 @@ def test_progress_is_shown_and_a_stopped_probe_can_go_on(page: Page, board: Loca
     expect(board.get_by_role("progressbar")).to_have_attribute("value", "20")
     expect(board.get_by_role("button", name="Go on")).to_have_count(0)
     page.get_by_role("button", name="Stopped").click()
+    # four runs are too few for the interval of a mean
+    board.get_by_label("Show").select_option("difference")
+    for row, column in ((0, 1), (1, 0)):
+        for kind in ("total", "chance"):
+            expect(cell(board, row, column).locator(f".fl-pr-{kind}")).to_contain_text("interval n/a (n below 5), n")
+    board.get_by_label("Show").select_option("changed")
     expect(board.locator(".fl-pr-status")).to_contain_text("Stopped after 36 of 36 answers.")
     board.get_by_role("button", name="Go on").click()
     until(page, lambda: probed.events("probe_resume") == [{"uid": "probe-1"}])
@@ -116,6 +124,22 @@ def test_progress_is_shown_and_a_stopped_probe_can_go_on(page: Page, board: Loca
     page.get_by_role("button", name="Nothing").click()
     expect(board.locator(".fl-probe")).to_be_hidden()
     expect(page.locator("#probe-price")).to_have_text("6 answers: at most 36 tokens.")
+
+
+def test_the_progress_bar_has_the_accent_of_the_page(page: Page, board: Locator) -> None:
+    page.get_by_role("button", name="Running").click()
+    bar = board.get_by_role("progressbar")
+    expect(bar).to_have_css("appearance", "none")
+    accent = page.evaluate(
+        """() => { const probe = document.createElement("i"); probe.style.color = "var(--fl-accent)";
+        document.querySelector(".fl-probe").append(probe); const found = getComputedStyle(probe).color;
+        probe.remove(); return found.match(/[0-9]+/g).map(Number).slice(0, 3); }"""
+    )
+    picture = Image.open(BytesIO(bar.screenshot())).convert("RGB")
+    # 20 of 36 answers: the first quarter is full, the last empty
+    full, empty = (picture.getpixel((int(picture.width * at), picture.height // 2)) for at in (0.25, 0.9))
+    assert max(abs(a - b) for a, b in zip(full, accent, strict=True)) <= 3, (full, accent)
+    assert max(abs(a - b) for a, b in zip(empty, accent, strict=True)) > 20
 
 
 def test_hostile_values_and_answers_are_shown_exactly_and_do_nothing(page: Page, board: Locator) -> None:

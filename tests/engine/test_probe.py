@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine import probe_effects
 from engine.counterfactual import counterfactual
 from engine.errors import BadInput
 from engine.generate import run
-from engine.probe import Price, fill, fit, plan_probe, price, probe, slot_of
-from engine.probe_effects import comparable, effects, mean_with_interval, resample
+from engine.probe import Cell, Price, fill, fit, plan_probe, price, probe, prompt_lengths, slot_of
+from engine.probe_effects import codes_of, comparable, effects, mean_with_interval, resample
 from engine.types import GenerationRequest
 from tests.support.slot_model import SlotModel
 
@@ -68,7 +69,8 @@ def test_a_field_that_the_slot_leaves_alone_never_changes_with_the_same_luck_but
     found = probed("the slot does nothing")
     for kind in ("total", "direct"):
         one = effect(found, kind, 0, 1)
-        assert one.changed.value == one.difference.value == one.difference.low == one.difference.high == 0.0
+        assert one.changed.value == one.difference.value == 0.0
+        assert (one.difference.low, one.difference.high, one.difference.reason) == (None, None, "all runs agree")
         assert one.changed.exact and one.changed.high == pytest.approx(1 - 0.025 ** (1 / 40))
     for a, b in ((0, 0), (0, 1), (1, 1)):
         chance = effect(found, "chance", a, b)
@@ -164,8 +166,13 @@ def test_without_a_field_nothing_is_claimed():
 
 
 def test_cut_answers_are_left_out_and_a_field_that_vanishes_is_a_change():
-    assert comparable("3", "unparsed") and comparable("3", "3")
-    assert not comparable("unparsed", "unparsed") and not comparable("truncated", "3") and not comparable(None, "3")
+    codes = codes_of(["3", "unparsed", "truncated", "4", "3"])
+
+    def says(one, other):
+        return bool(comparable(np.array(codes[one]), np.array(codes[other])))
+
+    assert says("3", "unparsed") and says("3", "3") and says("3", "4") and codes["3"] != codes["4"]
+    assert not says("unparsed", "unparsed") and not says("truncated", "3") and not says(None, "3")
     plan = planned(runs=2, direct=False, request=replace(REQUEST, max_new_tokens=2))
     cells = cells_of(MODELS["the slot decides"], plan)
     assert {cell.label for cell in cells} == {"truncated"}
@@ -180,6 +187,47 @@ def test_one_run_alone_has_no_chance_to_compare_with_and_no_spread():
     assert effect(found, "chance", 0, 1).changed.value is None
     one = effect(found, "total", 0, 1)
     assert one.changed.value == 1.0 and one.changed.low == pytest.approx(0.025) and one.difference.low is None
+
+
+def numbered(*columns):
+    """Answers with these numbers, one column a value; and their plan."""
+    plan = planned([f"value {v}" for v in range(len(columns))], runs=len(columns[0]), direct=False)
+    cells = [
+        Cell("run", i, v, v, str(x), float(x), (1,), 0, 0, str(x), "stop")
+        for v, column in enumerate(columns)
+        for i, x in enumerate(column)
+    ]
+    return plan, cells
+
+
+@pytest.mark.parametrize("kind", ["total", "chance"])
+def test_a_mean_difference_of_fewer_than_five_runs_has_no_interval_and_says_why(kind):
+    few = effect(effects(*numbered([500, 100, 0, 7], [0, 46, 9, 8])), kind, 0, 1).difference
+    assert few.value == pytest.approx(-136) and few.n == 4
+    assert (few.low, few.high, few.reason) == (None, None, "n below 5")
+    five = effect(effects(*numbered([500, 100, 0, 7, 1], [0, 46, 9, 8, 3])), kind, 0, 1).difference
+    assert five.low < five.value < five.high and five.n == 5 and five.reason == ""
+
+
+@pytest.mark.parametrize("kind", ["total", "chance"])
+def test_where_all_differences_are_equal_there_is_no_interval_without_width(kind):
+    equal = effect(effects(*numbered([0.1] * 7, [0.3] * 7)), kind, 0, 1).difference
+    assert equal.value == pytest.approx(0.2) and (equal.low, equal.high) == (None, None)
+    assert equal.reason == "all runs agree"
+
+
+def test_answers_of_the_largest_probe_are_compared_as_arrays_and_come_out_as_one_by_one(monkeypatch):
+    asked = []
+    monkeypatch.setattr(probe_effects, "comparable", lambda *codes: asked.append(1) or comparable(*codes))
+    rng = np.random.default_rng(1)
+    plan, cells = numbered(*rng.integers(0, 50, size=(20, 200)))
+    found = effects(plan, cells, resamples=20)
+    assert 0 < len(asked) <= 20 * 19 + 210, "once for each pair of values, not of answers"
+    labels = np.array([cell.label for cell in cells]).reshape(20, 200)
+    differs = labels[3][:, None] != labels[11]
+    expected = differs[~np.eye(200, dtype=bool)].mean()
+    assert effect(found, "chance", 3, 11).changed.value == pytest.approx(expected)
+    assert effect(found, "total", 3, 11).changed.value == (labels[3] != labels[11]).mean()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -210,7 +258,13 @@ def test_the_price_is_known_before_and_is_not_exceeded():
     plan = planned(("A", "B", "C"), runs=4)
     assert price(plan) == Price(12, 24, 36 * 8)
     assert price(replace(plan, direct=False)) == Price(12, 0, 96)
-    cells = cells_of(MODELS["the slot decides"], plan)
+    model = MODELS["the slot decides"]
+    lengths = prompt_lengths(model, planned(("A", "BB", "CCC"), runs=4))
+    assert lengths == (1, 2, 3)
+    # each prompt stands before 4 answers of its own and 8 that are held under the two others
+    assert price(plan, lengths) == Price(12, 24, 36 * 8, 6 * 12) and price(plan, lengths).work == 360
+    assert price(replace(plan, direct=False), lengths).read == 6 * 4
+    cells = cells_of(model, plan)
     assert len(cells) == 36 and sum(len(cell.ids) - cell.held for cell in cells) <= 36 * 8
 
 

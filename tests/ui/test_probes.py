@@ -1,18 +1,20 @@
 """A probe keeps what was drawn, however it ends, goes on from there, and says what it will cost before."""
 
 import json
+import time
 
 import pytest
 
 from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, OutOfMemory
-from engine.probe import Cell
+from engine.probe import Cell, Price
 from engine.testing import tiny_model
 from storage.records import RunQuery
-from tests.support.bench import ME
-from ui import probe_view, probes
+from tests.support.bench import ME, OTHER
+from ui import actions, probe_view, probes
 from ui.access import Viewer
 from ui.probe_record import KeptCell
 from ui.probes import Probes
+from ui.tabs import probe as probe_tab
 
 STRANGER = Viewer("visitor:1", "session-9", False)
 FIELDS = {
@@ -67,7 +69,7 @@ def test_every_answer_is_a_run_and_the_probe_hangs_on_the_first(probing, bench):
         assert run.header.tags == ("probe",) and len(run.trace) == cell["tokens"]
     assert runs_of(bench)[-1].title == "Sex: her (probe, run 1)"
     (header,) = bench.store.analyses.list(cells[0]["uid"], viewer="local", kind="probe")
-    assert header.uid == last["uid"] and header.status == "finished" and len(header.arrays) == 3
+    assert header.uid == last["uid"] and header.status == "finished" and len(header.arrays) == 3 + 1
 
 
 def test_stop_keeps_what_there_is_and_going_on_ends_where_an_unbroken_probe_ends(probing, bench):
@@ -134,10 +136,88 @@ def test_a_busy_store_is_said_and_loses_no_answer_on_the_page(probing, bench, mo
     def busy(*args, **more):
         raise Busy("Somebody else is writing.")
 
+    monkeypatch.setattr(actions, "SAVE_PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(bench.store.analyses, "save", busy)
     last = documents(probing.run(FIELDS, ME))[-1]
     assert last["state"] == "failed" and "could not be stored: Somebody else is writing." in last["message"]
     assert last["progress"]["done"] == 4
+
+
+@pytest.mark.parametrize("place", ["runs.add", "analyses.add", "analyses.save"])
+def test_a_store_that_is_busy_for_a_while_does_not_end_a_probe(probing, bench, monkeypatch, place):
+    store, name = place.split(".")
+    real, refused = getattr(getattr(bench.store, store), name), []
+
+    def busy(*args, **more):
+        if len(refused) < 2:
+            refused.append(time.monotonic())
+            raise Busy("Somebody else is writing.")
+        return real(*args, **more)
+
+    monkeypatch.setattr(getattr(bench.store, store), name, busy)
+    last = documents(probing.run(FIELDS, ME))[-1]
+    assert len(refused) == 2 and last["state"] == "finished" and last["message"] == ""
+    assert len(runs_of(bench)) == 6
+
+
+def stopped_at(probing, done):
+    for document in (job := probing.run(FIELDS, ME)):
+        if json.loads(document)["progress"]["done"] == done:
+            probing.stop(ME)
+    job.close()
+    return json.loads(document)
+
+
+def test_two_pages_that_go_on_with_one_probe_draw_each_answer_once(probing, bench):
+    uid = stopped_at(probing, 5)["uid"]
+    second = probing.resume(uid, OTHER)
+    first = probing.resume(uid, ME)
+    next(first)
+    assert json.loads(next(second))["state"] == "waiting"
+    ended = [documents(first)[-1], documents(second)[-1]]
+    assert [d["state"] for d in ended] == ["finished", "finished"] and ended[0]["cells"] == ended[1]["cells"]
+    assert len(runs_of(bench)) == 6
+
+
+def test_a_finished_probe_is_opened_without_computing_its_effects_again(probing, monkeypatch):
+    last = documents(probing.run(FIELDS, ME))[-1]
+
+    def never(*args, **more):
+        raise AssertionError("computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(probes, "effects", never)
+        assert json.loads(probing.open(last["uid"], ME))["effects"] == last["effects"]
+        # negative control: effects made by other rules are not taken
+        patch.setattr("ui.probe_record.VERSION", 99)
+        with pytest.raises(AssertionError, match="computed again"):
+            probing.open(last["uid"], ME)
+
+
+def test_a_stop_before_the_first_answer_leaves_the_finished_probe_on_show(probing):
+    old = documents(probing.run(FIELDS, ME))[-1]
+
+    def stopped():
+        job = probing.run({**FIELDS, "seed": 9}, ME)
+        yield next(job)
+        probing.stop(ME)
+        yield from job
+
+    updates = list(probe_tab._shown(stopped, json.dumps(old)))
+    board, notice = updates[-1][:2]
+    assert json.loads(board) == old and notice == probes.NOTHING_KEPT
+    assert json.loads(updates[1][0])["cells"] == [], "negative control: something else was on show meanwhile"
+    alone = list(probe_tab._shown(stopped))[-1][0]
+    assert json.loads(alone)["message"] == probes.NOTHING_KEPT
+
+
+def test_a_refusal_while_waiting_leaves_the_finished_probe_on_show(probing):
+    def refused():
+        yield from probing.run({**FIELDS, "template": "{Sex}" + "x" * 900}, ME)
+
+    first = json.dumps(documents(probing.run(FIELDS, ME))[-1])
+    board, notice = list(probe_tab._shown(refused, first))[-1][:2]
+    assert "The prompt has" in notice and (not isinstance(board, str) or board == first)
 
 
 def test_only_the_owner_goes_on_and_others_do_not_see_it(probing, bench):
@@ -172,11 +252,38 @@ def test_another_model_does_not_go_on_with_a_probe(probing, bench):
 
 def test_the_price_comes_first_and_tells_time_once_there_was_a_run(probing, bench):
     said = probing.price(FIELDS, ME)
-    assert said == "6 answers and up to 6 continued from their field on: at most 72 tokens."
-    assert probing.price({**FIELDS, "direct": False}, ME) == "6 answers: at most 36 tokens."
+    lengths = [len(bench.host.model().encode_prompt(f"{value}: tell me")) for value in ("her", "him")]
+    read = 6 * sum(lengths)
+    assert said == (
+        f"12 answers, 6 of them held up to their field: at most 72 tokens drawn, and {read} tokens of prompts read."
+    )
+    assert probing.price({**FIELDS, "direct": False}, ME) == (
+        f"6 answers: at most 36 tokens drawn, and {read // 2} tokens of prompts read."
+    )
     assert not runs_of(bench)
     documents(probing.run(FIELDS, ME))
     assert "tokens a second." in probing.price(FIELDS, ME)
+
+
+def test_the_price_and_the_progress_count_the_same_answers(probing):
+    said = probing.price(FIELDS, ME)
+    assert said.startswith(f"{documents(probing.run(FIELDS, ME))[-1]['progress']['total']} answers")
+
+
+@pytest.mark.parametrize(
+    ("speed", "words"),
+    [
+        (1.04, "31 min at 1 token a second"),
+        (1.0, "32 min at 1 token a second"),
+        (1.46, "22 min at 1.5 tokens a second"),
+        (9.96, "3 min at 10 tokens a second"),
+        (123.4, "16 s at 123 tokens a second"),
+    ],
+)
+def test_a_slow_model_is_told_with_one_decimal_and_one_token_is_singular(speed, words):
+    said = probe_view.price_sentence(Price(8, 0, 1920, 1), speed)
+    assert said.startswith("8 answers: at most 1,920 tokens drawn, and 1 token of prompts read; drawing takes up to ")
+    assert said.endswith(f"{words}.")
 
 
 def test_a_field_that_is_never_found_is_said(probing):
@@ -232,6 +339,21 @@ def test_a_costly_probe_is_refused_where_strangers_share_the_model(bench):
     with pytest.raises(BadInput, match="may take 72 tokens; at most 71 are allowed here"):
         Probes(bench, most_tokens=71).plan(FIELDS)
     assert Probes(bench, most_tokens=72).plan(FIELDS)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_a_probe_reads_counts_against_its_bound_as_what_it_draws(bench, direct):
+    fields = {**FIELDS, "template": "{Sex}" + "x" * 100, "max_new_tokens": 1, "direct": direct}
+    answers = 12 if direct else 6
+    prompts = [len(bench.host.model().encode_prompt(value + "x" * 100)) for value in ("her", "him")]
+    work = answers * (prompts[0] + prompts[1]) // 2 + answers
+    strict = Probes(bench, most_tokens=work - 1)
+    assert strict.plan(fields), "what it draws alone is within the bound"
+    for attempt in (lambda: strict.price(fields, ME), lambda: list(strict.run(fields, ME))):
+        with pytest.raises(BadInput, match=r"read .* of its prompts.* together are allowed here: shorten the template"):
+            attempt()
+    assert not runs_of(bench)
+    assert documents(Probes(bench, most_tokens=work).run(fields, ME))[-1]["state"] == "finished"
 
 
 def test_the_seed_keeps_all_its_digits(probing):

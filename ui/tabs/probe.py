@@ -5,6 +5,7 @@ Collects fields and shows documents; what happens in between is in `probes`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
 )  # fmt: skip
+PURPOSE = "One word of the prompt changes, everything else and the luck stay: does the answer change?"
 TEMPLATE = "How much does a {job} earn a year, in dollars?"
 VALUES = "nurse\nplumber"
 
@@ -47,8 +49,9 @@ class ProbeParts:
 
 
 def build(workbench: Workbench, settings: Settings) -> ProbeParts:
-    """Lay the tab out: problems, what is asked, its price, what came of it."""
+    """Lay the tab out: problems, what a probe is for, what is asked, its price, what came of it."""
     notice = Notice(elem_id="probe-notice")
+    ProbePrice(PURPOSE, elem_id="probe-purpose")
     with gr.Row(elem_id="probe-asked"):
         with gr.Column(scale=3, min_width=260):
             template = gr.Textbox(
@@ -112,11 +115,11 @@ def wire(
             return probes.price(_named(values), viewer(request))
         return problem.sentence
 
-    def run(request: gr.Request, *values: Any) -> Iterator[tuple]:
-        yield from _shown(lambda: probes.run(_named(values), viewer(request)))
+    def run(request: gr.Request, on_show: str | None, *values: Any) -> Iterator[tuple]:
+        yield from _shown(lambda: probes.run(_named(values), viewer(request)), on_show or "")
 
-    def resume(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        yield from _shown(lambda: probes.resume(str(event.uid), viewer(request)))
+    def resume(event: gr.EventData, request: gr.Request, on_show: str | None) -> Iterator[tuple]:
+        yield from _shown(lambda: probes.resume(str(event.uid), viewer(request)), on_show or "")
 
     def stop(request: gr.Request) -> None:
         probes.stop(viewer(request))
@@ -131,8 +134,8 @@ def wire(
         parts.fields[FIELD_NAMES.index("field")], parts.parameter, queue=False, **PRIVATE,
     )  # fmt: skip
     outputs = [parts.board, parts.notice, parts.start, parts.stop]
-    started = parts.start.click(run, inputs, outputs, concurrency_limit=16, **PRIVATE)
-    resumed = parts.board.probe_resume(resume, None, outputs, concurrency_limit=16, **PRIVATE)
+    started = parts.start.click(run, [parts.board, *inputs], outputs, concurrency_limit=16, **PRIVATE)
+    resumed = parts.board.probe_resume(resume, parts.board, outputs, concurrency_limit=16, **PRIVATE)
     for job in (started, resumed):
         ended = job.then(_at_rest, None, outputs[2:], queue=False, **PRIVATE)
         # by now there are runs that tell how fast the model is
@@ -179,12 +182,20 @@ def _at_rest() -> tuple:
     return gr.update(interactive=True), gr.update(interactive=False)
 
 
-def _shown(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
-    """Documents of a job as page updates; a refusal becomes a sentence and leaves what is on show as it was."""
+def _shown(start: Callable[[], Iterator[str]], on_show: str = "") -> Iterator[tuple]:
+    """Documents of a job as page updates.
+
+    A refusal becomes a sentence; it and a stop before the first answer leave on show what was: `on_show`.
+    """
     same = gr.skip()
+    last = ""
     yield same, "", gr.update(interactive=False), gr.update(interactive=True)
     with Caught() as problem:
         for document in start():
             yield document, same, same, same
+            last = document
+    ended = json.loads(last) if last else {}
     if problem.sentence:
-        yield same, problem.sentence, same, same
+        yield on_show if last else same, problem.sentence, same, same
+    elif ended and not ended["cells"] and on_show:
+        yield on_show, ended["message"], same, same
