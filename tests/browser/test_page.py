@@ -113,7 +113,7 @@ def test_choose_a_score_hover_pin_and_walk_by_keyboard(page: Page, app: AppServe
     expect(explorer(page)).to_have_attribute("data-score", "surprisal")
     tokens = page.locator(".fl-reading [role=option]")
     tokens.nth(3).hover()
-    expect(page.locator("[role=tooltip]")).to_be_visible()
+    expect(page.locator(".fl-tip[role=tooltip]")).to_be_visible()
     tokens.nth(3).click()
     expect(explorer(page)).to_have_attribute("data-pinned", "3")
     expect(page.locator(".fl-inspector")).to_contain_text("token 4 of")
