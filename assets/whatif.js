@@ -52,7 +52,7 @@
       this.lead = el("p", { class: "fl-wi-lead" });
       this.parent = dom.button("", () => context.emit("run_open", { uid: context.trace.parent.uid }), { class: "fl-link-button" });
       this.undo = dom.button("Undo", () => { this.undone = context.trace.run; context.emit("branch_undo", {}); }, { class: "fl-link-button", title: "Delete this run and go back to the original; it can be brought back there" });
-      this.again = dom.button("Bring back the branch just undone", () => { const uid = this.undone; this.undone = ""; context.emit("branch_redo", { uid }); }, { class: "fl-button fl-wi-again", hidden: true });
+      this.again = dom.button("Bring back the branch just undone", () => { const uid = this.undone; this.undone = ""; context.emit("branch_redo", { uid }); }, { class: "fl-button fl-wi-again" });
       this.compare = dom.button("Compare side by side", () => context.emit("run_compare", { a: context.trace.parent.uid, b: context.trace.run }), { class: "fl-link-button" });
       this.copy = dom.button("Copy figures", () => this.copyFigures(), { class: "fl-link-button" });
       this.links = el("p", { class: "fl-wi-links" }, el("span", {}, "Changed from ", this.parent), this.compare, this.undo);
@@ -62,7 +62,7 @@
       this.below = el("section", { class: "fl-wi-part" }, el("h3", { text: "Runs that leave this one" }), this.children);
       this.empty = el("div", { class: "fl-wi-empty" });
       this.own = el("div", {}, this.lead, this.links, this.text.root, this.legend, this.figures, this.copy, this.strip.root);
-      host.replaceChildren(this.again, this.own, this.below, this.empty);
+      host.replaceChildren(this.own, this.below, this.empty);
       this.update({ reset: true });
     }
 
@@ -76,7 +76,8 @@
     later() {
       const { trace } = this.context;
       const changed = Boolean(trace.parent);
-      this.again.hidden = !this.undone || this.undone === trace.run;
+      if (!this.undone || this.undone === trace.run) this.again.remove();
+      else if (!this.again.isConnected) this.own.before(this.again);
       this.own.hidden = !changed;
       if (changed) this.showChanged();
       const children = trace.later.children || [];
