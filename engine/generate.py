@@ -119,17 +119,32 @@ def _draw(
     request: GenerationRequest, logits: np.ndarray, index: int, noise_row: int, log_exponential: np.ndarray
 ) -> Step:
     """Race for token `index` with one row of noise, and score it: logits float32 [1, V], log_exponential [V]."""
-    row = logits[0]
-    support = sampling.truncate(row, request.temperature, request.top_k, request.top_p)
+    support = sampling.truncate(logits[0], request.temperature, request.top_k, request.top_p)
+    return race_step(request.temperature, logits, support, log_exponential, index, noise_row)
+
+
+def race_step(
+    temperature: float,
+    logits: np.ndarray,
+    support: sampling.Support,
+    log_exponential: np.ndarray,
+    index: int,
+    noise_row: int,
+) -> Step:
+    """The race for token `index` within a support, with everything that a run records; its piece is still empty.
+
+    logits: float32 [1, V], of which `support` is what was left after this temperature and truncation;
+    log_exponential: float64 [V], of noise row `noise_row`.
+    """
     draw = sampling.race(support, log_exponential)
-    untouched = support.ids is None and request.temperature == 1.0
+    untouched = support.ids is None and temperature == 1.0
     processed_entropy = None if untouched else np.array([sampling.processed_entropy(support)])
     rows = token_scores.rows_from_logits(logits, np.array([draw.token_id]), processed_entropy)
     log_normalizer = 0.0
-    if not untouched and request.temperature > 0.0:
+    if not untouched and temperature > 0.0:
         # what lies between logits and log-probabilities, so that log q = logprob / temperature - log_normalizer
-        shift = float(row[draw.token_id]) - float(rows.logprobs[0, draw.token_id])
-        log_normalizer = support.log_normalizer - shift / request.temperature
+        shift = float(logits[0, draw.token_id]) - float(rows.logprobs[0, draw.token_id])
+        log_normalizer = support.log_normalizer - shift / temperature
     alternatives, tail_mass = top_alternatives(rows.logprobs[0])
     return Step(
         index=index,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import limits, noise, sampling, token_scores
+from engine import limits, noise, sampling
 from engine.errors import BadInput
 from engine.forward import ForwardBatch, ForwardPass, memory_guard
-from engine.generate import finish_of, top_alternatives
+from engine.generate import finish_of, race_step
 from engine.sampling import Support
 from engine.tokens import PieceDecoder
 from engine.types import FinishReason, GenerationRequest, Step
@@ -289,29 +289,8 @@ def drawn(temperature: float, logits: np.ndarray, support: Support, seed: int, s
 
     logits: float32 [V], of which `support` is what was left after this temperature and truncation.
     """
-    draw = sampling.race(support, noise.log_exponential_row(seed, stream, row, logits.size))
-    untouched = support.ids is None and temperature == 1.0
-    entropy = None if untouched else np.array([sampling.processed_entropy(support)])
-    rows = token_scores.rows_from_logits(logits[None], np.array([draw.token_id]), entropy)
-    log_normalizer = 0.0
-    if not untouched and temperature > 0.0:
-        shift = float(logits[draw.token_id]) - float(rows.logprobs[0, draw.token_id])
-        log_normalizer = support.log_normalizer - shift / temperature
-    alternatives, tail_mass = top_alternatives(rows.logprobs[0])
-    return Step(
-        index=row,
-        token_id=draw.token_id,
-        piece="",
-        scores={name: float(values[0]) for name, values in token_scores.row_scores(rows).items()},
-        alternatives=alternatives,
-        tail_mass=tail_mass,
-        noise_row=row,
-        margin=draw.margin,
-        runner_up=draw.runner_up,
-        luck=draw.luck,
-        support=support.size,
-        log_normalizer=log_normalizer,
-    )
+    log_exponential = noise.log_exponential_row(seed, stream, row, logits.size)
+    return race_step(temperature, logits[None], support, log_exponential, row, row)
 
 
 def given(step: Step) -> Step:

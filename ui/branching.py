@@ -21,7 +21,7 @@ from storage.records import StoredRun
 from ui import actions
 from ui.access import Viewer
 from ui.actions import Workbench, apart, patiently
-from ui.documents import REPLICATES
+from ui.documents import REPLICATES_KIND
 from ui.edit_fields import OVERWRITTEN, Asked, check_asked, edit_notes, splices_of
 from ui.live import Job
 from ui.origins import origin, replicates_line
@@ -174,14 +174,16 @@ class Branching:
         result = yardstick.result(finished=True, seconds=seconds)
         try:
             mine = [
-                found for found in analyses.list(uid, viewer=viewer.name, kind=REPLICATES) if found.owner == viewer.name
+                found
+                for found in analyses.list(uid, viewer=viewer.name, kind=REPLICATES_KIND)
+                if found.owner == viewer.name
             ]
             better = [one.result for one in mine if len(one.result.get("distances", ())) > yardstick.ended]
             if better:
                 return replicates_line(
                     {**better[-1], "problem": f"{result['problem']} The earlier ones stand.".strip()}
                 )
-            kept = patiently(lambda: analyses.add(uid, REPLICATES, yardstick.settings, viewer=viewer.name))
+            kept = patiently(lambda: analyses.add(uid, REPLICATES_KIND, yardstick.settings, viewer=viewer.name))
             arrays = yardstick.arrays()
             patiently(lambda: analyses.save(kept, viewer=viewer.name, arrays=arrays, status="finished", result=result))
             for older in mine:

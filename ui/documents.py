@@ -14,7 +14,7 @@ from ui.access import Viewer
 from ui.live import opening, stored_document
 from ui.origins import behind, children_line, origin_of, price_line, replicates_line, versus_line
 
-REPLICATES = "replicates"
+REPLICATES_KIND = "replicates"
 MOST_CHILDREN = 200
 
 
@@ -48,7 +48,7 @@ class Documents:
 
     def replicates_of(self, uid: str, viewer: Viewer) -> str:
         """The line of what chance alone wrote instead of a branch, "" while nothing was drawn."""
-        found = self._store.analyses.list(uid, viewer=viewer.name, kind=REPLICATES)
+        found = self._store.analyses.list(uid, viewer=viewer.name, kind=REPLICATES_KIND)
         known = [one.result for one in found if one.result]
         return replicates_line(known[-1]) if known else ""
 
