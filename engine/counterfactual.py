@@ -103,7 +103,9 @@ class Plan:
     def whole(self, model: LanguageModel, added: Trace) -> Trace:
         """The other run, from the run of its `steps` alone."""
         run = added if self.kept is None else replace(joined(model, self.kept, added), seconds=added.seconds)
-        return replace(run, noise_version=self.noise_version, intervention=self.intervention)
+        drawn = len(run) != len(self.held.ids)
+        intervention = self.intervention if drawn else replace(self.intervention, next_row=self.held.row)
+        return replace(run, noise_version=self.noise_version, intervention=intervention)
 
 
 def plan(
@@ -128,7 +130,8 @@ def plan(
     request = replace(request, stream=_stream(intervention.luck, recorded, draw))
     rows = np.full(len(trace), FORCED) if intervention.luck == "inferred" else trace.noise_rows
     splices, first = _changes(trace, intervention)
-    held = hold(trace.token_ids, rows, splices, first=first, alignment=intervention.alignment)
+    known = trace.intervention.next_row if trace.intervention and intervention.luck != "inferred" else None
+    held = hold(trace.token_ids, rows, splices, first=first, alignment=intervention.alignment, next_row=known)
     check_ends(model, held)
     same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
     if not same_prompt or _drawn_from(request) != _drawn_from(recorded):

@@ -40,12 +40,15 @@ class Intervention:
 
     first: without splices, how many leading tokens stay. luck: whose noise the drawn tokens have: "same" the run's
     own, "fresh" another stream of its seed, "inferred" a posterior draw given the run's text (see `hindsight`).
+    next_row: the noise row that a token behind the other run would race with, known where that run has no drawn token
+    behind the edit to tell it; None otherwise.
     """
 
     splices: tuple[Splice, ...] = ()
     first: int = 0
     alignment: Alignment = "suffix"
     luck: Luck = "same"
+    next_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ def hold(
     *,
     first: int = 0,
     alignment: Alignment = "suffix",
+    next_row: int | None = None,
 ) -> Held:
     """Apply edits to an answer of n tokens; everything behind the last of them is to be drawn again.
 
     noise_rows: the row each token was drawn with, FORCED where it was not drawn. first: without splices, how many
-    leading tokens stay (an edit of the prompt or of the settings; 0 draws all again).
+    leading tokens stay (an edit of the prompt or of the settings; 0 draws all again). next_row: the row of a token
+    behind the answer where it is known to be another than the next after the last drawn one.
     With "suffix" alignment the first drawn token takes the row that the token behind the last edit had, so that what
     follows keeps its luck wherever it moves; with "absolute" alignment row and index are equal.
     Tokens between two edits are held although what precedes them changed, so they count as forced.
@@ -93,7 +98,7 @@ def hold(
     if not ordered:
         if not 0 <= first <= len(ids):
             raise BadInput(f"{first} tokens cannot be held: the answer has {len(ids)}.")
-        row = row_at(rows, first) if alignment == "suffix" else first
+        row = row_at(rows, first, next_row) if alignment == "suffix" else first
         return Held(tuple(ids[:first]), tuple(rows[:first]), row, 0, first)
     held, held_rows = ids[: ordered[0].start], rows[: ordered[0].start]
     untouched = len(held)
@@ -103,19 +108,22 @@ def hold(
         held += [*between, *splice.ids]
         held_rows += [FORCED] * (len(between) + len(splice.ids))
         behind = splice.stop
-    row = row_at(rows, behind) if alignment == "suffix" else len(held)
+    row = row_at(rows, behind, next_row) if alignment == "suffix" else len(held)
     return Held(tuple(held), tuple(held_rows), row, len(held) - behind, untouched)
 
 
-def row_at(noise_rows: Sequence[int], index: int) -> int:
+def row_at(noise_rows: Sequence[int], index: int, next_row: int | None = None) -> int:
     """The noise row that belongs to position `index` (0 to n) of an answer, whether or not it was drawn with it.
 
     A drawn token's own row. A forced one borrows: counted back from the next drawn token, but never a row that an
-    earlier token used; behind the last drawn token every position counts one row.
+    earlier token used; behind the last drawn token every position counts one row, unless next_row is the row known
+    for position n.
     """
     rows = [int(r) for r in noise_rows]
     if not 0 <= index <= len(rows):
         raise BadInput(f"There is no position {index} in an answer of {len(rows)} tokens.")
+    if next_row is not None:
+        rows.append(next_row)
     if index < len(rows) and rows[index] != FORCED:
         return rows[index]
     before = max((i for i in range(index) if rows[i] != FORCED), default=-1)
@@ -139,25 +147,31 @@ def _ordered(splices: Sequence[Splice], length: int) -> list[Splice]:
 
 def to_plain(intervention: Intervention) -> dict[str, Any]:
     """An intervention as JSON has it; `from_plain` is the inverse."""
-    return {
+    plain = {
         "edits": [[splice.start, splice.stop, list(splice.ids)] for splice in intervention.splices],
         "first": intervention.first,
         "alignment": intervention.alignment,
         "luck": intervention.luck,
     }
+    return plain if intervention.next_row is None else {**plain, "next_row": intervention.next_row}
 
 
 def from_plain(values: object) -> Intervention:
     """The intervention again; BadInput for anything that `to_plain` does not write."""
-    if not isinstance(values, Mapping) or set(values) != {"edits", "first", "alignment", "luck"}:
-        raise BadInput("An intervention has edits, first, alignment and luck, and nothing else.")
+    names = {"edits", "first", "alignment", "luck"}
+    if not isinstance(values, Mapping) or set(values) - {"next_row"} != names:
+        raise BadInput("An intervention has edits, first, alignment, luck and perhaps next_row, and nothing else.")
     if values["alignment"] not in get_args(Alignment) or values["luck"] not in get_args(Luck):
         raise BadInput("The alignment or the luck of an intervention is unknown.")
     edits = values["edits"]
     if not isinstance(edits, list) or len(edits) > MOST_EDITS:
         raise BadInput(f"An intervention has a list of at most {MOST_EDITS} edits.")
     return Intervention(
-        tuple(_plain_splice(edit) for edit in edits), _index(values["first"]), values["alignment"], values["luck"]
+        tuple(_plain_splice(edit) for edit in edits),
+        _index(values["first"]),
+        values["alignment"],
+        values["luck"],
+        _index(values["next_row"]) if "next_row" in values else None,
     )
 
 

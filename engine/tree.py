@@ -69,13 +69,12 @@ class Noise:
 class Evaluation:
     """What one pass over a node's prefix gave.
 
-    entropy: of its next token, nats, in [0, ln V]; rest: probability of all tokens that are not among its children;
+    entropy: of its next token, nats, in [0, ln V];
     width: how many most likely children were asked for (0: none were); dropped: log-probability of the most likely
     one beyond those, -inf where there is none; noise: seed -> the children that win with that seed.
     """
 
     entropy: float
-    rest: float
     width: int = 0
     dropped: float = -math.inf
     noise: Mapping[int, Noise] = field(default_factory=dict)
@@ -127,6 +126,8 @@ class Tree:
         self._nodes = [Node(ROOT, -1, -1, 0, 0.0, 0.0, False, False)]
         self._children: list[dict[int, int]] = [{}]
         self._evaluations: dict[int, Evaluation] = {}
+        # what `rest` worked out, until another child comes
+        self._rests: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -191,7 +192,20 @@ class Tree:
         self._nodes.append(Node(index, token_id, parent, above.depth + 1, logprob, phi, finished, forced))
         self._children.append({})
         self._children[parent][token_id] = index
+        self._rests.pop(parent, None)
         return index
+
+    def rest(self, index: int) -> float:
+        """Probability of all tokens that are not among a node's children: what these leave of 1, correctly rounded.
+
+        So the masses of a tree add up whatever added the children, in whichever order.
+        """
+        found = self._rests.get(index)
+        if found is None:
+            taken = math.fsum(math.exp(self._nodes[child].logprob) for child in self.children(index))
+            every = len(self._children[index]) == self.vocabulary_size
+            found = self._rests[index] = 0.0 if every else max(0.0, 1.0 - taken)
+        return found
 
     def set_evaluation(self, index: int, evaluation: Evaluation) -> None:
         """Put down what a pass over this node gave; what is known of its entropy and of other seeds stays."""
@@ -226,7 +240,7 @@ def around(tree: Tree, index: int, share: float, deepest: float) -> Masses:
     evaluation = tree.evaluation(index)
     if evaluation is None:
         return _as_one(tree, index, share, deepest)
-    rest = share * evaluation.rest
+    rest = share * tree.rest(index)
     left_out = Masses(0.0, 0.0, 0.0, rest) if evaluation.width or evaluation.noise else Masses(0.0, 0.0, rest, 0.0)
     waiting = [child for child in tree.children(index) if tree.evaluation(child) is None]
     return total([left_out, *(_as_one(tree, i, share * math.exp(tree[i].logprob), deepest) for i in waiting)])

@@ -87,8 +87,7 @@ def insert(tree: Tree, evaluate: Evaluate, beside: int, ids: Sequence[int]) -> i
         chunk = range(low, min(low + FORCED_BATCH, len(missing)))
         rows = _rows(tree, evaluate, [(*prefix, *missing[:i]) for i in chunk])
         for i, row in zip(chunk, rows, strict=True):
-            children = [tree[child].token_id for child in tree.children(parent)]
-            logprob, evaluation = forced_child(row, missing[i], children)
+            logprob, evaluation = forced_child(row, missing[i])
             child = tree.add(parent, missing[i], logprob, forced=True)
             tree.set_evaluation(parent, evaluation)
             parent = child
@@ -151,8 +150,7 @@ def _evaluated(
     prefixes = [tree.prefix(place.node) for place in places]
     for place, prefix, row in zip(places, prefixes, _rows(tree, evaluate, prefixes), strict=True):
         perturbation = None if seed is None else prefix_noise(seed, prefix, len(row))
-        known = [tree[child].token_id for child in tree.children(place.node)]
-        yield _turn(place), keep_children(row, place.width, perturbation, known)
+        yield _turn(place), keep_children(row, place.width, perturbation)
 
 
 def _turn(place: Place) -> tuple[int, int]:

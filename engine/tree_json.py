@@ -88,7 +88,7 @@ def _evaluations(tree: Tree) -> Iterator[dict[str, Any]]:
             yield {
                 "node": node.index,
                 "entropy": evaluation.entropy,
-                "rest": evaluation.rest,
+                "rest": tree.rest(node.index),
                 "width": evaluation.width,
                 "dropped": _written(evaluation.dropped),
                 "noise": [
@@ -136,12 +136,17 @@ def _evaluate(tree: Tree, entry: object) -> None:
     if tree[index].finished or tree.evaluation(index) is not None:
         raise BadInput(f"The evaluation {where} is one too many: it is finished, or there are two.")
     entropy = _number(values.get("entropy"), f"The entropy {where}", 0.0, math.log(tree.vocabulary_size) + SLACK)
+    # it follows from the children, so it is written for other readers and only checked here
     rest = _number(values.get("rest"), f"The remaining mass {where}", 0.0, 1.0 + SLACK)
+    if abs(rest - tree.rest(index)) > SLACK:
+        raise BadInput(
+            f"The probabilities below node {index:,} of the tree add up to {1 - tree.rest(index) + rest:.6g}, not 1."
+        )
     most = max(tree.limits.width, tree.vocabulary_size)
     width = _count(values.get("width"), f"The width {where}", 0, most)
     dropped = _logprob(values.get("dropped"), f"The best child left out {where}")
     noise = dict(_noise(tree, index, each) for each in _list(values.get("noise"), f"The noise {where}"))
-    tree.set_evaluation(index, Evaluation(entropy, rest, width, dropped, noise))
+    tree.set_evaluation(index, Evaluation(entropy, width, dropped, noise))
 
 
 def _noise(tree: Tree, index: int, entry: object) -> tuple[int, Noise]:
@@ -169,15 +174,13 @@ def _noise(tree: Tree, index: int, entry: object) -> tuple[int, Noise]:
 
 
 def _check_sums(tree: Tree) -> None:
-    """Every node with children was evaluated, and what it passes on is 1 in all."""
+    """Every node with children was evaluated, and they do not add up to more than 1."""
     for node in tree:
-        evaluation, children = tree.evaluation(node.index), tree.children(node.index)
-        if evaluation is None:
-            if children:
-                raise BadInput(f"Node {node.index:,} of the tree has children but was never evaluated.")
-            continue
-        whole = evaluation.rest + math.fsum(math.exp(tree[child].logprob) for child in children)
-        if abs(whole - 1.0) > SLACK:
+        children = tree.children(node.index)
+        if children and tree.evaluation(node.index) is None:
+            raise BadInput(f"Node {node.index:,} of the tree has children but was never evaluated.")
+        whole = math.fsum(math.exp(tree[child].logprob) for child in children)
+        if whole > 1.0 + SLACK:
             raise BadInput(f"The probabilities below node {node.index:,} of the tree add up to {whole:.6g}, not 1.")
 
 

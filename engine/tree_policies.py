@@ -44,8 +44,7 @@ class Kept:
     """The children of one node that a row of log-probabilities yields.
 
     entropy: nats; ids: the children kept, best first; logprobs, values: of each (values: the seed's Gumbel noise,
-    empty without a seed); dropped: the best score beyond them, -inf where there is none; rest: probability of all
-    tokens that are neither kept nor children already.
+    empty without a seed); dropped: the best score beyond them, -inf where there is none.
     """
 
     entropy: float
@@ -53,7 +52,6 @@ class Kept:
     logprobs: tuple[float, ...]
     values: tuple[float, ...]
     dropped: float
-    rest: float
 
 
 @dataclass(frozen=True)
@@ -96,40 +94,31 @@ def conditioned(scores: np.ndarray, phi: float, target: float) -> np.ndarray:
     return target - np.maximum(0.0, v) - np.log1p(np.exp(-np.abs(v)))
 
 
-def keep_children(row: np.ndarray, width: int, perturbation: np.ndarray | None, known: Sequence[int]) -> Kept:
+def keep_children(row: np.ndarray, width: int, perturbation: np.ndarray | None) -> Kept:
     """The `width` best children of a row of log-probabilities, by log-probability or by that + perturbation.
 
     row: float [V], normalised up to rounding; it is normalised again in float64, because float32 rows sum to 1 only
-    to about 1e-6 and the masses of a tree must add up. Tokens of probability 0 are never kept. known: token ids that
-    are children already. Raises ValueError for a row that is no distribution.
+    to about 1e-6 and the masses of a tree must add up. Tokens of probability 0 are never kept. Raises ValueError
+    for a row that is no distribution.
     """
     logprobs = normalised(row)
-    probabilities = np.exp(logprobs)
     scores = logprobs if perturbation is None else logprobs + perturbation
     best = sampling.most_likely(scores, width + 1)
     best = best[scores[best] > -np.inf]
     kept = best[:width]
-    elsewhere = np.ones(len(row), dtype=bool)
-    elsewhere[kept] = False
-    elsewhere[list(known)] = False
     return Kept(
-        entropy=_entropy(logprobs, probabilities),
+        entropy=_entropy(logprobs, np.exp(logprobs)),
         ids=tuple(kept.tolist()),
         logprobs=tuple(logprobs[kept].tolist()),
         values=() if perturbation is None else tuple(perturbation[kept].tolist()),
         dropped=float(scores[best[width]]) if len(best) > width else -math.inf,
-        rest=float(probabilities[elsewhere].sum()),
     )
 
 
-def forced_child(row: np.ndarray, token_id: int, known: Sequence[int]) -> tuple[float, Evaluation]:
-    """Log-probability of one given token after a row, float [V], and the row's evaluation once it is a child too."""
+def forced_child(row: np.ndarray, token_id: int) -> tuple[float, Evaluation]:
+    """Log-probability of one given token after a row, float [V], and the row's evaluation."""
     logprobs = normalised(row)
-    probabilities = np.exp(logprobs)
-    elsewhere = np.ones(len(row), dtype=bool)
-    elsewhere[[*known, token_id]] = False
-    evaluation = Evaluation(_entropy(logprobs, probabilities), float(probabilities[elsewhere].sum()))
-    return float(logprobs[token_id]), evaluation
+    return float(logprobs[token_id]), Evaluation(_entropy(logprobs, np.exp(logprobs)))
 
 
 def record(tree: Tree, index: int, kept: Kept, width: int, seed: int | None) -> None:
@@ -138,11 +127,9 @@ def record(tree: Tree, index: int, kept: Kept, width: int, seed: int | None) -> 
         tree.add(index, token_id, logprob) for token_id, logprob in zip(kept.ids, kept.logprobs, strict=True)
     )
     if seed is None:
-        evaluation = Evaluation(kept.entropy, kept.rest, width, kept.dropped)
+        evaluation = Evaluation(kept.entropy, width, kept.dropped)
     else:
-        evaluation = Evaluation(
-            kept.entropy, kept.rest, noise={seed: Noise(width, children, kept.values, kept.dropped)}
-        )
+        evaluation = Evaluation(kept.entropy, noise={seed: Noise(width, children, kept.values, kept.dropped)})
     tree.set_evaluation(index, evaluation)
 
 

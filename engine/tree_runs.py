@@ -83,13 +83,11 @@ def graft(tree: Tree, trace: Trace) -> tuple[int, ...]:
             break
         alternatives = _alternatives(trace, i)
         _check_room(tree, 1 + len(alternatives))
-        evaluated = tree.evaluation(above) is not None
-        children = len(tree.children(above))
         path.append(_place(tree, above, ids[i], logprobs[i], forced=branch and rows[i] < 0))
         for token_id, logprob in alternatives:
             _place(tree, above, token_id, logprob)
-        if not evaluated or len(tree.children(above)) != children:
-            _settle(tree, above, entropies[i])
+        if tree.evaluation(above) is None:
+            tree.set_evaluation(above, Evaluation(entropies[i]))
     return tuple(path)
 
 
@@ -111,7 +109,7 @@ def merge(tree: Tree, other: Tree) -> dict[int, int]:
     for index, here in placed.items():
         evaluation = other.evaluation(index)
         if evaluation is not None and not tree[here].finished:
-            _adopt(tree, here, evaluation, placed, len(other.children(index)))
+            _adopt(tree, here, evaluation, placed)
     return placed
 
 
@@ -178,24 +176,15 @@ def _place(tree: Tree, parent: int, token_id: int, logprob: float, *, forced: bo
     known = tree.child(parent, token_id)
     if known is not None:
         return known
-    evaluation = tree.evaluation(parent)
-    if evaluation is None:
+    if tree.evaluation(parent) is None:
         return tree.add(parent, token_id, logprob, forced=forced)
-    if math.exp(logprob) > evaluation.rest + ROUNDING:
-        logprob = math.log(max(evaluation.rest, LEAST))
-    child = tree.add(parent, token_id, logprob, forced=forced)
-    _settle(tree, parent, evaluation.entropy)
-    return child
+    left = tree.rest(parent)
+    if math.exp(logprob) > left + ROUNDING:
+        logprob = math.log(max(left, LEAST))
+    return tree.add(parent, token_id, logprob, forced=forced)
 
 
-def _settle(tree: Tree, index: int, entropy: float) -> None:
-    """Put down what the children of a node leave; its entropy unless that is known, all else as it was."""
-    known = tree.evaluation(index) or Evaluation(entropy, 1.0)
-    taken = math.fsum(math.exp(tree[child].logprob) for child in tree.children(index))
-    tree.set_evaluation(index, replace(known, rest=max(0.0, 1.0 - taken)))
-
-
-def _adopt(tree: Tree, index: int, evaluation: Evaluation, placed: dict[int, int], children: int) -> None:
+def _adopt(tree: Tree, index: int, evaluation: Evaluation, placed: dict[int, int]) -> None:
     """Add what another tree knows of a node; of two growths with one seed the wider one counts."""
     known = tree.evaluation(index)
     drawn = {
@@ -203,9 +192,7 @@ def _adopt(tree: Tree, index: int, evaluation: Evaluation, placed: dict[int, int
         for seed, noise in evaluation.noise.items()
         if known is None or seed not in known.noise or known.noise[seed].width < noise.width
     }
-    tree.set_evaluation(index, replace(evaluation, noise=drawn, rest=evaluation.rest if known is None else known.rest))
-    if known is not None or len(tree.children(index)) != children:
-        _settle(tree, index, evaluation.entropy)
+    tree.set_evaluation(index, replace(evaluation, noise=drawn))
 
 
 def _logprobs(trace: Trace) -> list[float]:

@@ -5,8 +5,7 @@ Does not know strategies: a trial says where it begins and what it goes on from.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine import limits
 from engine.errors import BadInput
@@ -49,18 +48,10 @@ def into_tree(tree: Tree, outcome: Outcome, at: int = ROOT) -> Planted:
 
 
 def _add(tree: Tree, parent: int, token_id: int, logprob: float, entropy: float) -> int:
-    """The child with this token, with its mass taken from the rest of its parent when it is new."""
-    known = tree.child(parent, token_id)
-    if known is not None:
-        return known
+    """The child with this token; the mass of a new one comes from what its siblings left."""
     child = tree.add(parent, token_id, logprob)
-    evaluation = tree.evaluation(parent)
-    if evaluation is None:
-        share = math.fsum(math.exp(tree[i].logprob) for i in tree.children(parent))
-        evaluation = Evaluation(entropy, max(0.0, 1.0 - share))
-    else:
-        evaluation = replace(evaluation, rest=max(0.0, evaluation.rest - math.exp(logprob)))
-    tree.set_evaluation(parent, evaluation)
+    if tree.evaluation(parent) is None:
+        tree.set_evaluation(parent, Evaluation(entropy))
     return child
 
 

@@ -127,6 +127,7 @@ class NodeLines:
         self._texts: list[tuple[str, str | int]] = []
         self._tails: list[bytes] = []
         self._evaluations: list[Evaluation | None] = []
+        self._children: list[int] = []
 
     def changed(self) -> str:
         """Lines of all nodes that were not yet written, or differ from what was; "" when there are none."""
@@ -139,13 +140,14 @@ class NodeLines:
         tree, written = self._tree, len(self._evaluations)
         touched = set(range(written, len(tree)))
         for index, before in enumerate(self._evaluations):
-            now = tree.evaluation(index)
-            if now is not before:
-                self._evaluations[index] = now
+            now, children = tree.evaluation(index), len(tree.children(index))
+            if now is not before or children != self._children[index]:
+                self._evaluations[index], self._children[index] = now, children
                 touched.add(index)
                 touched.update(tree.children(index))
         for index in range(written, len(tree)):
             self._evaluations.append(tree.evaluation(index))
+            self._children.append(len(tree.children(index)))
             self._spell(index)
         return sorted(touched)
 
@@ -164,7 +166,7 @@ class NodeLines:
     def _row(self, index: int) -> list[Any]:
         node, evaluation = self._tree[index], self._evaluations[index]
         text, raw = self._texts[index]
-        known = (number(evaluation.entropy), number(evaluation.rest)) if evaluation else (None, None)
+        known = (number(evaluation.entropy), number(self._tree.rest(index))) if evaluation else (None, None)
         return [index, node.parent, text, number(node.logprob), *known, self._flags(index), raw]
 
     def _flags(self, index: int) -> int:

@@ -64,6 +64,28 @@ def test_an_edit_undone_gives_the_run_back(tiny, way):
     assert ids(counterfactual(tiny, replaced, [Splice(4, 5, (int(trace.token_ids[4]),))])) == ids(trace)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edit_that_leaves_nothing_to_draw_is_undone_too(tiny, way):
+    trace = run(tiny, WAYS[way])
+    for at in (0, 6, len(trace) if trace.finish_reason == "length" else len(trace) - 1):
+        ended = counterfactual(tiny, trace, [Splice(at, at, (120, END_ID))])
+        assert len(ended) == at + 2 and ended.intervention.next_row == at
+        assert ids(counterfactual(tiny, ended)) == ids(ended)
+        assert ids(counterfactual(tiny, ended, [Splice(at, at + 2)])) == ids(trace)
+        longer = counterfactual(tiny, ended, [Splice(at + 1, at + 2)])
+        assert longer.noise_rows[at + 1 :].tolist() == list(range(at, at + len(longer) - at - 1))
+    assert trace.intervention is None
+
+
+def test_the_last_token_left_out_and_put_back_gives_the_run_back(tiny):
+    trace = run(tiny, replace(REQUEST, max_new_tokens=9))
+    assert trace.finish_reason == "length", "or this shows nothing"
+    shorter = counterfactual(tiny, trace, [Splice(8, 9)])
+    assert len(shorter) == 8
+    back = counterfactual(tiny, shorter, [Splice(8, 8, (int(trace.token_ids[8]),))])
+    assert ids(back) == ids(trace) and back.finish_reason == "length"
+
+
 def test_rows_follow_the_text_and_fresh_luck_uses_others(tiny):
     trace = run(tiny, REQUEST)
     edited = counterfactual(tiny, trace, [Splice(4, 4, (120, 121))])

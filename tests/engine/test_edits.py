@@ -68,6 +68,11 @@ def test_a_forced_token_borrows_the_row_it_would_have_had(rows, index, row):
     assert row_at(rows, index) == row
 
 
+@pytest.mark.parametrize(("index", "row"), [(1, 1), (2, 2), (3, 2), (4, 2)])
+def test_behind_what_was_inserted_last_the_row_is_the_known_one(index, row):
+    assert row_at([0, 1, N, N], index, 2) == row
+
+
 BAD = {
     "beyond the end": ([Splice(3, 9, (1,))], "outside the answer"),
     "negative": ([Splice(-1, 0, (1,))], "outside the answer"),

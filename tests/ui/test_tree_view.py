@@ -48,7 +48,7 @@ def chain(*ids: int) -> tuple[Tree, int]:
     """A tree with one path."""
     tree, node = Toy().tree(), ROOT
     for token_id in ids:
-        logprob, evaluation = forced_child(np.log([0.4, 0.3, 0.2, 0.1]), token_id, ())
+        logprob, evaluation = forced_child(np.log([0.4, 0.3, 0.2, 0.1]), token_id)
         above, node = node, tree.add(node, token_id, logprob)
         tree.set_evaluation(above, evaluation)
     return tree, node
@@ -84,16 +84,16 @@ def test_flags_tell_ends_edits_control_tokens_and_what_was_only_recorded():
     toy = Toy()
     tree = toy.tree()
     # recorded: a path to node 1 and an alternative, node 2
-    logprob, _ = forced_child(toy.row((1, 2)), 3, ())
+    logprob, _ = forced_child(toy.row((1, 2)), 3)
     tree.add(ROOT, 3, logprob)
-    other, evaluation = forced_child(toy.row((1, 2)), 1, (3,))
+    other, evaluation = forced_child(toy.row((1, 2)), 1)
     tree.add(ROOT, 1, other)
     tree.set_evaluation(ROOT, evaluation)
     written = NodeLines(tree, SPELLING, ends=[1])
     found = rows(written.changed())
     assert (found[1][6], found[2][6]) == (0, 8) and found[1][4:6] == [None, None]
     assert found[ROOT][4] == pytest.approx(evaluation.entropy, rel=1e-5) and found[ROOT][5] == pytest.approx(
-        evaluation.rest, rel=1e-5
+        tree.rest(ROOT), rel=1e-5
     )
     list(grow(tree, toy, "likely", budget=1, width=4, depth=3))
     last = insert(tree, toy, 1, [3, 1])
@@ -117,7 +117,7 @@ def test_while_it_grows_only_what_is_new_or_changed_is_written_and_the_newest_li
 
 def test_a_token_that_cannot_be_is_null_and_the_text_is_strict_json():
     tree = Toy().tree()
-    logprob, evaluation = forced_child(np.log([0.5, 0.5, 1e-300, 1e-300]) - np.array([0, 0, 0, math.inf]), 3, ())
+    logprob, evaluation = forced_child(np.log([0.5, 0.5, 1e-300, 1e-300]) - np.array([0, 0, 0, math.inf]), 3)
     node = tree.add(ROOT, 3, logprob, forced=True)
     tree.set_evaluation(ROOT, evaluation)
     text = NodeLines(tree, SPELLING).changed() + standing_line(tree, Standing())
