@@ -10,15 +10,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from engine import limits
-from engine.edits import FORCED, Alignment, Held, Intervention, Luck, Splice, hold
+from engine.edits import (
+    FORCED,
+    Alignment,
+    Delete,
+    EditPrompt,
+    Held,
+    Insert,
+    Intervention,
+    Luck,
+    Replace,
+    Splice,
+    hold,
+    splice_of,
+)
 from engine.errors import BadInput
 from engine.generate import NoiseRows, draw_on, finish_of
 from engine.hindsight import NOISE_STREAMS, HindsightNoise, check_untruncated
+from engine.hindsight import hindsight_row as hindsight_row  # part of this module for those who call it
 from engine.reading import read, rounds_alike
 from engine.recording import beginning, joined, trace_of
 from engine.resume import check_same_model
@@ -157,6 +171,37 @@ def within(planned: Plan, most: int) -> Plan:
     if planned.request.max_new_tokens <= reach:
         return planned
     return replace(planned, request=replace(planned.request, max_new_tokens=reach))
+
+
+def regenerate(
+    model: LanguageModel,
+    trace: Trace,
+    edits: Sequence[Replace | Insert | Delete | EditPrompt] = (),
+    *,
+    noise: Literal["same", "fresh"] = "same",
+    alignment: Alignment = "suffix",
+    stream: int = 1,
+    cancelled: Callable[[], bool] | None = None,
+) -> Trace:
+    """The run as it would have been after these edits, with its own luck ("same") or another ("fresh").
+
+    stream: which other luck, from 1. An edit of the prompt draws the whole answer anew and goes with no other edit.
+    Raises the errors of `plan`; BadInput for an empty edit or noise that is neither.
+    """
+    if noise not in ("same", "fresh"):
+        raise BadInput(f"The noise {str(noise)[:40]!r} is unknown; choose same or fresh.")
+    prompts = [edit for edit in edits if isinstance(edit, EditPrompt)]
+    splices = [splice_of(edit, model.encode) for edit in edits if not isinstance(edit, EditPrompt)]
+    if prompts and (splices or len(prompts) > 1):
+        raise BadInput("Another prompt draws the whole answer anew: edit either the prompt, once, or the answer.")
+    settings = None
+    if prompts:
+        system = trace.system if prompts[0].system is None else prompts[0].system
+        settings = replace(check_replayable(trace), prompt=prompts[0].text, system=system)
+    return counterfactual(
+        model, trace, splices, settings=settings, alignment=alignment, cancelled=cancelled,
+        stream=None if noise == "same" else stream,
+    )  # fmt: skip
 
 
 def counterfactual(

@@ -7,7 +7,7 @@ Source: the Gumbel-Max causal model of arXiv 2409.17027 and 2411.07180; the alig
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -32,6 +32,40 @@ class Splice:
     start: int
     stop: int
     ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Token `position` gives way to these ids, or to those of a text."""
+
+    position: int
+    token_ids: Sequence[int] | str = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Insert:
+    """These ids, or those of a text, come behind token `after`; -1 puts them in front of the answer."""
+
+    after: int
+    token_ids: Sequence[int] | str = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Tokens `start` to `end` - 1 are left out."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class EditPrompt:
+    """The answer is written to another prompt; with a system text, to that one too."""
+
+    text: str
+    system: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +144,23 @@ def hold(
         behind = splice.stop
     row = row_at(rows, behind, next_row) if alignment == "suffix" else len(held)
     return Held(tuple(held), tuple(held_rows), row, len(held) - behind, untouched)
+
+
+def splice_of(edit: Replace | Insert | Delete, encode: Callable[[str], Sequence[int]]) -> Splice:
+    """An edit as a splice; encode: text -> ids, for what is written alone. Raises BadInput where nothing is written."""
+    if isinstance(edit, Delete):
+        if edit.start >= edit.end:
+            raise BadInput(
+                f"There is nothing from token {edit.start} to before token {edit.end} that could be deleted."
+            )
+        return Splice(edit.start, edit.end)
+    written = edit.token_ids if edit.text is None else edit.text
+    ids = tuple(int(i) for i in (encode(written) if isinstance(written, str) else written))
+    if not ids:
+        raise BadInput("The replacement is empty: say which tokens or which text shall stand there, or use Delete.")
+    if isinstance(edit, Replace):
+        return Splice(edit.position, edit.position + 1, ids)
+    return Splice(edit.after + 1, edit.after + 1, ids)
 
 
 def row_at(noise_rows: Sequence[int], index: int, next_row: int | None = None) -> int:

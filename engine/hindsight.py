@@ -38,6 +38,16 @@ def posterior_row(logits: np.ndarray, observed: int, log_exponential: np.ndarray
     return log_e
 
 
+def hindsight_row(logits: np.ndarray, token_id: int, *, seed: int, stream: int, row: int) -> np.ndarray:
+    """Gumbel noise of one row given that `token_id` won with these logits, [V] after temperature: float64 [V].
+
+    stream: NOISE_STREAMS + j for posterior draw j, whose time T comes from stream TIME_STREAMS + j.
+    """
+    prior = noise.log_exponential_row(seed, stream, row, len(logits))
+    time = float(noise.log_exponential_row(seed, stream + TIME_STREAMS - NOISE_STREAMS, row, 1)[0])
+    return -posterior_row(logits, token_id, prior, time)
+
+
 class HindsightNoise:
     """One posterior draw of the noise behind a text; behind its end the noise is fresh.
 
@@ -69,12 +79,11 @@ class HindsightNoise:
 
     def __call__(self, row: int, vocabulary: int) -> np.ndarray:
         """log E of a row: float64 [vocabulary]."""
-        prior = noise.log_exponential_row(self._seed, NOISE_STREAMS + self._draw, row, vocabulary)
+        stream = NOISE_STREAMS + self._draw
         if row >= len(self._ids):
-            return prior
-        time = float(noise.log_exponential_row(self._seed, TIME_STREAMS + self._draw, row, 1)[0])
+            return noise.log_exponential_row(self._seed, stream, row, vocabulary)
         logits = self._along.before(row).astype(np.float64) / self._temperature
-        return posterior_row(logits, self._ids[row], prior, time)
+        return -hindsight_row(logits, self._ids[row], seed=self._seed, stream=stream, row=row)
 
 
 def check_untruncated(top_k: int | None, top_p: float | None) -> None:

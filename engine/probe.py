@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 MOST_VALUES = 20
 MOST_RUNS = 200
 VALUE_CHARS = 2_000
+# noise stream of fresh luck; runs draw with stream 0 of their seeds
+FRESH_STREAM = 1
 _SLOT = re.compile(r"\{\s*([^\W\d][\w ]{0,39}?)\s*\}")
 
-CellKind = Literal["run", "direct"]
+CellKind = Literal["run", "direct", "luck"]
 CellKey = tuple[CellKind, int, int, int]
 
 
@@ -39,7 +41,7 @@ class ProbePlan:
     """A checked probe. slot: the name between the braces; request: settings of the first run, its prompt the template.
 
     Run i of every value has seed `request.seed` + i. field, parameter: see `outcomes`. direct: whether the direct
-    effect is drawn too.
+    effect is drawn too; baseline: whether what fresh luck alone does to the field is drawn with it.
     """
 
     template: str
@@ -50,6 +52,7 @@ class ProbePlan:
     parameter: str
     direct: bool
     request: GenerationRequest
+    baseline: bool = False
 
     def prompt(self, value: int) -> str:
         """The template with value number `value` in every place of the slot."""
@@ -61,7 +64,8 @@ class Cell:
     """One answer of a probe and the field in it.
 
     kind "run": run number `run` under value `value`, drawn from its first token. "direct": the answer of that run under
-    value `source` held up to its field, the rest drawn under `value` with the same noise. source: `value` for a run.
+    value `source` held up to its field, the rest drawn under `value` with the same noise. "luck": held likewise, the
+    rest drawn under the same value with fresh noise. source: `value` for a run and for luck.
     ids: all tokens, the first `held` of which were not drawn; field_at: index of the field's first token, -1 where no
     field was found. finish_reason: None where nothing was left to draw.
     """
@@ -165,16 +169,20 @@ def plan_probe(
     if request.temperature == 0.0 and runs > 1:
         raise BadInput("At temperature 0 all runs of a value are the same: ask for 1 run, or raise the temperature.")
     extractor(field, parameter)
-    return ProbePlan(template, slot, kept, runs, field, parameter.strip(), direct, replace(request, prompt=template))
+    asked = replace(request, prompt=template)
+    # at temperature 0 luck decides nothing
+    baseline = direct and request.temperature > 0.0
+    return ProbePlan(template, slot, kept, runs, field, parameter.strip(), direct, asked, baseline)
 
 
 def price(plan: ProbePlan, prompts: Sequence[int] = ()) -> Price:
     """What the plan costs at most; no model is needed. prompts: from `prompt_lengths`, where there is one."""
     values = len(plan.values)
     answers = plan.runs * values
-    continuations = answers * (values - 1) if plan.direct else 0
-    # behind each prompt stand the answers of its value, and those held under every other value
-    behind = plan.runs * (values if plan.direct else 1)
+    held = (values - 1 if plan.direct else 0) + plan.baseline
+    continuations = answers * held
+    # behind each prompt stand the answers of its value, and those held under other values or with fresh luck
+    behind = plan.runs * (1 + held)
     read = behind * sum(prompts) if prompts else None
     return Price(answers, continuations, (answers + continuations) * plan.request.max_new_tokens, read)
 
@@ -224,6 +232,8 @@ def probe(
         keys: list[CellKey] = [("run", run, value, value) for value in values]
         if plan.direct:
             keys += [("direct", run, a, b) for a in values for b in values if a != b]
+        if plan.baseline:
+            keys += [("luck", run, value, value) for value in values]
         for key in keys:
             if key in cells:
                 continue
@@ -258,16 +268,19 @@ def _draw(
         yield Drawn(len(steps), _cell(model, plan, key, trace.token_ids.tolist(), 0, trace.finish_reason), trace)
         return
     base = cells["run", run, source, source]
-    if base.field_at <= 0:
-        # the field opens the answer, so that all of it is the direct effect; or there is none to hold anything before
-        whole = cells["run", run, value, value]
-        empty = replace(whole, label=base.label, number=None, ids=(), text="", field_at=-1, finish_reason=None)
-        yield Drawn(0, replace(empty if base.field_at < 0 else whole, kind=kind, source=source))
-        return
-    yield from _draw_direct(model, plan, key, base, request, stopped)
+    if base.field_at < 0:
+        # there is nothing to hold anything before
+        empty = replace(base, value=value, label=base.label, number=None, ids=(), text="", finish_reason=None)
+        yield Drawn(0, replace(empty, kind=kind))
+    elif base.field_at == 0 and kind == "direct":
+        # the field opens the answer, so that all of it is the direct effect
+        yield Drawn(0, replace(cells["run", run, value, value], kind=kind, source=source))
+    else:
+        request = replace(request, stream=FRESH_STREAM) if kind == "luck" else request
+        yield from _draw_held(model, plan, key, base, request, stopped)
 
 
-def _draw_direct(
+def _draw_held(
     model: LanguageModel,
     plan: ProbePlan,
     key: CellKey,
@@ -275,7 +288,10 @@ def _draw_direct(
     request: GenerationRequest,
     stopped: Callable[[], bool],
 ) -> Iterator[Drawn]:
-    """The base answer held up to its field behind another prompt, and what follows drawn with the rows it had."""
+    """The base answer held up to its field behind the request's prompt, what follows drawn with the request's noise.
+
+    Held tokens are read in the same way behind their own prompt and behind another.
+    """
     ids = base.ids[: base.field_at]
     held = Held(ids, (FORCED,) * len(ids), len(ids), 0, 0)
     prompt_ids = model.encode_prompt(request.prompt, request.system)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from engine.outcomes import TRUNCATED, UNPARSED
-from engine.probe import Cell, CellKey, ProbePlan
+from engine.probe import Cell, CellKey, CellKind, ProbePlan
 
 LEVEL = 0.95
 RESAMPLES = 2_000
@@ -26,7 +26,7 @@ TOO_FEW = f"n below {LEAST_RUNS}"
 ALL_EQUAL = "all runs agree"
 # codes of labels that are not the field's own text
 _MISSING, _CUT, _NOT_FOUND = -3, -2, -1
-EffectKind = Literal["total", "direct", "chance"]
+EffectKind = Literal["total", "direct", "chance", "direct_chance"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,10 @@ class Estimate:
 class Effect:
     """What changes from value `source` to value `target`.
 
-    kind: "total" (same luck, the whole answer drawn again), "direct" (same luck, everything up to the field held) or
-    "chance" (other luck: every run under one value against every other run under the other; source may be target).
+    kind: "total" (same luck, the whole answer drawn again), "direct" (same luck, everything up to the field held),
+    "chance" (other luck: every run under one value against every other run under the other; source may be target) or
+    "direct_chance" (everything up to the field held, other luck behind it: source is target, so that luck is all that
+    changes).
     changed: share of runs whose field differs. difference: mean of target minus source, numeric fields only.
     left_out: pairs of answers that say nothing: one was cut off, neither has the field, or (direct) there is no place
     to hold up to. A field that only one of the two has counts as changed.
@@ -78,7 +80,8 @@ class _Column:
 
 
 def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLES) -> tuple[Effect, ...]:
-    """Every effect that the cells give so far: total and direct for all ordered pairs, chance for all pairs."""
+    """Every effect that the cells give so far: total and direct for all ordered pairs, chance for all pairs, and
+    direct_chance for every value."""
     by_key = {cell.key: cell for cell in cells}
     codes = codes_of(cell.label for cell in by_key.values())
     values = range(len(plan.values))
@@ -86,16 +89,30 @@ def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLE
     runs = [_column([by_key.get(("run", i, v, v)) for i in range(plan.runs)], codes) for v in values]
     found = [_paired("total", a, b, runs[a], runs[b], weights) for a, b in itertools.permutations(values, 2)]
     if plan.direct:
-        for a, b in itertools.permutations(values, 2):
-            # without a field there is nothing to hold the answer up to
-            bases = [_with_field(by_key.get(("run", i, a, a))) for i in range(plan.runs)]
-            keys: list[CellKey] = [("direct", i, a, b) for i in range(plan.runs)]
-            drawn = [by_key.get(key) for key in keys]
-            lost = sum(by_key.get(key) is not None and base is None for key, base in zip(keys, bases, strict=True))
-            found.append(_paired("direct", a, b, _column(bases, codes), _column(drawn, codes), weights, lost))
+        found += [_held("direct", a, b, plan, by_key, codes, weights) for a, b in itertools.permutations(values, 2)]
+    if plan.baseline:
+        found += [_held("direct_chance", a, a, plan, by_key, codes, weights) for a in values]
     for a in values:
         found += [_chance(a, b, runs[a], runs[b], weights) for b in values if b >= a]
     return tuple(found)
+
+
+def _held(
+    kind: EffectKind,
+    a: int,
+    b: int,
+    plan: ProbePlan,
+    by_key: Mapping[CellKey, Cell],
+    codes: Mapping[str | None, int],
+    weights: np.ndarray,
+) -> Effect:
+    """Each run under `a` against its answer held up to the field, the rest of which was drawn under `b`."""
+    # without a field there is nothing to hold the answer up to
+    bases = [_with_field(by_key.get(("run", i, a, a))) for i in range(plan.runs)]
+    cell: CellKind = "direct" if kind == "direct" else "luck"
+    drawn = [by_key.get((cell, i, a, b)) for i in range(plan.runs)]
+    lost = sum(one is not None and base is None for one, base in zip(drawn, bases, strict=True))
+    return _paired(kind, a, b, _column(bases, codes), _column(drawn, codes), weights, lost)
 
 
 def resample(runs: int, resamples: int) -> np.ndarray:

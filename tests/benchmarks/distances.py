@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.distances`: how far an early edit carries, with the same luck and with fresh luck.
 
-Answers of the embedded model to twenty prompts at five temperatures; in each, one early token gives way to its most
+Four answers of the embedded model to each of twenty prompts at five temperatures (one where it is greedy); in each, one early token gives way to its most
 likely alternative and what follows is written again. Goes on where an earlier call broke off. Writes
 assets/distances.json and draws assets/distances.svg from it (--draw only draws). After the comparison published in
 arXiv 2409.17027, in kind.
@@ -33,6 +33,8 @@ TEMPERATURES = (0.0, 0.3, 0.6, 0.9, 1.2)
 TOKENS = 48
 EDITED = 3
 REPLICATES = 8
+ANSWERS = 4
+SEEDS_APART = 10_000
 RESAMPLES = 10_000
 PROMPTS = (
     "Tell a short story about a fox who keeps a lighthouse.",
@@ -83,10 +85,11 @@ class Point:
     high: float
 
 
-def measure(model: LanguageModel, number: int) -> Iterator[Cell]:
-    """One cell for every temperature of a prompt; all its answers start from the same seed."""
-    for temperature in TEMPERATURES:
-        request = GenerationRequest(PROMPTS[number], max_new_tokens=TOKENS, temperature=temperature, seed=number)
+def measure(model: LanguageModel, number: int, answer: int) -> Iterator[Cell]:
+    """One cell for every temperature of a prompt, all from one seed; greedy decoding has but one answer."""
+    for temperature in TEMPERATURES if answer == 0 else TEMPERATURES[1:]:
+        seed = number + SEEDS_APART * answer
+        request = GenerationRequest(PROMPTS[number], max_new_tokens=TOKENS, temperature=temperature, seed=seed)
         yield edited_cell(model, factual(model, request))
 
 
@@ -126,13 +129,14 @@ def behind_edit(model: LanguageModel, ids: Sequence[int]) -> str:
 def table(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Per temperature: mean distance of both kinds and of their difference within a prompt, each a Point.
 
-    kept: the share of answers that go on word for word as before, with the same luck and with fresh luck.
+    A prompt counts once, with the mean over its answers. kept: the share of answers that go on word for word as before, with the same luck and with fresh luck.
     """
     rows = []
     for temperature in sorted({cell.temperature for cell in cells}):
         here = [cell for cell in cells if cell.temperature == temperature]
-        same = np.array([cell.counterfactual for cell in here])
-        fresh = np.array([np.mean(cell.interventional) for cell in here])
+        prompts = list(dict.fromkeys(cell.prompt for cell in here))
+        same = np.array([np.mean([c.counterfactual for c in here if c.prompt == prompt]) for prompt in prompts])
+        fresh = np.array([np.mean([c.interventional for c in here if c.prompt == prompt]) for prompt in prompts])
         rows.append(
             {
                 "temperature": temperature,
@@ -140,7 +144,7 @@ def table(cells: Sequence[Cell]) -> list[dict[str, Any]]:
                 "interventional": interval(fresh),
                 "difference": interval(fresh - same),
                 "kept": (
-                    float(np.mean(same == 0)),
+                    float(np.mean([cell.counterfactual == 0 for cell in here])),
                     float(np.mean([np.equal(cell.interventional, 0) for cell in here])),
                 ),
             }
@@ -276,14 +280,16 @@ def load(path: Path = DATA, made: dict[str, Any] | None = None) -> list[Cell]:
 
 def measure_missing(model: LanguageModel) -> None:
     """Go on where an earlier call broke off; saved after every prompt."""
-    known: dict[str, list[Cell]] = {}
+    known: dict[tuple[int, int], list[Cell]] = {}
     for cell in load(made=how(model)):
-        known.setdefault(cell.prompt, []).append(cell)
-    for number, prompt in enumerate(PROMPTS):
-        if prompt not in known:
-            print(f"prompt {number + 1} of {len(PROMPTS)} ...", file=sys.stderr, flush=True)
-            known[prompt] = list(measure(model, number))
-        save([cell for one in PROMPTS for cell in known.get(one, ())], how(model))
+        number = PROMPTS.index(cell.prompt)
+        known.setdefault((number, (cell.seed - number) // SEEDS_APART), []).append(cell)
+    every = [(number, answer) for answer in range(ANSWERS) for number in range(len(PROMPTS))]
+    for number, answer in every:
+        if (number, answer) not in known:
+            print(f"answer {answer + 1} to prompt {number + 1} of {len(PROMPTS)} ...", file=sys.stderr, flush=True)
+            known[number, answer] = list(measure(model, number, answer))
+            save([cell for key in every for cell in known.get(key, ())], how(model))
 
 
 def main(arguments: Sequence[str]) -> None:

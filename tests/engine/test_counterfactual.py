@@ -7,11 +7,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.counterfactual import check_replayable, counterfactual, fragile, plan, replay, rewritten
+from engine.along import LogitsAlong
+from engine.counterfactual import (
+    Delete,
+    EditPrompt,
+    Insert,
+    Replace,
+    check_replayable,
+    counterfactual,
+    fragile,
+    hindsight_row,
+    plan,
+    regenerate,
+    replay,
+    rewritten,
+)
 from engine.distance import same_row_agreement
 from engine.edits import FORCED, Intervention, Splice
 from engine.errors import BadInput, ModelUnavailable
 from engine.generate import run
+from engine.hindsight import HindsightNoise
 from engine.recording import beginning
 from engine.replicates import replicates
 from engine.testing import END_ID, tiny_model
@@ -227,3 +242,55 @@ def test_a_branch_to_which_nothing_is_done_comes_back_with_what_was_written_into
     assert [int(cooler.token_ids[i]) for i in written] == [ids[i] for i in written]
     assert rewritten(branch, Intervention((Splice(0, 1, (75,)),)))
     assert not rewritten(branch, Intervention((Splice(9, 10, (75,)),)))
+
+
+def test_edits_in_words_or_ids_are_those_of_the_same_splices(tiny):
+    trace = run(tiny, REQUEST)
+    for edit, splice in (
+        (Replace(4, [70, 71]), Splice(4, 5, (70, 71))),
+        (Replace(4, text="ab"), Splice(4, 5, tuple(tiny.encode("ab")))),
+        (Replace(4, "ab"), Splice(4, 5, tuple(tiny.encode("ab")))),
+        (Insert(4, (70,)), Splice(5, 5, (70,))),
+        (Insert(-1, text="ab"), Splice(0, 0, tuple(tiny.encode("ab")))),
+        (Delete(4, 7), Splice(4, 7)),
+    ):
+        got, expected = regenerate(tiny, trace, [edit]), counterfactual(tiny, trace, [splice])
+        assert ids(got) == ids(expected) and got.kind == "counterfactual", edit
+    fresh = regenerate(tiny, trace, [Delete(4, 7)], noise="fresh", stream=3)
+    assert ids(fresh) == ids(counterfactual(tiny, trace, [Splice(4, 7)], stream=3)) and fresh.settings.stream == 3
+    absolute = regenerate(tiny, trace, [Insert(4, (70,))], alignment="absolute")
+    assert absolute.noise_rows.tolist()[6:] == list(range(6, len(absolute)))
+    assert ids(regenerate(tiny, trace)) == ids(trace)
+    asked = regenerate(tiny, trace, [EditPrompt("Tell us", system="Short.")])
+    assert ids(asked) == ids(run(tiny, replace(REQUEST, prompt="Tell us", system="Short.")))
+    assert asked.noise_rows.tolist() == list(range(len(asked)))
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ([Replace(4)], "empty"),
+        ([Insert(4, text="")], "empty"),
+        ([Delete(4, 4)], "nothing from token 4"),
+        ([Delete(20, 99)], "outside the answer"),
+        ([EditPrompt("a"), Delete(1, 2)], "either the prompt"),
+    ],
+)
+def test_edits_that_say_nothing_are_refused(tiny, edits, words):
+    with pytest.raises(BadInput, match=words):
+        regenerate(tiny, run(tiny, REQUEST), edits)
+    with pytest.raises(BadInput, match="choose same or fresh"):
+        regenerate(tiny, run(tiny, REQUEST), noise="other")
+
+
+def test_a_hindsight_row_lets_the_observed_token_win_and_is_the_one_that_counterfactuals_use(tiny):
+    logits = np.random.default_rng(0).normal(size=300, scale=3)
+    for row, token_id in ((0, 5), (7, int(logits.argmin()))):
+        noise = hindsight_row(logits, token_id, seed=3, stream=10**6, row=row)
+        assert int((logits + noise).argmax()) == token_id
+        assert not np.array_equal(noise, hindsight_row(logits, token_id, seed=3, stream=10**6 + 1, row=row))
+    prompt = tiny.encode("ab")
+    along = HindsightNoise(tiny, prompt, [70, 71], seed=3, draw=2)
+    logits = LogitsAlong(tiny, prompt, [70, 71]).before(0).astype(float)
+    used = along(0, len(logits))
+    assert np.array_equal(-used, hindsight_row(logits, 70, seed=3, stream=10**6 + 2, row=0))
