@@ -31,6 +31,7 @@
       this.tools = new Forklore.TreeTools(this);
       this.detail = new Forklore.TreeDetail(this);
       this.answers = new Forklore.TreeAnswers(this);
+      this.deeds = new Forklore.TreeDeeds(this);
       this.tip = new Forklore.TreeTip(this);
       this.help = treeKeys.help();
       this.live = el("div", { class: "fl-tr-sr", role: "status", "aria-live": "polite" });
@@ -85,15 +86,7 @@
         this.frameUp();
       }
       this.saveExport();
-      this.goToEdit();
-    }
-
-    /** Selects what the reader wrote, once it stands in the tree. */
-    goToEdit() {
-      const { status } = this.data;
-      if (!this.awaitsEdit || !status || this.data.growing) return;
-      this.awaitsEdit = false;
-      if (status.state === "idle" && this.data.has(status.start) && this.data.flag(status.start, "forced")) this.pick(status.start, "key");
+      this.deeds.settle();
     }
 
     /** Where a tree that was just opened is looked at first: the shown run's first token, or the root. */
@@ -240,14 +233,16 @@
       if (at !== undefined) Forklore.branchesPiece.onSelect?.(at);
     }
 
-    /** One step of the view, which undo takes back. */
-    step(patch, amend) {
+    /** One step of the view, which undo takes back; deed as of the shape. */
+    step(patch, amend, deed) {
       this.walking = false;
-      this.shape.step(patch, amend);
+      this.shape.step(patch, amend, deed);
       this.after(Object.keys(patch).every((key) => key === "selected"));
     }
     travel(direction) {
-      if (!this.shape.travel(direction)) { this.say(direction < 0 ? "Nothing to undo." : "Nothing to do again."); return; }
+      const step = this.shape.travel(direction);
+      if (!step) { this.say(direction < 0 ? "Nothing to undo." : "Nothing to do again."); return; }
+      step.deed?.();
       this.after(false);
       this.reveal(this.selected);
     }
@@ -286,9 +281,16 @@
       if (node !== this.selected) this.pick(node, "key");
       ({
         fold: () => this.fold(node), hoist: () => this.hoist(node), compare: () => this.compare(node), expand: () => this.grow.open(node),
-        bookmark: () => { if (node) this.emit("tree_mark", { node, bookmark: !this.data.bookmarked(node), note: null }); },
+        bookmark: () => { if (node) this.deeds.mark(node, { bookmark: !this.data.bookmarked(node) }); },
         run: () => { const run = this.data.runThrough.get(node); if (run) this.emit("run_open", { uid: run.uid }); },
       })[name]();
+    }
+
+    /** Selects the next token with one of these, after the selected one as they are read. */
+    goToNext(nodes) {
+      const places = new Map(this.data.reading().map((node, i) => [node, i]));
+      this.pick(nodes.find((node) => places.get(node) > places.get(this.selected)) ?? nodes[0], "key");
+      this.focus();
     }
 
     fold(node) {

@@ -112,7 +112,7 @@
         if (value === undefined) chip.removeAttribute(name);
         else chip.setAttribute(name, String(value));
       }
-      const mark = data.bookmarked(node) ? "★" : data.note(node) ? "✎" : "";
+      const mark = data.markOf(node);
       const key = `${mark}|${item.label}|${item.percent}`;
       if (chip.flKey !== key) {
         chip.flKey = key;

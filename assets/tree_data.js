@@ -5,6 +5,7 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { format } = Forklore;
   const ANSWERS_KEPT = 12;
+  const byNode = (values) => new Map(Object.entries(values || {}).map(([node, value]) => [Number(node), value]));
   const FLAGS = { finished: 1, forced: 2, control: 4, recorded: 8 };
 
   function parse(line) {
@@ -28,7 +29,7 @@
       this.kids = [];
       this.firsts = new Map();
       this.runs = [];
-      this.marks = { bookmarks: new Set(), notes: new Map() };
+      this.marks = { bookmarks: new Set(), notes: new Map(), tags: new Map() };
       this.status = null;
       this.exported = null;
       this.derive();
@@ -75,7 +76,7 @@
       if (line.v !== undefined) this.header = line;
       else if (line.n) for (const row of line.n) this.put(row);
       else if (line.runs) this.runs = line.runs;
-      else if (line.marks) this.marks = { bookmarks: new Set(line.marks.bookmarks || []), notes: new Map(Object.entries(line.marks.notes || {}).map(([node, note]) => [Number(node), note])) };
+      else if (line.marks) this.marks = { bookmarks: new Set(line.marks.bookmarks || []), notes: byNode(line.marks.notes), tags: byNode(line.marks.tags) };
       else if (line.s) this.status = line.s;
       else if (line.export) this.exported = line.export;
     }
@@ -161,9 +162,44 @@
     note(node) {
       return this.marks.notes.get(node) || "";
     }
+    tags(node) {
+      return this.marks.tags.get(node) || [];
+    }
+    /** Whether a reader put anything at this token. */
+    marked(node) {
+      return this.marks.bookmarks.has(node) || this.marks.notes.has(node) || this.marks.tags.has(node);
+    }
+    /** The sign of what a reader put at this token; "" for nothing. */
+    markOf(node) {
+      return this.bookmarked(node) ? "★" : this.note(node) ? "✎" : this.tags(node).length ? "#" : "";
+    }
+
+    /** All tokens in the order in which they are read: what follows a token before its siblings. */
+    reading() {
+      const out = [];
+      const stack = this.size ? [0] : [];
+      while (stack.length) {
+        out.push(stack.pop());
+        stack.push(...[...this.children(out[out.length - 1])].reverse());
+      }
+      return out;
+    }
+
+    /** Every tag with the tokens that have it, as they are read: [{tag, nodes}]; case does not count. */
+    tagged() {
+      const found = new Map();
+      for (const node of this.reading()) {
+        for (const tag of this.tags(node)) {
+          const key = tag.toLowerCase();
+          if (!found.has(key)) found.set(key, { tag, nodes: [] });
+          found.get(key).nodes.push(node);
+        }
+      }
+      return [...found.values()].sort((a, b) => a.tag.localeCompare(b.tag));
+    }
     /** Tokens that pruning leaves alone whatever their share; the first leaves of a growth are among them, prefixes too. */
     stays(node) {
-      return this.onRun[node] > 0 || this.kept.has(node) || this.flag(node, "forced") || this.marks.bookmarks.has(node) || this.marks.notes.has(node);
+      return this.onRun[node] > 0 || this.kept.has(node) || this.flag(node, "forced") || this.marked(node);
     }
 
     /** The node of the shown run's i-th token, the root for one that stands in it; undefined for none. */

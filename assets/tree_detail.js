@@ -32,11 +32,12 @@
       this.text = el("p", { class: "fl-tr-text", dir: "auto" });
       this.facts = el("dl", { class: "fl-tr-facts" });
       this.noteText = el("p", { class: "fl-tr-note", dir: "auto" });
+      this.tags = el("ul", { class: "fl-tr-labels", "aria-label": "Tags" });
       this.actions = el("div", { class: "fl-tr-buttons", role: "group", "aria-label": "With this token" });
       this.editor = el("form", { class: "fl-tr-form", hidden: true });
       this.compared = el("section", { class: "fl-tr-compare", hidden: true, "aria-label": "Two branches compared" });
       this.editor.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.closeEditor(); } });
-      this.root = el("section", { class: "fl-tr-detail", "aria-label": "The chosen token" }, el("div", {}, this.prompt, this.text), this.facts, this.noteText, this.actions, context.grow.form, this.editor, this.compared);
+      this.root = el("section", { class: "fl-tr-detail", "aria-label": "The chosen token" }, el("div", {}, this.prompt, this.text), this.facts, this.noteText, this.tags, this.actions, context.grow.form, this.editor, this.compared);
       this.build();
     }
 
@@ -45,7 +46,7 @@
       const act = (name, label, key, title) => dom.button(label, () => context.act(name, context.selected), { class: "fl-button", title: `${title} (${key})`, "aria-keyshortcuts": key });
       this.buttons = {
         expand: act("expand", "Expand here…", "E", "Look into what follows this token"), edit: dom.button("Edit…", () => this.edit(), { title: "Write a sibling of this token; the original stays" }),
-        bookmark: act("bookmark", "Bookmark", "B", "Bookmark this token; bookmarked tokens are never hidden"), note: dom.button("Note…", () => this.writeNote(), { title: "Write a note at this token" }),
+        bookmark: act("bookmark", "Bookmark", "B", "Bookmark this token; bookmarked tokens are never hidden"), note: dom.button("Tags, note…", () => this.writeNote(), { title: "Write a note at this token, or tags" }),
         fold: act("fold", "Fold", "F", "Hide what follows this token"), hoist: act("hoist", "Hoist", "H", "Show only what follows this token"),
         compare: act("compare", "Compare", "C", "Compare this branch with another one"),
       };
@@ -81,6 +82,9 @@
       this.noteText.hidden = !note;
       this.noteText.replaceChildren();
       Forklore.fillText(this.noteText, note);
+      const tags = data.tags(selected);
+      this.tags.hidden = !tags.length;
+      this.tags.replaceChildren(...tags.map((tag) => { const name = el("li", { class: "fl-tr-label", dir: "auto" }); Forklore.fillText(name, tag); return name; }));
       this.dress(shape, data, selected);
       this.drawCompared();
     }
@@ -91,7 +95,8 @@
       buttons.fold.textContent = shape.state.folded.has(selected) ? "Unfold" : "Fold";
       buttons.fold.disabled = !data.children(selected).length;
       buttons.bookmark.textContent = data.bookmarked(selected) ? "Remove bookmark" : "Bookmark";
-      buttons.note.textContent = data.note(selected) ? "Edit note…" : "Note…";
+      const written = [data.note(selected) && "note", data.tags(selected).length && "tags"].filter(Boolean).join(", ");
+      buttons.note.textContent = written ? `Edit ${written}…` : "Tags, note…";
       buttons.hoist.textContent = shape.state.root === selected && selected !== 0 ? "Back" : "Hoist";
       buttons.hoist.disabled = atRoot;
       buttons.edit.disabled = atRoot;
@@ -121,12 +126,20 @@
 
     // ---- words of the reader
 
-    /** A small form with one field: done(text) is called with what was written; with oneLine Enter alone saves. */
-    ask({ title, label, value, rows, verb, oneLine, done, remove }) {
+    /**
+     * A small form with one field: done(text) is called with what was written; with oneLine Enter alone saves. line: a
+     * second field, {label, value, hint, problem(text) -> a sentence or ""}, whose text done gets too.
+     */
+    ask({ title, label, value, rows, verb, oneLine, done, remove, line }) {
       const id = dom.uid("fl-tr-words");
       const field = el("textarea", { id, rows, class: "fl-tr-field-text", value, dir: "auto" });
       const save = el("button", { type: "submit", class: "fl-button fl-tr-primary", text: verb });
-      this.editor.onsubmit = (event) => { event.preventDefault(); if (done(field.value) !== false) this.closeEditor(); };
+      const second = line ? this.lineField(line) : null;
+      this.editor.onsubmit = (event) => {
+        event.preventDefault();
+        if ((second && second.refuses()) || done(field.value, second && second.input.value) === false) return;
+        this.closeEditor();
+      };
       field.addEventListener("keydown", (event) => {
         if (event.key !== "Enter" || event.isComposing || event.shiftKey || !(oneLine || event.ctrlKey || event.metaKey)) return;
         event.preventDefault();
@@ -134,13 +147,28 @@
       });
       const fit = () => { field.style.height = "auto"; field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`; };
       field.addEventListener("input", fit);
-      this.editor.replaceChildren(el("label", { for: id, text: label }), field, el("div", { class: "fl-tr-buttons" }, save, remove ? dom.button("Remove", () => { remove(); this.closeEditor(); }) : null, dom.button("Cancel", () => this.closeEditor())));
+      this.editor.replaceChildren(el("label", { for: id, text: label }), field, ...(second ? second.parts : []), el("div", { class: "fl-tr-buttons" }, save, remove ? dom.button("Remove", () => { remove(); this.closeEditor(); }) : null, dom.button("Cancel", () => this.closeEditor())));
       this.editor.setAttribute("aria-label", title);
       this.editor.hidden = false;
       fit();
       field.focus({ preventScroll: true });
       field.select();
       this.editor.scrollIntoView({ block: "nearest" });
+    }
+
+    lineField({ label, value, hint, problem }) {
+      const id = dom.uid("fl-tr-line");
+      const input = el("input", { type: "text", id, value, class: "fl-tr-line", dir: "auto", autocomplete: "off", "aria-describedby": `${id}-said` });
+      const said = el("p", { id: `${id}-said`, class: "fl-tr-aside", role: "status", text: hint });
+      const refuses = () => {
+        const sentence = problem(input.value);
+        said.textContent = sentence || hint;
+        said.classList.toggle("fl-tr-failed", Boolean(sentence));
+        input.setAttribute("aria-invalid", String(Boolean(sentence)));
+        if (sentence) input.focus();
+        return Boolean(sentence);
+      };
+      return { parts: [el("label", { for: id, text: label }), input, said], input, refuses };
     }
 
     closeEditor() {
@@ -157,8 +185,7 @@
       const label = `Instead of “${context.data.label(node)}”; a leading space belongs to the word. The original stays beside it.`;
       this.ask({ title: "Edit into a sibling", label, value: text, rows: 1, verb: "Add beside it", oneLine: true, done: (written) => {
         if (!written || written === text) { context.say(written ? "That is the text that stands there." : "Write at least one character."); return false; }
-        context.awaitsEdit = true;
-        context.emit("tree_edit", { node, text: written });
+        context.deeds.write(node, written);
         return true;
       } });
     }
@@ -167,8 +194,10 @@
       const { context } = this;
       const node = context.selected;
       const now = context.data.note(node);
-      const send = (note) => context.emit("tree_mark", { node, bookmark: null, note });
-      this.ask({ title: "Note", label: `Note at “${context.data.label(node)}”`, value: now, rows: 3, verb: "Save", done: send, remove: now ? () => send("") : null });
+      const tags = context.data.tags(node).join(", ");
+      const send = (note, words) => { if (note !== now || words !== tags) context.deeds.mark(node, { note, ...(words === tags ? {} : { tags: words }) }); };
+      const line = { label: "Tags", value: tags, hint: "With commas between them; up to 8.", problem: treeWords.tagProblem };
+      this.ask({ title: "Note and tags", label: `Note at “${context.data.label(node)}”`, value: now, rows: 3, verb: "Save", done: send, remove: now || tags ? () => send("", "") : null, line });
     }
 
     // ---- two branches

@@ -11,7 +11,7 @@
   const ACTS = { e: "expand", b: "bookmark", f: "fold", c: "compare", h: "hoist" };
   const HELP = [
     ["← →", "parent, best child"], ["↑ ↓", "siblings"], ["Home", "the root"], ["Enter", "select in the run"], ["E", "expand here"], ["F", "fold, unfold"], ["H", "hoist, back"],
-    ["B", "bookmark"], ["C", "compare: first, second"], ["u Shift+U", "undo, redo a step of the view"], ["Esc", "end comparison, close"], ["?", "this help"],
+    ["B", "bookmark"], ["C", "compare: first, second"], ["u Shift+U", "undo, redo a step or a mark"], ["Esc", "end comparison, close"], ["?", "this help"],
   ];
 
   /** Performs what a key means; false when it means nothing here. */
@@ -67,7 +67,8 @@
       const rows = [["entropy of what follows", format.exists(data.entropy(node)) ? format.quantity(data.entropy(node), "nats", false, 3) : "not looked into"]];
       if (data.parent(node) >= 0) rows.unshift(["probability", format.percent(data.probability(node), 2)], ["share", Forklore.treeWords.shareOf(data, shape, node, 2)]);
       const note = data.note(node);
-      this.root.replaceChildren(el("bdi", { class: "fl-tr-tip-piece", text: data.label(node) }), ...rows.map(([name, value]) => el("div", {}, el("span", { text: name }), el("b", { text: value }))), note ? el("p", { text: note.length > 140 ? `${note.slice(0, 139)}…` : note }) : "");
+      const tags = data.tags(node).map((tag) => `#${tag}`).join("  ");
+      this.root.replaceChildren(el("bdi", { class: "fl-tr-tip-piece", text: data.label(node) }), ...rows.map(([name, value]) => el("div", {}, el("span", { text: name }), el("b", { text: value }))), note ? el("p", { text: note.length > 140 ? `${note.slice(0, 139)}…` : note }) : "", tags ? el("p", { text: tags }) : "");
       this.root.hidden = false;
       const box = target.closest("[data-node]").getBoundingClientRect();
       const { offsetWidth: w, offsetHeight: h } = this.root;

@@ -33,7 +33,7 @@
       const label = data.label(node);
       const lead = line.items.length && /^ [^ ]/.test(data.nodes[node][2]) ? 5 : 1;
       const percent = node === shape.state.root ? "" : context.percentAt(node);
-      const w = measure(label) + 6 + (data.bookmarked(node) || data.note(node) ? 15 : 0) + (percent ? measure(percent, true) + 7 : 0);
+      const w = measure(label) + 6 + (data.marked(node) ? 15 : 0) + (percent ? measure(percent, true) + 7 : 0);
       const item = { node, label, percent, x: line.x1 + lead, w, line };
       line.items.push(item);
       context.items.set(node, item);

@@ -19,7 +19,7 @@
     const tint = paper(piece, item.node);
     const out = [];
     if (tint) out.push(svg("rect", { x: item.x, y: y - 12, width: item.w, height: 24, rx: 3, fill: scale.rgb(tint) }));
-    const mark = piece.data.bookmarked(item.node) ? "★" : piece.data.note(item.node) ? "✎" : "";
+    const mark = piece.data.markOf(item.node);
     if (mark) out.push(text(item.x + 2, y + 5, mark, { "font-size": 12, fill: PAPER.accent, "font-family": SANS }));
     out.push(text(item.x + 3 + (mark ? 15 : 0), y + 6, item.label, { fill: piece.data.flag(item.node, "control") ? PAPER.soft : scale.rgb(tint ? scale.inkOn(tint, false) : [29, 28, 26]) }));
     if (item.percent) out.push(text(item.x + item.w - 3, y + 5, item.percent, { "font-size": 11.5, "font-family": SANS, "text-anchor": "end", fill: PAPER.soft }));
@@ -90,7 +90,7 @@
       { label: "As SVG", disabled: nothing, run: () => save(piece, "svg") },
       { label: "As PNG", disabled: nothing, run: () => save(piece, "png") },
       { heading: "The whole tree" },
-      { label: "Save as JSON", hint: "every token, bookmark and note, with the noise it was grown with", disabled: nothing, run: () => piece.askExport() },
+      { label: "Save as JSON", hint: "every token, bookmark, note and tag, with the noise it was grown with", disabled: nothing, run: () => piece.askExport() },
       { label: "Load JSON…", hint: "a tree of this run that was saved before", disabled: !piece.data.header, run: () => load(piece) },
     ];
   }

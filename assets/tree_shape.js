@@ -7,7 +7,7 @@
   const CHAIN_HEAD = 4;
   const CHAIN_TAIL = 4;
   const STEPS_KEPT = 200;
-  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, kept: new Set(), collapse: true, selected: 0 };
+  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, kept: new Set(), collapse: true, selected: 0, deed: null };
 
   class TreeShape {
     constructor(data) {
@@ -22,22 +22,27 @@
       this.compute();
     }
 
-    /** Changes the view as one step that undo takes back; `amend` makes it part of the step before. */
-    step(patch, amend = false) {
+    /**
+     * Changes the view as one step that undo takes back; `amend` makes it part of the step before. deed: {undo, redo},
+     * what else has to be done to take the step back, and to take it again.
+     */
+    step(patch, amend = false, deed = null) {
       if (!amend) this.past.push(this.state);
       if (this.past.length > STEPS_KEPT) this.past.shift();
       if (!amend) this.future = [];
-      this.state = { ...this.state, ...patch };
+      this.state = { ...this.state, ...patch, deed: amend ? this.state.deed : deed };
       this.compute(Object.keys(patch));
     }
-    /** Back (-1) or forth (1); false where there is no step. */
+    /** Back (-1) or forth (1): {deed}, which is null where the view is all; null where there is no step. */
     travel(direction) {
       const [from, to] = direction < 0 ? [this.past, this.future] : [this.future, this.past];
-      if (!from.length) return false;
-      to.push(this.state);
+      if (!from.length) return null;
+      const left = this.state;
+      to.push(left);
       this.state = from.pop();
       this.compute();
-      return true;
+      const { deed } = direction < 0 ? left : this.state;
+      return { deed: deed && (direction < 0 ? deed.undo : deed.redo) };
     }
 
     compute(changed) {
@@ -110,7 +115,7 @@
       this.gapAfter = new Map();
       if (!this.state.collapse || !this.data.size) return;
       const { data, state } = this;
-      const plain = (node) => !data.runsAt.has(node) && !data.bookmarked(node) && !data.note(node) && !data.flag(node, "forced") && !state.folded.has(node) && node !== state.root;
+      const plain = (node) => !data.runsAt.has(node) && !data.marked(node) && !data.flag(node, "forced") && !state.folded.has(node) && node !== state.root;
       for (const chain of data.segments(state.root, (node) => this.kids(node), plain, LONG_CHAIN)) {
         if (state.opened.has(chain.head)) continue;
         const middle = chain.nodes.slice(CHAIN_HEAD, chain.nodes.length - CHAIN_TAIL);

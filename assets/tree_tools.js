@@ -63,8 +63,9 @@
       this.buildPrune();
       const together = dom.uid("fl-tr-together");
       this.together = el("input", { type: "checkbox", id: together, onchange: () => context.step({ collapse: this.together.checked, opened: new Set() }) });
-      this.undo = dom.button("Undo", () => context.travel(-1), { title: "Undo the last step of the view (u)" });
+      this.undo = dom.button("Undo", () => context.travel(-1), { title: "Undo the last step of the view, or the last mark (u)" });
       this.redo = dom.button("Redo", () => context.travel(1), { title: "Do it again (Shift+U)" });
+      this.tags = controls.menu({ label: "Tags", title: "Go to the next token with a tag", items: () => this.tagItems() });
       this.save = controls.menu({ label: "Save", title: "Save or load this tree", items: () => context.fileItems() });
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });
       this.crumbs = el("nav", { class: "fl-tr-crumbs", "aria-label": "Hoisted from", hidden: true });
@@ -74,7 +75,7 @@
       this.icicleSaid = el("div", { class: "fl-tr-quiet" });
       this.runs = el("div", { class: "fl-tr-row fl-tr-runs", role: "group", "aria-label": "Runs in this tree", hidden: true });
       this.root = el("div", { class: "fl-tr-tools" },
-        el("div", { class: "fl-tr-row" }, this.mode.root, el("label", { for: colour, text: "Colour" }), this.colour, this.legend, el("span", { class: "fl-tr-actions" }, this.undo, this.redo, this.save.root, this.help)),
+        el("div", { class: "fl-tr-row" }, this.mode.root, el("label", { for: colour, text: "Colour" }), this.colour, this.legend, el("span", { class: "fl-tr-actions" }, this.tags.root, this.undo, this.redo, this.save.root, this.help)),
         el("div", { class: "fl-tr-row fl-tr-quiet" }, this.prunePart, el("span", { class: "fl-tr-check" }, this.together, el("label", { for: together, text: "Draw long chains together" })), this.hidden),
         this.icicleSaid, this.runs, this.crumbs);
     }
@@ -106,11 +107,16 @@
       this.together.checked = collapse;
       this.undo.disabled = !shape.past.length;
       this.redo.disabled = !shape.future.length;
+      this.tags.root.hidden = !data.marks.tags.size;
       const icicle = view.state.mode === "icicle";
       this.icicleSaid.hidden = !icicle;
       this.icicleSaid.textContent = icicle && data.size && !this.context.icicle.has(shape.state.selected) ? "Height = probability. The chosen token is too thin to be seen from here: hoist one shortly before it (H)." : "Height = probability, hatched = not in the tree or hidden.";
       this.drawCrumbs();
       this.drawRuns();
+    }
+
+    tagItems() {
+      return this.context.data.tagged().map(({ tag, nodes }) => ({ label: tag, hint: `${format.count(nodes.length)} ${nodes.length === 1 ? "token" : "tokens"}`, run: () => this.context.goToNext(nodes) }));
     }
 
     /** How much pruning hides, with the way to all of it. */
@@ -121,7 +127,7 @@
       this.none.textContent = nodes ? "" : `${format.count(data.size)} tokens, none hidden`;
       this.showAll.hidden = !nodes;
       this.showAll.textContent = nodes ? `${format.count(nodes)} ${nodes === 1 ? "token is" : "tokens are"} hidden below ${least}: show` : "";
-      this.showAll.title = `${format.count(branches)} ${branches === 1 ? "branch" : "branches"} with a smaller share, the probability since a branch left the nearest run. Tokens of runs, bookmarks, notes, your own words and the first leaves of a growth always stay.`;
+      this.showAll.title = `${format.count(branches)} ${branches === 1 ? "branch" : "branches"} with a smaller share, the probability since a branch left the nearest run. Tokens of runs, bookmarks, notes, tags, your own words and the first leaves of a growth always stay.`;
     }
 
     /** The runs of the tree by name: a press goes to where a run leaves the one on show. */

@@ -4,6 +4,8 @@
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
   const { format } = Forklore;
+  const TAG_CHARS = 40;
+  const TAGS_A_NODE = 8;
   const STATES = [["finished", "ends the turn"], ["forced", "put there by a person"], ["recorded", "never looked into"]];
 
   /** Why a token has no share of its own; "" where it has one. */
@@ -35,6 +37,7 @@
     if (data.limited.has(node)) out.push("a prefix, not an answer");
     if (data.bookmarked(node)) out.push("bookmarked");
     if (data.note(node)) out.push(`note: ${data.note(node)}`);
+    if (data.tags(node).length) out.push(`tagged ${data.tags(node).join(", ")}`);
     for (const run of data.runsAt.get(node) || []) out.push(`${run.current ? "this run" : `run ${run.title || "without a title"}`} ends here`);
     return out;
   }
@@ -50,6 +53,14 @@
     };
   }
 
+  /** What is wrong with tags as they were typed, with commas between them; "" for nothing. The server has the same limits. */
+  function tagProblem(text) {
+    const tags = [...new Map(text.split(",").map((tag) => tag.trim().replace(/\s+/g, " ")).filter(Boolean).map((tag) => [tag.toLowerCase(), tag])).values()];
+    const long = tags.find((tag) => [...tag].length > TAG_CHARS);
+    if (long) return `“${[...long].slice(0, 20).join("")}…” has ${[...long].length} characters; a tag has at most ${TAG_CHARS}.`;
+    return tags.length > TAGS_A_NODE ? `These are ${tags.length} tags; one token has at most ${TAGS_A_NODE}.` : "";
+  }
+
   /** Probability as written at a fork: "38", "<1"; "" where nothing forks. */
   function percentAt(data, shape, node) {
     if (shape.kids(data.parent(node)).length < 2) return "";
@@ -57,5 +68,5 @@
     return p < 0.005 ? "<1" : String(Math.round(100 * p));
   }
 
-  Forklore.treeWords = { describe, percentAt, shareless, shareOf, pathOf };
+  Forklore.treeWords = { describe, percentAt, shareless, shareOf, pathOf, tagProblem };
 })();

@@ -23,7 +23,7 @@ PAGE = (
     "compare_text", "compare_curve", "compare", "methods",
     "probe_plot", "probe",
     "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",
-    "tree_detail", "tree_answers", "tree_picture", "tree_keys", "branches", "branches_panel",
+    "tree_detail", "tree_answers", "tree_picture", "tree_keys", "tree_deeds", "branches", "branches_panel",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
 PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "tree", "glance")

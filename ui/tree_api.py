@@ -76,11 +76,13 @@ def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...
         node: int,
         bookmark: bool | None = None,
         note: str | None = None,
+        tags: str | list[str] | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict:
-        """Set a node's bookmark and note; null leaves it as it is, an empty note takes it away. Gives the tree."""
+        """Set a node's bookmark, note and tags; null leaves each as it is, an empty note or no tag takes it away.
+        tags: up to 8 of up to 40 characters, as a list or as a text with commas between them. Gives the tree."""
         with said():
-            return record(trees.mark(uid, node, _viewer(request, public), bookmark=bookmark, note=note))
+            return record(trees.mark(uid, node, _viewer(request, public), bookmark=bookmark, note=note, tags=tags))
 
     def export_tree(uid: str, request: gr.Request = None) -> str:  # type: ignore[assignment]
         """The tree of a run as JSON text that `import_tree` takes back exactly."""
@@ -114,7 +116,7 @@ def record(document: str) -> dict[str, Any]:
         for _, row in sorted(rows.items())
     ]
     about = {key: head[key] for key in ("run", "tree", "title", "root", "noise", "limits")}
-    return about | {"nodes": nodes, "runs": latest["runs"]} | latest["marks"] | latest["s"]
+    return about | {"nodes": nodes, "runs": latest["runs"], "tags": {}} | latest["marks"] | latest["s"]
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict[str, Any]]:

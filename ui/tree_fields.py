@@ -5,7 +5,7 @@ Every refusal names field, value and remedy. Does not know the store, the model 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from ui.access import Viewer
 from ui.tree_view import Marks
 
 NOTE_CHARS = 2_000
+TAG_CHARS = 40
+TAGS_A_NODE = 8
 EDIT_CHARS = 2_000
 MARKED_NODES = 400
 ONE_MORE = "more"
@@ -106,8 +108,9 @@ def edit_text(value: object) -> str:
     return value
 
 
-def remarked(marks: Marks, node: int, bookmark: object, note: object) -> Marks:
-    """Marks with this node's changed: bookmark True, False or None (as it is); note a text, "" takes it away."""
+def remarked(marks: Marks, node: int, bookmark: object, note: object, tags: object = None) -> Marks:
+    """Marks with this node's changed: bookmark True, False or None (as it is); note a text, "" takes it away; tags as
+    `tags_of` reads them, none at all takes them away."""
     if bookmark is not None and not isinstance(bookmark, bool):
         raise BadInput(f"The bookmark is {str(bookmark)[:40]!r}; it must be true or false.")
     if note is not None and not isinstance(note, str):
@@ -125,14 +128,57 @@ def remarked(marks: Marks, node: int, bookmark: object, note: object) -> Marks:
         text = note.encode("utf-8", "replace").decode().strip()
         if text:
             notes[node] = text
-    if len({*bookmarks, *notes}) > MARKED_NODES:
+    tagged = {**marks.tags}
+    if tags is not None:
+        tagged.pop(node, None)
+        if words := tags_of(tags):
+            tagged[node] = words
+    changed = replace(marks, bookmarks=tuple(bookmarks), notes=notes, tags=tagged)
+    if len(changed.nodes) > MARKED_NODES:
         raise BadInput(f"This tree has marks on {MARKED_NODES:,} nodes, which is as many as are kept: take one away.")
-    return Marks(tuple(bookmarks), notes)
+    return changed
+
+
+def tags_of(value: object) -> tuple[str, ...]:
+    """Tags from a text with commas between them, or from a list; of two that differ in case only the first.
+
+    Raises BadInput for what is no text, a tag that is too long, or too many.
+    """
+    parts = value if isinstance(value, list | tuple) else [value]
+    for part in parts:
+        if not isinstance(part, str):
+            raise BadInput(f"The tags hold {str(part)[:40]!r}; they must be words with commas between them.")
+    # half of a character cannot be written down, and a line break is no part of a word
+    written = ",".join(parts).encode("utf-8", "replace").decode().split(",")
+    words = [" ".join(tag.split()) for tag in written]
+    tags = _once(word for word in words if word)
+    long = next((tag for tag in tags if len(tag) > TAG_CHARS), None)
+    if long is not None:
+        raise BadInput(
+            f"The tag “{long[:20]}…” has {len(long):,} characters; a tag has at most {TAG_CHARS}: shorten it."
+        )
+    if len(tags) > TAGS_A_NODE:
+        raise BadInput(f"There are {len(tags):,} tags; one node has at most {TAGS_A_NODE}: leave some out.")
+    return tags
+
+
+def _once(tags: Iterable[str]) -> tuple[str, ...]:
+    """Each tag as it was written first, whatever its case."""
+    found: dict[str, str] = {}
+    for tag in tags:
+        found.setdefault(tag.casefold(), tag)
+    return tuple(found.values())
 
 
 def together(marks: Marks, others: Marks) -> Marks:
-    """Both sets of marks; of two notes on one node the first."""
-    return Marks(tuple(dict.fromkeys([*marks.bookmarks, *others.bookmarks])), {**others.notes, **marks.notes})
+    """Both sets of marks; of two notes on one node the first, of its tags both, as many as a node can have."""
+    tags = {node: _once((*marks.tags.get(node, ()), *more))[:TAGS_A_NODE] for node, more in others.tags.items()}
+    return replace(
+        marks,
+        bookmarks=tuple(dict.fromkeys([*marks.bookmarks, *others.bookmarks])),
+        notes={**others.notes, **marks.notes},
+        tags={**marks.tags, **tags},
+    )
 
 
 def moved(marks: Marks, placed: Mapping[int, int], size: int) -> Marks:
@@ -140,18 +186,22 @@ def moved(marks: Marks, placed: Mapping[int, int], size: int) -> Marks:
 
     Marks on nodes that the tree does not have yet stay: it is growing and will have them.
     """
-    here = {node: placed.get(node, -1) if node < size else node for node in (*marks.bookmarks, *marks.notes)}
-    return Marks(
-        tuple(dict.fromkeys(here[node] for node in marks.bookmarks if here[node] >= 0)),
-        {here[node]: text for node, text in marks.notes.items() if here[node] >= 0},
+    here = {node: placed.get(node, -1) if node < size else node for node in marks.nodes}
+    return replace(
+        marks,
+        bookmarks=tuple(dict.fromkeys(here[node] for node in marks.bookmarks if here[node] >= 0)),
+        notes={here[node]: text for node, text in marks.notes.items() if here[node] >= 0},
+        tags={here[node]: tags for node, tags in marks.tags.items() if here[node] >= 0},
     )
 
 
 def within(marks: Marks, size: int) -> Marks:
     """The marks on nodes that a tree of this size has."""
-    return Marks(
-        tuple(node for node in marks.bookmarks if node < size),
-        {node: text for node, text in marks.notes.items() if node < size},
+    return replace(
+        marks,
+        bookmarks=tuple(node for node in marks.bookmarks if node < size),
+        notes={node: text for node, text in marks.notes.items() if node < size},
+        tags={node: tags for node, tags in marks.tags.items() if node < size},
     )
 
 
@@ -163,21 +213,23 @@ def moved_growth(growth: Growth | None, placed: Mapping[int, int]) -> Growth | N
 
 
 def marks_to_plain(marks: Marks) -> dict[str, Any]:
-    return {"bookmarks": list(marks.bookmarks), "notes": {str(node): text for node, text in marks.notes.items()}}
+    return marks.plain
 
 
 def marks_from_plain(plain: object) -> Marks:
     """The inverse of `marks_to_plain`, also for values from outside. Raises BadInput."""
     if not isinstance(plain, Mapping):
-        raise BadInput("The marks of the tree must be an object with bookmarks and notes.")
-    bookmarks, notes = plain.get("bookmarks", []), plain.get("notes", {})
-    if not isinstance(bookmarks, list) or not isinstance(notes, Mapping):
-        raise BadInput("The marks of the tree must be a list of bookmarks and an object of notes.")
+        raise BadInput("The marks of the tree must be an object with bookmarks, notes and tags.")
+    bookmarks, notes, tagged = plain.get("bookmarks", []), plain.get("notes", {}), plain.get("tags", {})
+    if not (isinstance(bookmarks, list) and isinstance(notes, Mapping) and isinstance(tagged, Mapping)):
+        raise BadInput("The marks of the tree must be a list of bookmarks, an object of notes and one of tags.")
     marks = Marks()
     for node in bookmarks:
         marks = remarked(marks, node_number(node), True, None)
     for node, text in notes.items():
         marks = remarked(marks, node_number(node), None, text)
+    for node, tags in tagged.items():
+        marks = remarked(marks, node_number(node), None, None, tags)
     return marks
 
 

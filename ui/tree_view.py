@@ -47,10 +47,27 @@ class PlacedRun:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a person put on nodes. bookmarks: node numbers; notes: node number -> text."""
+    """What a person put on nodes. bookmarks: node numbers; notes: node number -> text; tags: node number -> words."""
 
     bookmarks: tuple[int, ...] = ()
     notes: Mapping[int, str] = field(default_factory=dict)
+    tags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> frozenset[int]:
+        """The nodes that carry any mark."""
+        return frozenset((*self.bookmarks, *self.notes, *self.tags))
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As values of JSON; tags only where there are any, as in files and stores of the time before tags."""
+        values: dict[str, Any] = {
+            "bookmarks": list(self.bookmarks),
+            "notes": {str(node): text for node, text in self.notes.items()},
+        }
+        if self.tags:
+            values["tags"] = {str(node): list(tags) for node, tags in self.tags.items()}
+        return values
 
 
 @dataclass(frozen=True)
@@ -208,9 +225,8 @@ def runs_line(runs: Sequence[PlacedRun], current: str) -> str:
 
 
 def marks_line(marks: Marks) -> str:
-    """Bookmarks and notes."""
-    notes = {str(node): text for node, text in marks.notes.items()}
-    return wire_line({"marks": {"bookmarks": list(marks.bookmarks), "notes": notes}})
+    """Bookmarks, notes and tags."""
+    return wire_line({"marks": marks.plain})
 
 
 def standing_line(tree: Tree, standing: Standing, outcome: Mapping[str, Any] | None = None) -> str:

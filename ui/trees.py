@@ -99,17 +99,30 @@ class Trees:
         yield from self._jobs.run(uid, viewer, work, lambda opened: _parent(opened.tree, beside))
 
     def mark(
-        self, uid: str, node: object, viewer: Viewer, *, bookmark: bool | None = None, note: str | None = None
+        self,
+        uid: str,
+        node: object,
+        viewer: Viewer,
+        *,
+        bookmark: bool | None = None,
+        note: str | None = None,
+        tags: str | list[str] | None = None,
     ) -> str:
-        """Set or take away a node's bookmark and note (None leaves it, "" takes a note away); the tree's document.
+        """Set or take away a node's bookmark, note and tags (None leaves them, "" takes them away); the document.
 
-        The tree is stored with it as one's own. Raises BadInput, NotFound, Busy.
+        tags: words with commas between them, or a list. The tree is stored with it as one's own. Raises BadInput,
+        NotFound, Busy.
         """
         marked = node_number(node)
         opened = self._jobs.load(uid, viewer)
         growing = self._jobs.growing(opened, viewer)
         (growing.tree if growing else opened.tree).node(marked)
-        saved = self._shelf.save(opened, viewer, remark=lambda marks, _: remarked(marks, marked, bookmark, note))
+        saved = self._shelf.save(
+            opened,
+            viewer,
+            # what is only growing yet has no other number
+            remark=lambda marks, placed: remarked(marks, placed.get(marked, marked), bookmark, note, tags),
+        )
         if growing:
             growing.marks = saved.marks
             return growing.text + tree_view.marks_line(saved.marks)

@@ -99,8 +99,8 @@ def wire_trees(
 
     def mark(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
-        node, bookmark, note = (asked.fields.get(name) for name in ("node", "bookmark", "note"))
-        return asked.once(lambda: trees.mark(asked.uid, node, asked.viewer, bookmark=bookmark, note=note))
+        node, bookmark, note, tags = (asked.fields.get(name) for name in ("node", "bookmark", "note", "tags"))
+        return asked.once(lambda: trees.mark(asked.uid, node, asked.viewer, bookmark=bookmark, note=note, tags=tags))
 
     def export(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
