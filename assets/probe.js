@@ -7,6 +7,8 @@
   const { el } = dom;
   const FIRST_RUNS = 40;
   const GAP = "\u00a0";
+  /** Which probe is drawn below the list of those that are kept; "" for none. */
+  const onShow = (Forklore.probeOnShow = Forklore.observable({ uid: "" }));
 
   /** Words of people or models, with marks for what cannot be seen. */
   const words = (text) => { const node = el("bdi"); Forklore.fillText(node, text); return node; };
@@ -78,6 +80,8 @@
     }
 
     effect(kind, a, b) {
+      // luck alone: the value stays, whichever one it is held against
+      if (kind === "direct_chance") return this.found.get(`${kind} ${a} ${a}`) || null;
       // chance is the same both ways: a number only changes its sign
       const found = this.found.get(`${kind} ${a} ${b}`);
       if (found || kind !== "chance") return found || null;
@@ -118,11 +122,13 @@
       const total = this.effect("total", this.from, to);
       const other = (b) => this.effect("chance", this.from, b)?.changed;
       const others = [[other(to), ""], [other(this.from), " even where the value stays"]].filter(([e]) => e && format.exists(e.value)).map(([e, more]) => share(e) + more);
+      const [direct, luck] = [this.effect("direct", this.from, to)?.changed, this.effect("direct_chance", this.from, to)?.changed];
+      const held = direct && format.exists(direct.value) ? ` All before it held, it changes in ${share(direct)}${luck && format.exists(luck.value) ? `, and with other luck alone in ${share(luck)}` : ""}.` : "";
       const said = el("p", { class: "fl-pr-sentence" });
       const quote = (i) => ["“", words(plan.values[i]), "”"];
       if (total && format.exists(total.changed.value)) {
         said.append("Luck being the same, ", ...quote(to), " instead of ", ...quote(this.from), ` changes the ${plan.field.label.toLowerCase()} in ${share(total.changed)} of ${runsWord(total.changed.n)}`,
-          total.changed.low === null ? "" : ` (95${GAP}% interval ${span(total.changed, "changed")})`, others.length ? `; with other luck it is ${others.join(", and ")}.` : ".");
+          total.changed.low === null ? "" : ` (95${GAP}% interval ${span(total.changed, "changed")})`, others.length ? `; with other luck it is ${others.join(", and ")}.` : ".", held);
       } else said.append("There is no pair of answers with this field to compare yet.");
       const facts = [this.doc.model?.title, `field: ${plan.field.short}${plan.field.parameter ? ` “${plan.field.parameter}”` : ""}`, `temperature ${format.number(plan.temperature, 3)}`, `seed ${plan.seed}`, `up to ${format.count(plan.max_new_tokens)} tokens`].filter(Boolean);
       const link = uid ? el("a", { href: `?probe=${encodeURIComponent(uid)}`, text: "link to this probe" }) : null;
@@ -132,14 +138,15 @@
     drawTable() {
       const { plan } = this.doc;
       const cell = (a, b) => {
-        const kinds = a === b ? ["chance"] : plan.direct ? ["total", "direct", "chance"] : ["total", "chance"];
-        const lines = kinds.map((kind) => [kind, this.effect(kind, a, b)]).filter(([, e]) => e).map(([kind, e]) => {
+        const kinds = a === b ? ["chance", "direct_chance"] : this.kinds;
+        const lines = kinds.map((kind) => [kind, this.effect(kind, a, b)]).filter(([kind, e]) => e && (a !== b || kind !== "chance" || this.measure === "changed")).map(([kind, e]) => {
           const estimate = e[this.measure];
           const detail = format.exists(estimate.value) ? `${span(estimate, this.measure)}, n${GAP}=${GAP}${format.count(estimate.n)}` : "";
           const aside = [`${probePlot.NAMES[kind]}, ${detail || "does not exist"}`, estimate.exact ? "all runs agree: exact bound" : "", e.left_out ? `${format.count(e.left_out)} left out` : ""].filter(Boolean).join("; ");
           return el("div", { class: `fl-pr-cell fl-pr-${kind}`, title: aside }, el("span", { class: "fl-pr-kind", text: probePlot.NAMES[kind] }), el("b", { text: main(estimate, this.measure) }), el("span", { class: "fl-pr-span", text: detail.replace(/^, /, "") }));
         });
-        return el("td", { class: a === b ? "fl-pr-same" : "" }, this.measure === "difference" && a === b ? el("span", { class: "fl-pr-span", text: "–" }) : lines);
+        const nothing = this.measure === "difference" && a === b && !plan.baseline;
+        return el("td", { class: a === b ? "fl-pr-same" : "" }, nothing ? el("span", { class: "fl-pr-span", text: "–" }) : lines);
       };
       this.table.replaceChildren(el("table", {},
         el("caption", { text: this.measure === "changed" ? "How often the field changes, from row to column" : "Mean difference, column minus row" }),
@@ -150,7 +157,7 @@
     plotRows() {
       const { plan } = this.doc;
       const estimate = (kind, b) => this.effect(kind, this.from, b)?.[this.measure] || null;
-      return plan.values.map((label, b) => ({ label, b, total: estimate("total", b), direct: estimate("direct", b), chance: estimate("chance", b) })).filter((row) => row.b !== this.from);
+      return plan.values.map((label, b) => ({ label, b, total: estimate("total", b), direct: estimate("direct", b), chance: estimate("chance", b), direct_chance: estimate("direct_chance", b) })).filter((row) => row.b !== this.from);
     }
 
     get axis() {
@@ -159,7 +166,8 @@
     }
 
     get kinds() {
-      return probePlot.KINDS.filter((kind) => kind !== "direct" || this.doc.plan.direct);
+      const { direct, baseline } = this.doc.plan;
+      return probePlot.KINDS.filter((kind) => (kind === "direct" ? direct : kind !== "direct_chance" || baseline));
     }
 
     drawPlot() {
@@ -190,10 +198,12 @@
       const others = plan.direct ? plan.values.map((_, i) => i).filter((i) => i !== this.from) : [];
       const heads = [el("th", { scope: "col", text: "Run" }), ...plan.values.map((value) => el("th", { scope: "col" }, words(value))),
         ...others.map((i) => el("th", { scope: "col" }, "held, then ", words(plan.values[i])))];
+      if (plan.baseline) heads.push(el("th", { scope: "col" }, "held, other luck"));
+      const luck = (run) => (plan.baseline ? el("td", {}, this.answer(runs.get(run).get(`luck ${this.from} ${this.from}`))) : null);
       const shown = [...runs.keys()].sort((a, b) => a - b).slice(0, this.shownRuns);
       const held = this.root.contains(document.activeElement) ? document.activeElement.dataset.cell : null;
       this.answers.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, shown.map((run) => el("tr", {}, el("th", { scope: "row", text: format.count(run + 1) }),
-        plan.values.map((_, i) => el("td", {}, this.answer(runs.get(run).get(`run ${i} ${i}`)))), others.map((i) => el("td", {}, this.answer(runs.get(run).get(`direct ${this.from} ${i}`)))))))));
+        plan.values.map((_, i) => el("td", {}, this.answer(runs.get(run).get(`run ${i} ${i}`)))), others.map((i) => el("td", {}, this.answer(runs.get(run).get(`direct ${this.from} ${i}`)))), luck(run))))));
       if (held) [...this.answers.querySelectorAll("a")].find((node) => node.dataset.cell === held)?.focus();
       const rest = runs.size - shown.length;
       this.more.hidden = rest <= 0;
@@ -224,7 +234,7 @@
         ...effects.map((e) => [e.kind, value(e.source), value(e.target), e.changed.value, e.changed.low, e.changed.high, e.changed.n, e.difference.value, e.difference.low, e.difference.high, e.difference.n, e.left_out]),
         [],
         ["answer", "run", "held from", "value", "field", "number", "tokens", "held tokens", "text", "run id"],
-        ...cells.map((c) => [c.kind, c.run + 1, c.kind === "direct" ? value(c.source) : "", value(c.value), c.label, c.number, c.tokens, c.held, c.text, c.uid]),
+        ...cells.map((c) => [c.kind, c.run + 1, c.kind === "run" ? "" : value(c.source), value(c.value), c.label, c.number, c.tokens, c.held, c.text, c.uid]),
       ];
     }
   }
@@ -241,9 +251,11 @@
       if (text === said) return;
       said = text;
       root.hidden = !text;
-      if (!text) return;
+      const doc = text ? JSON.parse(text) : null;
+      onShow.set({ uid: doc ? doc.uid : "" });
+      if (!doc) return;
       board = board || new ProbeBoard(root, trigger);
-      board.show(JSON.parse(text));
+      board.show(doc);
     };
     watch("value", draw);
     draw();

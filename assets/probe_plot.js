@@ -6,21 +6,21 @@
   const { dom, format } = Forklore;
   const { svg } = dom;
 
-  const ROW = 54;
+  const ROW = 64;
   const TOP = 12;
   const BOTTOM = 44;
   const RIGHT = 22;
-  const KINDS = ["total", "direct", "chance"];
-  const NAMES = { total: "total", direct: "direct", chance: "other luck" };
+  const KINDS = ["total", "chance", "direct", "direct_chance"];
+  const NAMES = { total: "total", direct: "direct", chance: "other luck", direct_chance: "held, other luck" };
 
   const PAGE = {
     ink: "var(--fl-ink)", soft: "var(--fl-soft)", line: "var(--fl-line)", strong: "var(--fl-line-strong)", card: "var(--fl-card)", sans: "inherit",
-    kinds: { total: "var(--fl-c2)", direct: "var(--fl-c1)", chance: "var(--fl-faint)" },
+    kinds: { total: "var(--fl-c2)", direct: "var(--fl-c1)", chance: "var(--fl-faint)", direct_chance: "var(--fl-faint)" },
   };
   const PAPER = {
     ink: "#1d1c1a", soft: "#605c55", line: "#e6e2da", strong: "#c9c3b8", card: "#ffffff",
     sans: 'Inter, "Source Sans 3", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif',
-    kinds: { total: "#b65f1c", direct: "#33608c", chance: "#6f6a62" },
+    kinds: { total: "#b65f1c", direct: "#33608c", chance: "#6f6a62", direct_chance: "#6f6a62" },
   };
 
   /** About `wanted` round numbers from low to high. */
@@ -45,15 +45,16 @@
 
   const cut = (text, room) => { const chars = [...text]; return chars.length > room ? `${chars.slice(0, Math.max(1, room - 1)).join("")}…` : text; };
 
-  /** One estimate: dot, square or bar by its kind, so that colour is never all there is to tell them apart. */
+  /** One estimate: dot, square, diamond or bar by its kind, so that colour is never all there is to tell them apart. */
   function mark(kind, x, y, color, card) {
     if (kind === "total") return svg("circle", { cx: x, cy: y, r: 5, fill: color });
     if (kind === "direct") return svg("rect", { x: x - 4.5, y: y - 4.5, width: 9, height: 9, fill: card, stroke: color, "stroke-width": 2 });
+    if (kind === "direct_chance") return svg("path", { d: `M${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}L${x - 6} ${y}Z`, fill: card, stroke: color, "stroke-width": 2 });
     return svg("path", { d: `M${x} ${y - 6}V${y + 6}`, stroke: color, "stroke-width": 3 });
   }
 
   /**
-   * rows: [{label, total, direct, chance}], each an estimate {value, low, high} or null; measure: "changed" or "difference".
+   * rows: [{label, total, direct, chance, direct_chance}], each an estimate {value, low, high} or null; measure: "changed" or "difference".
    * Returns {nodes, width, height}.
    */
   function draw(rows, { measure, width, palette, axis }) {

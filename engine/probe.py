@@ -54,6 +54,11 @@ class ProbePlan:
     request: GenerationRequest
     baseline: bool = False
 
+    @property
+    def luck_alone(self) -> bool:
+        """Whether answers are also held up to their field and gone on with under the same value, with fresh luck."""
+        return self.direct and self.baseline
+
     def prompt(self, value: int) -> str:
         """The template with value number `value` in every place of the slot."""
         return fill(self.template, self.values[value])
@@ -171,7 +176,7 @@ def plan_probe(
     extractor(field, parameter)
     asked = replace(request, prompt=template)
     # at temperature 0 luck decides nothing
-    baseline = direct and request.temperature > 0.0
+    baseline = request.temperature > 0.0
     return ProbePlan(template, slot, kept, runs, field, parameter.strip(), direct, asked, baseline)
 
 
@@ -179,7 +184,7 @@ def price(plan: ProbePlan, prompts: Sequence[int] = ()) -> Price:
     """What the plan costs at most; no model is needed. prompts: from `prompt_lengths`, where there is one."""
     values = len(plan.values)
     answers = plan.runs * values
-    held = (values - 1 if plan.direct else 0) + plan.baseline
+    held = (values - 1 if plan.direct else 0) + plan.luck_alone
     continuations = answers * held
     # behind each prompt stand the answers of its value, and those held under other values or with fresh luck
     behind = plan.runs * (1 + held)
@@ -232,7 +237,7 @@ def probe(
         keys: list[CellKey] = [("run", run, value, value) for value in values]
         if plan.direct:
             keys += [("direct", run, a, b) for a in values for b in values if a != b]
-        if plan.baseline:
+        if plan.luck_alone:
             keys += [("luck", run, value, value) for value in values]
         for key in keys:
             if key in cells:
@@ -253,19 +258,7 @@ def _draw(
     if stopped():
         return
     if kind == "run":
-        steps: list[Step] = []
-        started = time.perf_counter()
-        for step in generate(model, request, cancelled=stopped):
-            steps.append(step)
-            yield Drawn(len(steps))
-        if not steps or steps[-1].finish_reason is None:
-            return
-        prompt_ids = model.encode_prompt(request.prompt, request.system)
-        seconds = time.perf_counter() - started
-        trace = trace_of(
-            model, steps, prompt_ids, prompt=request.prompt, system=request.system, settings=request, seconds=seconds
-        )
-        yield Drawn(len(steps), _cell(model, plan, key, trace.token_ids.tolist(), 0, trace.finish_reason), trace)
+        yield from _draw_run(model, plan, key, request, stopped)
         return
     base = cells["run", run, source, source]
     if base.field_at < 0:
@@ -278,6 +271,25 @@ def _draw(
     else:
         request = replace(request, stream=FRESH_STREAM) if kind == "luck" else request
         yield from _draw_held(model, plan, key, base, request, stopped)
+
+
+def _draw_run(
+    model: LanguageModel, plan: ProbePlan, key: CellKey, request: GenerationRequest, stopped: Callable[[], bool]
+) -> Iterator[Drawn]:
+    """A whole answer, recorded as a run."""
+    steps: list[Step] = []
+    started = time.perf_counter()
+    for step in generate(model, request, cancelled=stopped):
+        steps.append(step)
+        yield Drawn(len(steps))
+    if not steps or steps[-1].finish_reason is None:
+        return
+    prompt_ids = model.encode_prompt(request.prompt, request.system)
+    seconds = time.perf_counter() - started
+    trace = trace_of(
+        model, steps, prompt_ids, prompt=request.prompt, system=request.system, settings=request, seconds=seconds
+    )
+    yield Drawn(len(steps), _cell(model, plan, key, trace.token_ids.tolist(), 0, trace.finish_reason), trace)
 
 
 def _draw_held(

@@ -90,7 +90,7 @@ def effects(plan: ProbePlan, cells: Iterable[Cell], *, resamples: int = RESAMPLE
     found = [_paired("total", a, b, runs[a], runs[b], weights) for a, b in itertools.permutations(values, 2)]
     if plan.direct:
         found += [_held("direct", a, b, plan, by_key, codes, weights) for a, b in itertools.permutations(values, 2)]
-    if plan.baseline:
+    if plan.luck_alone:
         found += [_held("direct_chance", a, a, plan, by_key, codes, weights) for a in values]
     for a in values:
         found += [_chance(a, b, runs[a], runs[b], weights) for b in values if b >= a]

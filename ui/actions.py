@@ -56,10 +56,14 @@ class Workbench:
     """The use cases, over one store and one model host."""
 
     def __init__(self, store: Store, host: ModelHost, bounds: limits.Limits, *, capacity: int = 20) -> None:
+        from ui.tree_shelf import TreeShelf  # it is as patient with a busy store as this module says
+
         self.store = store
         self.host = host
         self.limits = bounds
         self.documents = Documents(store)
+        # one for all who save trees, so that their saves wait for each other
+        self.tree_shelf = TreeShelf(store)
         self.turns = Turnstile(capacity, per_session=1)
 
     def generate(self, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
@@ -71,6 +75,7 @@ class Workbench:
         """
         asked_for, fields = strategy_jobs.asked_strategy(fields, viewer)
         request = limits.request_from_fields(fields, self.limits)
+        strategy_jobs.check_settings(asked_for, request)
 
         def prepare(model: LanguageModel) -> Job:
             prompt_ids = model.encode_prompt(request.prompt, request.system)
@@ -86,7 +91,7 @@ class Workbench:
                 steps=lambda model, stopped: generate(model, asked, cancelled=stopped),
                 notes=(note,) if note else (),
             )
-            return strategy_jobs.by_strategy(model, job, asked_for, self.store, viewer)
+            return strategy_jobs.by_strategy(model, job, asked_for, self.tree_shelf, viewer)
 
         yield from self.run_job(prepare, viewer)
 
@@ -204,20 +209,27 @@ class Workbench:
 
         shown: the lines of the run that stays on show meanwhile.
         """
+        return (yield from self._waiting(ticket, lambda state, said: shown + views.state_line(state, said)))
+
+    def wait_telling(self, ticket: Ticket, tell: Callable[[str], str]) -> Generator[str, None, LanguageModel | None]:
+        """Wait as `wait_for_model` does, yielding what `tell` makes of the sentence about it."""
+        return (yield from self._waiting(ticket, lambda state, said: tell(said)))
+
+    def _waiting(self, ticket: Ticket, tell: Callable[[str, str], str]) -> Generator[str, None, LanguageModel | None]:
         while not self.turns.wait(ticket, POLL_SECONDS):
             if ticket.cancelled.is_set():
                 return None
             ahead = self.turns.ahead(ticket)
             if ahead:
                 people = "1 person is" if ahead == 1 else f"{ahead} people are"
-                yield shown + views.state_line("queued", f"Waiting for the model: {people} before you.")
+                yield tell("queued", f"Waiting for the model: {people} before you.")
         while not ticket.cancelled.is_set():
             state = self.host.state
             if state.status == "ready":
                 return self.host.model()
             if state.status != "loading":
                 raise ModelUnavailable(state.message)
-            yield shown + views.state_line("loading", state.message)
+            yield tell("loading", state.message)
             self.host.wait(POLL_SECONDS)
         return None
 

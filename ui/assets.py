@@ -21,7 +21,7 @@ INSTRUMENT = (
 PAGE = (
     "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
-    "probe_plot", "probe",
+    "probe_plot", "probe", "probe_shelf",
     "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",
     "tree_detail", "tree_answers", "tree_picture", "tree_keys", "tree_deeds", "branches", "branches_panel",
 )  # fmt: skip

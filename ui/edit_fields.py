@@ -13,11 +13,13 @@ from engine.edits import MOST_EDITS, Alignment, Held, Splice
 from engine.errors import BadInput
 from engine.models import LanguageModel
 from engine.types import Trace
+from ui.numbers import whole
 
 AskedLuck = Literal["same", "fresh"]
 MOST_CHARS = 4_000
 MOST_TOKENS = 1_000
 MOST_DRAW = 100_000
+MOST_POSITION = 2**31 - 1
 CHANGES = ("prompt", "system", "temperature", "top_k", "top_p", "max_new_tokens", "stop")
 NOT_CANONICAL = (
     "The edited text is cut into tokens at the edit; the tokenizer would cut the whole text differently there."
@@ -71,10 +73,8 @@ def check_asked(fields: Mapping[str, Any]) -> Asked:
     for name in changes:
         if name not in CHANGES:
             raise BadInput(f"{str(name)[:40]!r} cannot be changed in a branch; what can be: {', '.join(CHANGES)}.")
-    first = _position(fields.get("first") or 0, "The number of tokens to keep")
-    draw = _position(fields.get("draw") or 0, "The draw")
-    if draw > MOST_DRAW:
-        raise BadInput(f"The draw is {draw:,}; it must be at most {MOST_DRAW:,}.")
+    first = whole("The number of tokens to keep", fields.get("first"), 0, MOST_POSITION, 0)
+    draw = whole("The draw", fields.get("draw"), 0, MOST_DRAW, 0)
     return Asked(tuple(_edit(edit) for edit in edits), luck, alignment, changes, first, draw)
 
 
@@ -131,9 +131,4 @@ def _edit(values: object) -> AskedEdit:
 
 
 def _position(value: object, what: str) -> int:
-    # numbers of a page may come as floats that are whole
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2**31 - 1:
-        raise BadInput(f"{what} is {str(value)[:40]!a}; it must be a whole number of at least 0.")
-    return value
+    return whole(what, value, 0, MOST_POSITION)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,12 @@ import gradio as gr
 from engine.errors import UserError
 from ui.access import Viewer, viewer_of
 from ui.errors import said
+from ui.numbers import whole
+from ui.probe_shelf import plain
 from ui.probes import Probes
+
+MOST_ROWS = 500
+MOST_OFFSET = 10**9
 
 
 def register(probes: Probes, *, public: bool) -> None:
@@ -47,9 +53,10 @@ def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
         """Fill the one {slot} of a template with each value, answer each prompt n times with shared luck, and compare a
         field of the answers. field: first_line, first_number, last_number, answer_is, yes_no, choice_letter, boxed,
         json_key (its key is the parameter) or exact_text. The last item yielded is the whole probe: plan, every answer
-        (kind run or direct), and effects for pairs of values: total (whole answer drawn again), direct (all before the
-        field held) and chance (other luck), each with the share of runs whose field changed and the mean difference of
-        numbers, with 95 % intervals. Earlier items are progress."""
+        (kind run, direct or luck), and effects for pairs of values: total (whole answer drawn again), direct (all
+        before the field held), chance (other luck) and direct_chance (all before the field held, the value too, other
+        luck behind it), each with the share of runs whose field changed and the mean difference of numbers, with 95 %
+        intervals. Earlier items are progress."""
         fields = {
             "template": template,
             "values": values,
@@ -78,7 +85,22 @@ def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
         with said():
             return json.loads(probes.open(uid, viewer(request)))
 
-    return probe, resume_probe, open_probe
+    def list_probes(limit: int = 50, offset: int = 0, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Your probes, newest first: total, and rows with uid, template, values, runs, field, state (drawing, finished,
+        stopped, failed; resume_probe goes on with the last two), done of total answers, created, and problem (why it
+        cannot be opened, else empty)."""
+        with said():
+            rows = whole("The limit", limit, 0, MOST_ROWS)
+            page = probes.list(viewer(request), limit=rows, offset=whole("The offset", offset, 0, MOST_OFFSET))
+            return {"total": page.total, "rows": [plain(row) for row in page.rows]}
+
+    def delete_probe(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Move a probe of yours to the bin together with its answers; returns its uid and the runs that went with it.
+        Bringing these runs back brings the probe back."""
+        with said():
+            return asdict(probes.delete(uid, viewer(request)))
+
+    return probe, resume_probe, open_probe, list_probes, delete_probe
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict]:

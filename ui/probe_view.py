@@ -24,8 +24,10 @@ MOST_CELLS = 2_000
 CAVEAT = (
     "That two answers share their luck is a choice of the causal model, not a fact about the network. The effect is "
     "that of these words in this template on this model; it says nothing about people. Total: the whole answer drawn "
-    "again. Direct: everything up to the field held, the rest drawn again. Other luck: other runs under the other "
-    "value. Intervals resample the runs (95 %); a dashed one is the exact bound where all runs agree."
+    "again. Other luck: other runs under the other value. Direct: everything up to the field held, the rest drawn "
+    "again. Held, other luck: everything up to the field and the value held, the rest drawn again with other luck: it "
+    "says how often luck alone changes the field there, the measure of a direct effect. Intervals resample "
+    "the runs (95 %); a dashed one is the exact bound where all runs agree."
 )
 CUT_SHARE = 0.2
 
@@ -144,6 +146,7 @@ def _plan(plan: ProbePlan) -> dict[str, Any]:
         "values": list(plan.values),
         "runs": plan.runs,
         "direct": plan.direct,
+        "baseline": plan.luck_alone,
         "field": {
             "name": field.name,
             "version": field.version,

@@ -1,4 +1,4 @@
-"""The bias probe as a person uses it: price it, run it, stop it, go on with it, open it again.
+"""The bias probe as a person uses it: price it, run it, stop it, go on with it, find it again, open it, delete it.
 
 Engine and store meet here; each answer is stored as a run, the probe as an analysis of the first of them. Does not know
 gradio or how a probe is drawn.
@@ -6,48 +6,25 @@ gradio or how a probe is drawn.
 
 from __future__ import annotations
 
-import json
-import threading
-import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-from engine import limits, run_scores
-from engine.errors import BadInput, NotFound, UserError
+from engine import limits
+from engine.errors import BadInput, NotFound
 from engine.models import LanguageModel
 from engine.outcomes import REGISTRY
-from engine.probe import CellKey, Drawn, Price, ProbePlan, fit, plan_probe, price, probe, prompt_lengths
-from engine.probe_effects import RESAMPLES, Effect, effects
+from engine.probe import MOST_RUNS, Price, ProbePlan, fit, plan_probe, price, prompt_lengths
 from engine.resume import check_same_model
-from engine.types import ModelCard
-from storage.records import AnalysisHeader, RunQuery
+from storage.records import RunQuery, StoredAnalysis
 from ui.access import Viewer
-from ui.actions import STATUS, Workbench, patiently
-from ui.probe_record import (
-    EFFECTS,
-    KeptCell,
-    array_name,
-    pack_cells,
-    pack_effects,
-    plan_of,
-    plan_settings,
-    unpack_cells,
-    unpack_effects,
-)  # fmt: skip
-from ui.probe_view import Progress, price_sentence, probe_document
-from ui.turns import Ticket
+from ui.actions import Workbench
+from ui.numbers import whole
+from ui.probe_board import KIND, NOTHING_KEPT, Board
+from ui.probe_shelf import Binned, ProbePage, ProbeShelf
+from ui.probe_view import price_sentence
 
-KIND = "probe"
-FRAME_SECONDS = 0.5
-# while it grows effects are shown from fewer resamples, and less often the longer they take
-LIVE_RESAMPLES = 200
-LIVE_SHARE = 10.0
-MOST_KEPT_RUNS = 400
-TITLE_CHARS = 120
-SAVE_SECONDS = 0.5
-NOTHING_KEPT = "Stopped before the first answer; nothing was kept."
 SETTINGS = ("system", "temperature", "top_k", "top_p", "max_new_tokens", "seed", "stop")
 
 
@@ -57,6 +34,8 @@ class Probes:
     def __init__(self, workbench: Workbench, *, most_tokens: int = 5_000_000) -> None:
         self._workbench = workbench
         self._most_tokens = most_tokens
+        self._at_work: list[Board] = []
+        self._shelf = ProbeShelf(workbench.store, self.at_work)
 
     def plan(self, fields: Mapping[str, Any]) -> ProbePlan:
         """A checked probe from raw values. Raises BadInput, one sentence.
@@ -73,7 +52,7 @@ class Probes:
         plan = plan_probe(
             template if isinstance(template, str) else "",
             _values(fields.get("values"), bounds),
-            _whole("The number of runs", fields.get("n"), 8),
+            whole("The number of runs", fields.get("n"), 1, MOST_RUNS, 8),
             str(fields.get("field") or next(iter(REGISTRY))),
             request,
             parameter=str(fields.get("parameter") or ""),
@@ -100,7 +79,7 @@ class Probes:
 
         Raises UserError before the first answer; after it a problem stands in the document and what there is is kept.
         """
-        yield from self._job(_Board(self._workbench, self.plan(fields), viewer), viewer)
+        yield from self._job(Board(self._workbench.store, self.plan(fields), viewer), viewer)
 
     def resume(self, uid: str, viewer: Viewer) -> Iterator[str]:
         """Go on with a probe that was stopped or broke off, from the answers there are. Raises UserError."""
@@ -113,42 +92,74 @@ class Probes:
 
     def open(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored probe. Raises NotFound, StoreDamaged, BadInput when its field is not known."""
-        return self._opened(uid, viewer).document()
+        board = self._opened(uid, viewer)
+        if not self.at_work(board.uid):
+            return board.document()
+        there = f"{len(board.cells):,} of {board.price.total:,} answers"
+        return board.document("waiting", f"This probe is being drawn just now: here are its first {there}.")
+
+    def check_free(self, viewer: Viewer) -> None:
+        """Raises BadInput while this page draws a probe, which another one on show would hide."""
+        if any(board.viewer.place == viewer.place for board in self._at_work):
+            raise BadInput("A probe is being drawn on this page: press Stop first, or wait for its end.")
+
+    def list(self, viewer: Viewer, *, limit: int = 50, offset: int = 0) -> ProbePage:
+        """This person's probes, newest first. Raises BadInput for a page out of range."""
+        return self._shelf.page(viewer, limit=limit, offset=offset)
+
+    def delete(self, uid: str, viewer: Viewer) -> Binned:
+        """Move a probe to the bin together with its answers. Raises NotFound; BadInput while it is being drawn."""
+        return self._shelf.delete(self._stored(uid, viewer), viewer)
+
+    def restore(self, runs: object, viewer: Viewer) -> None:
+        """Undo a deletion: bring these answers back, and with them the probe. Raises NotFound, BadInput."""
+        if not isinstance(runs, (list, tuple)) or not all(isinstance(uid, str) for uid in runs):
+            raise BadInput("The answers to bring back must be a list of run ids.")
+        self._workbench.store.runs.restore(runs, viewer=viewer.name)
 
     def stop(self, viewer: Viewer) -> int:
         """Ask this page's job to stop; returns how many jobs were asked."""
         return self._workbench.stop(viewer)
 
-    def _opened(self, uid: str, viewer: Viewer) -> _Board:
+    def at_work(self, uid: str) -> bool:
+        """Whether a probe is being drawn, or waits for it, at this moment."""
+        return any(board.uid == uid for board in self._at_work)
+
+    def _stored(self, uid: str, viewer: Viewer) -> StoredAnalysis:
         stored = self._workbench.store.analyses.get(uid, viewer=viewer.name)
         if stored.header.kind != KIND:
             raise _no_probe(uid)
-        board = _Board(self._workbench, plan_of(stored.header.settings), viewer, stored.header)
-        board.card = self._workbench.store.runs.get(stored.header.run, viewer=viewer.name).trace.model
-        for name in sorted(set(stored.arrays) - {EFFECTS}):
-            for kept in unpack_cells(stored.arrays[name]):
-                board.cells[kept.cell.key] = kept
-        if EFFECTS in stored.arrays:
-            board.know(unpack_effects(stored.arrays[EFFECTS], len(board.cells)))
-        return board
+        return stored
 
-    def _job(self, board: _Board, viewer: Viewer) -> Iterator[str]:
-        with self._workbench.turns.enter(viewer.place) as ticket:
-            model = yield from self._wait(ticket, board)
+    def _opened(self, uid: str, viewer: Viewer) -> Board:
+        return Board.opened(self._workbench.store, self._stored(uid, viewer), viewer)
+
+    def _job(self, board: Board, viewer: Viewer) -> Iterator[str]:
+        with self._workbench.turns.enter(viewer.place) as ticket, self._working(board):
+            model = yield from self._workbench.wait_telling(ticket, lambda said: board.document("waiting", said))
             if model is None:
                 yield board.document("stopped", "" if board.cells else NOTHING_KEPT)
                 return
             if board.uid:
                 # another page may have gone on with it while this one waited for its turn
-                board = self._opened(board.uid, viewer)
-                if board.state == "finished":
-                    yield board.document()
+                now = self._opened(board.uid, viewer)
+                if now.state == "finished":
+                    yield now.document()
                     return
+                board.take_over(now)
             if board.card:
                 check_same_model(board.card, model.card)
             plan, note, _ = self._fitted(model, board.plan)
             board.begin(plan, model.card, note)
             yield from board.draw(model, ticket)
+
+    @contextmanager
+    def _working(self, board: Board) -> Iterator[None]:
+        self._at_work.append(board)
+        try:
+            yield
+        finally:
+            self._at_work.remove(board)
 
     def _fitted(self, model: LanguageModel, plan: ProbePlan) -> tuple[ProbePlan, str, Price]:
         """The plan as this model can draw it, what `fit` says of it, and its price. Raises BadInput."""
@@ -162,16 +173,6 @@ class Probes:
             )
         return plan, note, cost
 
-    def _wait(self, ticket: Ticket, board: _Board) -> Generator[str, None, LanguageModel | None]:
-        """Yield documents that say what is being waited for; the model, or None when stopped."""
-        waiting = self._workbench.wait_for_model(ticket, "")
-        while True:
-            try:
-                line = next(waiting)
-            except StopIteration as end:
-                return end.value
-            yield board.document("waiting", str(json.loads(line)["text"]))
-
     def _speed(self, viewer: Viewer) -> float | None:
         """Tokens a second of the latest runs with the loaded model, None where there is none to tell by."""
         host = self._workbench.host
@@ -183,170 +184,6 @@ class Probes:
         return median(speeds) if speeds else None
 
 
-class _Board:
-    """One probe as far as it is: its answers, its place in the store, and its document."""
-
-    def __init__(
-        self, workbench: Workbench, plan: ProbePlan, viewer: Viewer, header: AnalysisHeader | None = None
-    ) -> None:
-        self._store = workbench.store
-        self.plan = plan
-        self.viewer = viewer
-        self.header = header
-        self.uid = header.uid if header else ""
-        # a probe that says it is running when it is opened was ended with its program
-        self.state = "stopped" if header and header.status == "running" else header.status if header else "running"
-        self._message = str(header.result.get("message", "")) if header else ""
-        self.cells: dict[CellKey, KeptCell] = {}
-        self.card: ModelCard | None = None
-        self._notes: list[str] = []
-        self._effects: tuple[int, int, tuple[Effect, ...]] = (-1, 0, ())
-        self._known = 0
-        self._tokens = 0
-        self._began = time.monotonic()
-
-    def know(self, found: tuple[Effect, ...] | None) -> None:
-        """Effects of the answers there are, where somebody has computed them before."""
-        if found is not None:
-            self._effects = (len(self.cells), RESAMPLES, found)
-
-    @property
-    def price(self) -> Price:
-        """What the whole probe costs at most."""
-        return price(self.plan)
-
-    def begin(self, plan: ProbePlan, card: ModelCard, note: str) -> None:
-        """The model is there: what was asked is now what will be drawn."""
-        self.plan, self.card, self.state, self._message = plan, card, "running", ""
-        self._notes = [note] if note else []
-        self._known, self._began = len(self.cells), time.monotonic()
-
-    def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
-        """Draw what is missing and keep it; documents, the last one as it is stored."""
-        done = [kept.cell for kept in self.cells.values()]
-        state, problem, shown, pause, closed = "failed", "", 0.0, FRAME_SECONDS, False
-        try:
-            for drawn in probe(model, self.plan, done=done, cancelled=ticket.cancelled.is_set):
-                self._take(drawn)
-                if time.monotonic() - shown >= pause:
-                    began = time.monotonic()
-                    yield self.document("running", resamples=LIVE_RESAMPLES)
-                    shown = time.monotonic()
-                    pause = max(FRAME_SECONDS, LIVE_SHARE * (shown - began))
-            state = "finished" if len(self.cells) == self._total() else "stopped"
-        except UserError as error:
-            if not self.cells:
-                raise
-            problem = str(error)
-        except GeneratorExit:
-            state, closed = "stopped", True
-            raise
-        finally:
-            # a finished probe, a closed tab and a defect end here alike: no answer is lost
-            problem = self._end(state, problem, closed) or problem
-        self._keep_effects()
-        yield self.document(state, problem or ("" if self.cells else NOTHING_KEPT))
-
-    def document(self, state: str = "", message: str = "", *, resamples: int = RESAMPLES) -> str:
-        """The probe as JSON, in a state other than the stored one where one is given."""
-        done = len(self.cells)
-        drawn, seconds = done - self._known, time.monotonic() - self._began
-        going = state == "running"
-        left = seconds / drawn * (self._total() - done) if going and drawn else None
-        return probe_document(
-            self.plan,
-            self.price,
-            state=state or self.state,
-            message=message or self._message,
-            progress=Progress(done, self._total(), self._tokens, seconds if going else 0.0, left),
-            cells=list(self.cells.values()),
-            effects=self._found(resamples),
-            uid=self.uid,
-            model=self.card,
-            notes=self._notes,
-        )
-
-    def _found(self, resamples: int) -> tuple[Effect, ...]:
-        """The effects of the answers there are, computed once for each number of them."""
-        done, used, found = self._effects
-        if done != len(self.cells) or used < resamples:
-            found = effects(self.plan, (kept.cell for kept in self.cells.values()), resamples=resamples)
-            self._effects = (len(self.cells), resamples, found)
-        return found
-
-    def _total(self) -> int:
-        return self.price.total
-
-    def _take(self, drawn: Drawn) -> None:
-        """Keep an answer; the first one brings the probe into the store."""
-        self._tokens = 0 if drawn.cell else drawn.tokens
-        if not drawn.cell:
-            return
-        uid = ""
-        if drawn.trace and (drawn.cell.run * len(self.plan.values) + drawn.cell.value) < MOST_KEPT_RUNS:
-            trace, value = drawn.trace, self.plan.values[drawn.cell.value]
-            title = f"{self.plan.slot}: {' '.join(value.split())[:TITLE_CHARS]} (probe, run {drawn.cell.run + 1})"
-            scores = run_scores.compute(trace)
-            uid = patiently(
-                lambda: self._store.runs.add(
-                    trace,
-                    owner=self.viewer.name,
-                    title=title,
-                    tags=(KIND,),
-                    status=STATUS[trace.finish_reason],
-                    run_scores=scores,
-                )
-            )
-        self.cells[drawn.cell.key] = KeptCell(drawn.cell, uid)
-        if not self.uid:
-            settings = plan_settings(self.plan)
-            self.uid = patiently(lambda: self._store.analyses.add(uid, KIND, settings, viewer=self.viewer.name))
-        elif len(self.cells) % (self._total() // self.plan.runs) == 0:
-            # answers come run by run, so a run is whole now
-            self._save(drawn.cell.run)
-
-    def _save(self, run: int, **more: Any) -> None:
-        """Store the answers of one run number."""
-        cells = [kept for key, kept in self.cells.items() if key[1] == run]
-        arrays = {array_name(run): pack_cells(cells)} if cells else None
-        done = f"{len(self.cells)}"
-        patiently(
-            lambda: self._store.analyses.save(self.uid, viewer=self.viewer.name, arrays=arrays, progress=done, **more)
-        )
-
-    def _keep_effects(self) -> None:
-        """Store the effects too: for a large probe they take seconds, and opening it would compute them again."""
-        if not self.uid:
-            return
-        arrays = {EFFECTS: pack_effects(self._found(RESAMPLES), len(self.cells))}
-        # without them it is only slower to open
-        with suppress(UserError):
-            self._store.analyses.save(self.uid, viewer=self.viewer.name, arrays=arrays)
-
-    def _end(self, state: str, problem: str, closed: bool) -> str:
-        """Store the last answers and how it ended; a sentence when that failed."""
-        said: list[str] = []
-
-        def save() -> None:
-            try:
-                last = max((key[1] for key in self.cells), default=0)
-                self._save(last, status=state, result={"message": problem})
-            except UserError as error:
-                said.append(f"{problem} The probe could not be stored: {error}".strip())
-
-        if not self.uid:
-            return ""
-        self.state = state
-        if not closed:
-            save()
-            return said[0] if said else ""
-        # who closes a generator is the server itself, and everybody's page stands still while it does
-        saving = threading.Thread(target=save)
-        saving.start()
-        saving.join(SAVE_SECONDS)
-        return ""
-
-
 def _values(raw: object, bounds: limits.Limits) -> list[str]:
     """The values of the slot, from a list or from lines of text."""
     lines = raw.split("\n") if isinstance(raw, str) else raw if isinstance(raw, (list, tuple)) else []
@@ -356,18 +193,6 @@ def _values(raw: object, bounds: limits.Limits) -> list[str]:
         if line.strip():
             limits.validate_text(line, bounds, field="prompt")
     return list(lines)
-
-
-def _whole(label: str, value: object, default: int) -> int:
-    if value is None or value == "":
-        return default
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise BadInput(f"{label} is {str(value)[:40]!r}; it must be a whole number.")
 
 
 def _no_probe(uid: object) -> NotFound:

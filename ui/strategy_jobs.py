@@ -19,7 +19,6 @@ from engine.tree_runs import graft, merge, tree_for
 from engine.trials import Event, Outcome, Stopped, TokenDrawn, Trial, TrialBegun, TrialEnded, given
 from engine.trials_in_tree import into_tree
 from engine.types import FinishReason, GenerationRequest, Step, Trace
-from storage.database import Store
 from ui import views
 from ui.access import Viewer
 from ui.live import Job, LiveDocument
@@ -27,6 +26,7 @@ from ui.tree_fields import bounds_of
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
+    from ui.tree_shelf import TreeShelf
 
 PLAIN = "sample"
 # how many times as much as a plain run one may cost on a page for everybody: trials, and tokens of all together
@@ -114,7 +114,16 @@ def listed() -> list[dict[str, Any]]:
     return entries
 
 
-def by_strategy(model: LanguageModel, job: Job, asked: Asked | None, store: Store, viewer: Viewer) -> Job:
+def check_settings(asked: Asked | None, request: GenerationRequest) -> None:
+    """Raises BadInput, before anybody waits, for settings under which the strategy has nothing to choose from."""
+    if asked and asked.name == "best_of_n" and request.temperature == 0.0:
+        raise BadInput(
+            f"At temperature 0 all {asked.side_by_side} answers would be the same: choose one above 0, or greedy "
+            "decoding."
+        )
+
+
+def by_strategy(model: LanguageModel, job: Job, asked: Asked | None, shelf: TreeShelf, viewer: Viewer) -> Job:
     """The job of a plain run, decoded by the strategy instead. Raises BadInput where it is too large for a stranger."""
     if asked is None or job.settings is None:
         return job
@@ -126,7 +135,7 @@ def by_strategy(model: LanguageModel, job: Job, asked: Asked | None, store: Stor
         )
     most = None if viewer.trusted else PUBLIC_TRIALS * job.settings.max_new_tokens
     decoding = Decoding(asked, job.settings, most)
-    tried = TriedTree(store, viewer)
+    tried = TriedTree(shelf, viewer)
     return replace(
         job,
         steps=decoding.steps,
@@ -193,8 +202,8 @@ class Decoding:
 class TriedTree:
     """The tree of a run with everything that was tried for it, and where it is kept."""
 
-    def __init__(self, store: Store, viewer: Viewer) -> None:
-        self._store = store
+    def __init__(self, shelf: TreeShelf, viewer: Viewer) -> None:
+        self._shelf = shelf
         self._viewer = viewer
         self._tree: Tree | None = None
 
@@ -218,18 +227,15 @@ class TriedTree:
 
     def keep(self, uid: str, model: LanguageModel) -> str:
         """Store the tree with the run of this uid; a sentence when that fails, else ""."""
-        from ui.tree_shelf import TreeShelf  # it builds on the workbench, which starts this job
-
         if self._tree is None:
             return ""
-        shelf = TreeShelf(self._store)
         ids = {node.token_id for node in self._tree if node.token_id >= 0}
         try:
-            opened = shelf.load(uid, self._viewer, lambda trace: model)
+            opened = self._shelf.load(uid, self._viewer, lambda trace: model)
             words = {token_id: model.token_bytes(token_id) for token_id in ids.difference(opened.words)}
             control = opened.control | ids.intersection(model.special_ids)
             grown = replace(opened, tree=self._tree, words={**words, **opened.words}, control=control)
-            shelf.save(grown, self._viewer)
+            self._shelf.save(grown, self._viewer)
         except UserError as error:
             return f"The trials of this run could not be kept: {error}"
         return ""

@@ -23,6 +23,7 @@ from engine.resume import check_same_model
 from engine.stickiness import stickiness_along
 from engine.types import HINDSIGHT_VERSION, GenerationRequest
 from storage.records import StoredRun
+from ui.numbers import whole
 from ui.origins import REPLICATES, behind, held_tokens, spoken
 from ui.wire import number
 
@@ -33,13 +34,7 @@ REPLICATE_STREAMS = 500_000
 
 def check_count(value: object, most: int = MOST) -> int:
     """How many replicates were asked for; BadInput unless it is from 1 to `most`."""
-    if value is None:
-        return REPLICATES
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise BadInput(f"{str(value)[:40]} replicates were asked for; choose between 1 and {most}.")
-    return value
+    return whole("The number of replicates", value, 1, most, REPLICATES)
 
 
 class Yardstick:

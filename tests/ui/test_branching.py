@@ -210,7 +210,7 @@ def test_a_stranger_is_held_to_the_pages_limits(bench, branching, parent):
     bench.limits = replace(bench.limits, max_new_tokens=5)
     document = list(branching.branch(parent, edit(bench, parent, 2)[0], STRANGER))[-1]
     assert len(ids_of(document)) <= 3 + 5
-    with pytest.raises(BadInput, match="between 1 and 16"):
+    with pytest.raises(BadInput, match="from 1 to 16"):
         list(branching.replicates(done(document)["run"], 256, STRANGER))
 
 

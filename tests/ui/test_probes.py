@@ -10,7 +10,7 @@ from engine.probe import Cell, Price
 from engine.testing import tiny_model
 from storage.records import RunQuery
 from tests.support.bench import ME, OTHER
-from ui import actions, probe_view, probes
+from ui import actions, probe_board, probe_view, probes
 from ui.access import Viewer
 from ui.probe_record import KeptCell
 from ui.probes import Probes
@@ -30,8 +30,8 @@ FIELDS = {
 
 @pytest.fixture
 def probing(bench, monkeypatch):
-    monkeypatch.setattr(probes, "FRAME_SECONDS", 0.0)
-    monkeypatch.setattr(probes, "LIVE_SHARE", 0.0)
+    monkeypatch.setattr(probe_board, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(probe_board, "LIVE_SHARE", 0.0)
     return Probes(bench)
 
 
@@ -47,15 +47,16 @@ def test_a_probe_grows_ends_and_opens_again_as_it_ended(probing, bench):
     found = documents(probing.run(FIELDS, ME))
     last = found[-1]
     assert [d["progress"]["done"] for d in found] == sorted(d["progress"]["done"] for d in found)
-    assert last["state"] == "finished" and last["progress"]["done"] == last["progress"]["total"] == 3 * 2 + 3 * 2
+    assert last["state"] == "finished" and last["progress"]["done"] == last["progress"]["total"] == 3 * (2 + 2 + 2)
     assert last["plan"]["values"] == ["her", "him"] and last["plan"]["slot"] == "Sex" and last["plan"]["seed"] == "4"
     assert {(e["kind"], e["source"], e["target"]) for e in last["effects"]} == {
         ("total", 0, 1), ("total", 1, 0), ("direct", 0, 1), ("direct", 1, 0),
         ("chance", 0, 0), ("chance", 0, 1), ("chance", 1, 1),
+        ("direct_chance", 0, 0), ("direct_chance", 1, 1),
     }  # fmt: skip
     again = json.loads(probing.open(last["uid"], ME))
     assert {**again, "progress": None} == {**last, "progress": None}
-    assert again["progress"]["done"] == 12
+    assert again["progress"]["done"] == 18
 
 
 def test_every_answer_is_a_run_and_the_probe_hangs_on_the_first(probing, bench):
@@ -79,7 +80,7 @@ def test_stop_keeps_what_there_is_and_going_on_ends_where_an_unbroken_probe_ends
         if json.loads(document)["progress"]["done"] == 5:
             assert probing.stop(ME) == 1
     stopped = json.loads(document)
-    assert stopped["state"] == "stopped" and 5 <= stopped["progress"]["done"] < 12
+    assert stopped["state"] == "stopped" and 5 <= stopped["progress"]["done"] < 18
     assert json.loads(probing.open(stopped["uid"], ME))["cells"] == stopped["cells"]
     resumed = documents(probing.resume(stopped["uid"], ME))
     assert resumed[-1]["state"] == "finished" and resumed[-1]["uid"] == stopped["uid"]
@@ -113,7 +114,7 @@ def test_stopped_before_the_first_answer_nothing_is_kept(probing, bench):
 
 def test_a_failure_on_the_way_is_said_and_what_there_is_can_be_gone_on_with(probing, bench, monkeypatch):
     whole = documents(probing.run(FIELDS, ME))[-1]
-    real, count = probes.probe, 0
+    real, count = probe_board.probe, 0
 
     def breaks(*args, **more):
         nonlocal count
@@ -124,7 +125,7 @@ def test_a_failure_on_the_way_is_said_and_what_there_is_can_be_gone_on_with(prob
             yield drawn
 
     with monkeypatch.context() as patch:
-        patch.setattr(probes, "probe", breaks)
+        patch.setattr(probe_board, "probe", breaks)
         last = documents(probing.run(FIELDS, ME))[-1]
     assert last["state"] == "failed" and last["message"] == "There was not enough memory."
     assert json.loads(probing.open(last["uid"], ME))["message"] == "There was not enough memory."
@@ -140,7 +141,7 @@ def test_a_busy_store_is_said_and_loses_no_answer_on_the_page(probing, bench, mo
     monkeypatch.setattr(bench.store.analyses, "save", busy)
     last = documents(probing.run(FIELDS, ME))[-1]
     assert last["state"] == "failed" and "could not be stored: Somebody else is writing." in last["message"]
-    assert last["progress"]["done"] == 4
+    assert last["progress"]["done"] == 6
 
 
 @pytest.mark.parametrize("place", ["runs.add", "analyses.add", "analyses.save"])
@@ -186,7 +187,7 @@ def test_a_finished_probe_is_opened_without_computing_its_effects_again(probing,
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(probes, "effects", never)
+        patch.setattr(probe_board, "effects", never)
         assert json.loads(probing.open(last["uid"], ME))["effects"] == last["effects"]
         # negative control: effects made by other rules are not taken
         patch.setattr("ui.probe_record.VERSION", 99)
@@ -253,12 +254,12 @@ def test_another_model_does_not_go_on_with_a_probe(probing, bench):
 def test_the_price_comes_first_and_tells_time_once_there_was_a_run(probing, bench):
     said = probing.price(FIELDS, ME)
     lengths = [len(bench.host.model().encode_prompt(f"{value}: tell me")) for value in ("her", "him")]
-    read = 6 * sum(lengths)
+    read = 9 * sum(lengths)
     assert said == (
-        f"12 answers, 6 of them held up to their field: at most 72 tokens drawn, and {read} tokens of prompts read."
+        f"18 answers, 12 of them held up to their field: at most 108 tokens drawn, and {read} tokens of prompts read."
     )
     assert probing.price({**FIELDS, "direct": False}, ME) == (
-        f"6 answers: at most 36 tokens drawn, and {read // 2} tokens of prompts read."
+        f"6 answers: at most 36 tokens drawn, and {read // 3} tokens of prompts read."
     )
     assert not runs_of(bench)
     documents(probing.run(FIELDS, ME))
@@ -298,9 +299,7 @@ def test_cut_answers_are_counted(probing):
     assert any("was found in none" in note for note in last["notes"])
     plan = probing.plan(FIELDS)
     cell = KeptCell(Cell("run", 0, 0, 0, "x", None, (1,), 0, 0, "x", "stop"))
-    cut = probes.KeptCell(
-        probes.probe.__globals__["Cell"]("run", 1, 0, 0, "truncated", None, (1,), 0, -1, "", "length")
-    )
+    cut = KeptCell(Cell("run", 1, 0, 0, "truncated", None, (1,), 0, -1, "", "length"))
     assert "1 of 2 answers were cut off at 6 tokens" in probe_view.said_of_fields(plan, [cell, cut])[0]
 
 
@@ -315,9 +314,9 @@ REFUSED = {
     "equal values": ({"values": ["a", "a"]}, "is there twice"),
     "many values": ({"values": [str(i) for i in range(21)]}, "at most 20"),
     "half a character": ({"values": ["a", "\ud800"]}, "lone surrogate"),
-    "no runs": ({"n": 0}, "choose between 1 and 200"),
-    "many runs": ({"n": 201}, "choose between 1 and 200"),
-    "half a run": ({"n": 2.5}, "The number of runs is '2.5'; it must be a whole number"),
+    "no runs": ({"n": 0}, "The number of runs is 0; it must be a whole number from 1 to 200"),
+    "many runs": ({"n": 201}, "from 1 to 200"),
+    "half a run": ({"n": 2.5}, "The number of runs is 2.5; it must be a whole number"),
     "words for runs": ({"n": "many"}, "must be a whole number"),
     "unknown field": ({"field": "colour"}, "There is no field 'colour'"),
     "no key": ({"field": "json_key"}, "needs the name of the key"),
@@ -336,15 +335,15 @@ def test_an_impossible_probe_is_refused_in_a_sentence_and_nothing_is_kept(probin
 
 
 def test_a_costly_probe_is_refused_where_strangers_share_the_model(bench):
-    with pytest.raises(BadInput, match="may take 72 tokens; at most 71 are allowed here"):
-        Probes(bench, most_tokens=71).plan(FIELDS)
-    assert Probes(bench, most_tokens=72).plan(FIELDS)
+    with pytest.raises(BadInput, match="may take 108 tokens; at most 107 are allowed here"):
+        Probes(bench, most_tokens=107).plan(FIELDS)
+    assert Probes(bench, most_tokens=108).plan(FIELDS)
 
 
 @pytest.mark.parametrize("direct", [True, False])
 def test_what_a_probe_reads_counts_against_its_bound_as_what_it_draws(bench, direct):
     fields = {**FIELDS, "template": "{Sex}" + "x" * 100, "max_new_tokens": 1, "direct": direct}
-    answers = 12 if direct else 6
+    answers = 18 if direct else 6
     prompts = [len(bench.host.model().encode_prompt(value + "x" * 100)) for value in ("her", "him")]
     work = answers * (prompts[0] + prompts[1]) // 2 + answers
     strict = Probes(bench, most_tokens=work - 1)

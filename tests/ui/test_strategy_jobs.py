@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import astuple
 from typing import Any
@@ -176,10 +177,46 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(bench, fields, words) -> 
     assert stored(bench) == ()
 
 
-def test_best_of_n_at_temperature_0_is_refused_by_the_engine_and_nothing_is_kept(bench) -> None:
-    *_, last = bench.generate(asked("best_of_n", temperature=0), ME)
-    assert lines(last)[0]["state"] == "failed" and "would be the same" in lines(last)[0]["text"]
+def test_best_of_n_at_temperature_0_is_refused_before_anybody_waits_and_nothing_is_kept(bench) -> None:
+    with bench.turns.enter("somebody else"):
+        with pytest.raises(BadInput, match="all 4 answers would be the same: choose one above 0"):
+            next(iter(bench.generate(asked("best_of_n", temperature=0), ME)))
+        waiting = bench.generate(asked("best_of_n", temperature=0.1), ME)
+        assert lines(next(iter(waiting)))[0]["state"] == "queued", "negative control: a possible one waits"
+        waiting.close()  # type: ignore[attr-defined]
     assert stored(bench) == ()
+
+
+def test_trials_are_kept_with_the_lock_of_the_shelf_that_the_page_saves_with(bench, monkeypatch) -> None:
+    """Two saves of one tree at once, of a strategy and of the page, come one after the other."""
+    uid = done(bench, "best_of_n")[2]
+
+    def most_at_once(shelf: TreeShelf) -> int:
+        at_once, most, save = 0, 0, bench.store.analyses.save
+
+        def slow(*given: Any, **more: Any) -> None:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            time.sleep(0.15)
+            save(*given, **more)
+            at_once -= 1
+
+        tried = [strategy_jobs.TriedTree(bench.tree_shelf, ME), strategy_jobs.TriedTree(shelf, ME)]
+        opened = tree_of(bench, uid, bench.host.model())
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.store.analyses, "save", slow)
+            threads = []
+            for one in tried:
+                one._tree = opened.tree
+                threads.append(threading.Thread(target=one.keep, args=(uid, bench.host.model())))
+                threads[-1].start()
+            for thread in threads:
+                thread.join(10)
+        return most
+
+    assert most_at_once(bench.tree_shelf) == 1
+    assert most_at_once(TreeShelf(bench.store)) == 2, "negative control: a shelf of its own does not wait"
 
 
 def test_parameters_are_read_from_text_as_from_values() -> None:

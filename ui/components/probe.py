@@ -19,3 +19,14 @@ class ProbePrice(Piece):
     """No events. Value: what the probe will cost, as a plain sentence; empty to hide."""
 
     mount = "mountProbePrice"
+
+
+class ProbeShelf(Piece):
+    """The probes that are kept. Value: the JSON text of `probe_shelf.shelf_document`.
+
+    Events. probe_open(uid), probe_resume(uid), probe_delete(uid): one of the list. probe_restore(uid, runs): undo a
+    deletion. probe_list(limit): more of the list.
+    """
+
+    mount = "mountProbeShelf"
+    triggers = ("probe_open", "probe_resume", "probe_delete", "probe_restore", "probe_list")

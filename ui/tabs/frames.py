@@ -23,24 +23,39 @@ def payload(event: gr.EventData) -> dict[str, Any]:
     return dict(data) if isinstance(data, dict) else {}
 
 
-def at_rest() -> tuple:
-    """Generate and Score can be pressed, neither Stop can."""
-    go, halt = gr.update(interactive=True), gr.update(interactive=False)
-    return go, go, halt, halt
+def at_rest(pairs: int = 2) -> tuple:
+    """Buttons when nothing is drawn: all that start something can be pressed, none that stop it can.
+
+    pairs: how many of each there are, those that start first.
+    """
+    return _buttons(True, pairs)
 
 
-def shown_frames(start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
-    """Frames of a job as updates of instrument, notice and the four buttons of `at_rest`; a refusal becomes a sentence
-    and leaves the run on show as it was."""
-    halt, go = gr.update(interactive=True), gr.update(interactive=False)
-    yield gr.skip(), "", go, go, halt, halt
+def shown_frames(
+    start: Callable[[], Iterator[str]], *, pairs: int = 2, ending: Callable[[str, str], tuple[Any, str]] | None = None
+) -> Iterator[tuple]:
+    """Frames of a job as updates of instrument, notice and the buttons of `at_rest`.
+
+    ending: from the last document ("" for none) and the sentence of a refusal ("" for none), what is shown at last and
+    with which sentence. By default a refusal leaves the run on show as it was.
+    """
+    same = [gr.skip()] * (2 * pairs)
+    yield gr.skip(), "", *_buttons(False, pairs)
     document = ""
     with Caught() as problem:
         for document in start():
-            yield document, *(gr.skip() for _ in range(5))
-    if problem.sentence:
-        ended = views.broken_off(document, problem.sentence) or gr.skip()
-        yield ended, problem.sentence, *(gr.skip() for _ in range(4))
+            yield document, gr.skip(), *same
+    shown, sentence = (ending or _broken_off)(document, problem.sentence)
+    if sentence:
+        yield shown, sentence, *same
+
+
+def _buttons(rest: bool, pairs: int) -> tuple:
+    return (gr.update(interactive=rest),) * pairs + (gr.update(interactive=not rest),) * pairs
+
+
+def _broken_off(document: str, sentence: str) -> tuple[Any, str]:
+    return (views.broken_off(document, sentence) if sentence else "") or gr.skip(), sentence
 
 
 def opened(start: Callable[[], str]) -> tuple:

@@ -17,20 +17,25 @@ from engine.probe import MOST_RUNS, MOST_VALUES
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.notice import Notice
-from ui.components.probe import ProbeBoard, ProbePrice
+from ui.components.probe import ProbeBoard, ProbePrice, ProbeShelf
 from ui.errors import Caught
+from ui.numbers import whole
+from ui.probe_shelf import Binned, shelf_document
 from ui.probe_view import field_choices
 from ui.probes import Probes
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
+from ui.tabs.frames import JOB, PRIVATE, at_rest, payload, shown_frames
 
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
 )  # fmt: skip
 PURPOSE = "One word of the prompt changes, everything else and the luck stay: does the answer change?"
 TEMPLATE = "How much does a {job} earn a year, in dollars?"
 VALUES = "nurse\nplumber"
+# probes of the list at first, and at most
+ROWS = 50
+MOST_ROWS = 500
 
 Field = gr.Textbox | gr.Number | gr.Dropdown | gr.Checkbox | gr.Slider
 
@@ -45,11 +50,12 @@ class ProbeParts:
     price: ProbePrice
     start: gr.Button
     stop: gr.Button
+    shelf: ProbeShelf
     board: ProbeBoard
 
 
 def build(workbench: Workbench, settings: Settings) -> ProbeParts:
-    """Lay the tab out: problems, what a probe is for, what is asked, its price, what came of it."""
+    """Lay the tab out: problems, what a probe is for, what is asked, its price, the probes kept, one of them."""
     notice = Notice(elem_id="probe-notice")
     ProbePrice(PURPOSE, elem_id="probe-purpose")
     with gr.Row(elem_id="probe-asked"):
@@ -83,16 +89,17 @@ def build(workbench: Workbench, settings: Settings) -> ProbeParts:
     with gr.Accordion("More settings", open=False, elem_id="probe-more"):
         system = gr.Textbox(label="System text", lines=1, max_lines=6, elem_id="probe-system")
         direct = gr.Checkbox(
-            True, label="Draw the direct effect too", info="the answer held up to the field, only the rest drawn anew",
-            elem_id="probe-direct",
+            True, label="Draw the direct effect too", elem_id="probe-direct",
+            info="the answer held up to the field, only the rest drawn anew, with the same luck and with other",
         )  # fmt: skip
     with gr.Row(elem_id="probe-go"):
         price = ProbePrice(elem_id="probe-price")
         start = gr.Button("Run probe", variant="primary", elem_id="probe-start", min_width=120, scale=0)
         stop = gr.Button("Stop", interactive=False, elem_id="probe-stop", min_width=80, scale=0)
+    shelf = ProbeShelf(elem_id="probe-shelf")
     board = ProbeBoard(elem_id="probe-piece")
     fields = (template, values, runs, field, parameter, direct, temperature, tokens, seed, system)
-    return ProbeParts(notice, fields, parameter, price, start, stop, board)
+    return ProbeParts(notice, fields, parameter, price, start, stop, shelf, board)
 
 
 def wire(
@@ -133,15 +140,72 @@ def wire(
         lambda name: gr.update(visible=bool(name in REGISTRY and REGISTRY[name].parameter)),
         parts.fields[FIELD_NAMES.index("field")], parts.parameter, queue=False, **PRIVATE,
     )  # fmt: skip
+
+    def listed(request: gr.Request) -> Any:
+        with Caught():
+            return _list(probes, viewer(request))
+        return gr.skip()
+
     outputs = [parts.board, parts.notice, parts.start, parts.stop]
-    started = parts.start.click(run, [parts.board, *inputs], outputs, concurrency_limit=16, **PRIVATE)
-    resumed = parts.board.probe_resume(resume, parts.board, outputs, concurrency_limit=16, **PRIVATE)
-    for job in (started, resumed):
-        ended = job.then(_at_rest, None, outputs[2:], queue=False, **PRIVATE)
+    started = parts.start.click(run, [parts.board, *inputs], outputs, **JOB)
+    resumed = [
+        event(resume, parts.board, outputs, **JOB) for event in (parts.board.probe_resume, parts.shelf.probe_resume)
+    ]
+    for job in (started, *resumed):
+        ended = job.then(lambda: at_rest(1), None, outputs[2:], queue=False, **PRIVATE)
         # by now there are runs that tell how fast the model is
-        ended.then(cost, inputs, parts.price, queue=False, **PRIVATE)
+        priced = ended.then(cost, inputs, parts.price, queue=False, **PRIVATE)
+        priced.then(listed, None, parts.shelf, queue=False, **PRIVATE)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
+    _wire_shelf(parts, tab, probes, viewer)
     _wire_opening(parts, page, tabs, explored, workbench, probes, viewer)
+
+
+def _wire_shelf(parts: ProbeParts, tab: gr.Tab, probes: Probes, viewer: Callable[[gr.Request], Viewer]) -> None:
+    """The list of kept probes: what it asks for, answered by a fresh list, the probe to show, and a sentence."""
+
+    def answer(work: Callable[[], tuple]) -> tuple:
+        with Caught() as problem:
+            return *work(), ""
+        return gr.skip(), gr.skip(), problem.sentence
+
+    def arrive(request: gr.Request, on_show: str | None) -> tuple:
+        who = viewer(request)
+        return answer(lambda: (_list(probes, who), gr.skip() if on_show else _newest(probes, who)))
+
+    def more(event: gr.EventData, request: gr.Request) -> tuple:
+        limit = payload(event).get("limit")
+        return answer(lambda: (_list(probes, viewer(request), limit=limit), gr.skip()))
+
+    def show(event: gr.EventData, request: gr.Request) -> tuple:
+        def work() -> tuple:
+            probes.check_free(viewer(request))
+            return gr.skip(), probes.open(str(payload(event).get("uid")), viewer(request))
+
+        return answer(work)
+
+    def delete(event: gr.EventData, request: gr.Request, on_show: str | None) -> tuple:
+        def work() -> tuple:
+            binned = probes.delete(str(payload(event).get("uid")), viewer(request))
+            gone = on_show and json.loads(on_show)["uid"] == binned.uid
+            return _list(probes, viewer(request), binned=binned), "" if gone else gr.skip()
+
+        return answer(work)
+
+    def restore(event: gr.EventData, request: gr.Request, on_show: str | None) -> tuple:
+        def work() -> tuple:
+            probes.restore(payload(event).get("runs"), viewer(request))
+            again = gr.skip() if on_show else probes.open(str(payload(event).get("uid")), viewer(request))
+            return _list(probes, viewer(request)), again
+
+        return answer(work)
+
+    outputs = [parts.shelf, parts.board, parts.notice]
+    tab.select(arrive, parts.board, outputs, queue=False, **PRIVATE)
+    parts.shelf.probe_list(more, None, outputs, queue=False, **PRIVATE)
+    parts.shelf.probe_open(show, None, outputs, queue=False, trigger_mode="always_last", **PRIVATE)
+    parts.shelf.probe_delete(delete, parts.board, outputs, queue=False, trigger_mode="multiple", **PRIVATE)
+    parts.shelf.probe_restore(restore, parts.board, outputs, queue=False, trigger_mode="multiple", **PRIVATE)
 
 
 def _wire_opening(
@@ -163,23 +227,30 @@ def _wire_opening(
         """The probe that the address names."""
         uid = str(request.query_params.get("probe") or "")
         if not uid:
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
         with Caught() as problem:
-            return probes.open(uid, viewer(request)), "", gr.Tabs(selected="probe")
-        return gr.skip(), problem.sentence, gr.Tabs(selected="probe")
+            who = viewer(request)
+            return probes.open(uid, who), "", gr.Tabs(selected="probe"), _list(probes, who)
+        return gr.skip(), problem.sentence, gr.Tabs(selected="probe"), gr.skip()
 
     outputs = [explored.explorer, parts.notice, tabs, *explored.asked]
     parts.board.run_open(open_run, None, outputs, queue=False, **PRIVATE)
-    page.load(arrive, None, [parts.board, parts.notice, tabs], queue=False, **PRIVATE)
+    page.load(arrive, None, [parts.board, parts.notice, tabs, parts.shelf], queue=False, **PRIVATE)
+
+
+def _list(probes: Probes, who: Viewer, *, limit: object = None, binned: Binned | None = None) -> str:
+    rows = whole("The number of probes", limit, 1, MOST_ROWS, ROWS)
+    return shelf_document(probes.list(who, limit=rows), binned=binned)
+
+
+def _newest(probes: Probes, who: Viewer) -> Any:
+    """The newest probe that can be opened; no change where there is none."""
+    uid = next((row.uid for row in probes.list(who, limit=ROWS).rows if not row.problem), "")
+    return probes.open(uid, who) if uid else gr.skip()
 
 
 def _named(values: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(FIELD_NAMES, values, strict=True))
-
-
-def _at_rest() -> tuple:
-    """Run can be pressed, Stop cannot."""
-    return gr.update(interactive=True), gr.update(interactive=False)
 
 
 def _shown(start: Callable[[], Iterator[str]], on_show: str = "") -> Iterator[tuple]:
@@ -187,15 +258,12 @@ def _shown(start: Callable[[], Iterator[str]], on_show: str = "") -> Iterator[tu
 
     A refusal becomes a sentence; it and a stop before the first answer leave on show what was: `on_show`.
     """
-    same = gr.skip()
-    last = ""
-    yield same, "", gr.update(interactive=False), gr.update(interactive=True)
-    with Caught() as problem:
-        for document in start():
-            yield document, same, same, same
-            last = document
-    ended = json.loads(last) if last else {}
-    if problem.sentence:
-        yield on_show if last else same, problem.sentence, same, same
-    elif ended and not ended["cells"] and on_show:
-        yield on_show, ended["message"], same, same
+
+    def ending(last: str, sentence: str) -> tuple[Any, str]:
+        if sentence:
+            return on_show if last else gr.skip(), sentence
+        ended = json.loads(last) if last else {}
+        nothing = bool(ended and not ended["cells"] and on_show)
+        return (on_show, ended["message"]) if nothing else (gr.skip(), "")
+
+    return shown_frames(start, pairs=1, ending=ending)

@@ -1,0 +1,253 @@
+"""Kept probes are found again newest first, gone on with after a stop or a crash, and deleted so that Undo helps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.errors import BadInput, NotFound
+from storage.analysis_index import newest_analyses
+from tests.support.bench import ME, OTHER
+from ui import probe_board, probe_record
+from ui.access import Viewer
+from ui.actions import Workbench
+from ui.probe_api import endpoints
+from ui.probe_shelf import shelf_document
+from ui.probes import Probes
+from ui.tabs import probe as probe_tab
+
+STRANGER = Viewer("visitor:1", "session-9", False)
+FIELDS: dict[str, Any] = {
+    "template": "{Sex}: tell me",
+    "values": "her\nhim",
+    "n": 2,
+    "field": "exact_text",
+    "temperature": 1.0,
+    "max_new_tokens": 5,
+    "seed": 4,
+}
+TOTAL = 2 * (2 + 2 + 2)
+
+
+@pytest.fixture
+def probing(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Probes:
+    monkeypatch.setattr(probe_board, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(probe_board, "LIVE_SHARE", 0.0)
+    return Probes(bench)
+
+
+def made(probing: Probes, viewer: Viewer = ME, **more: Any) -> dict[str, Any]:
+    return json.loads(list(probing.run({**FIELDS, **more}, viewer))[-1])
+
+
+def part_of(probing: Probes, done: int, **more: Any) -> Iterator[str]:
+    """A probe that is being drawn and has come so far."""
+    job = iter(probing.run({**FIELDS, **more}, ME))
+    for document in job:
+        if json.loads(document)["progress"]["done"] == done:
+            return job
+    raise AssertionError("it never came so far")
+
+
+def crashed(probing: Probes, done: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The uid of a probe whose program died after so many answers: nothing of its end was stored."""
+    with monkeypatch.context() as patch:
+        patch.setattr(probe_board.Board, "_end", lambda *_: "")
+        part_of(probing, done).close()  # type: ignore[attr-defined]
+    return probing.list(ME).rows[0].uid
+
+
+def test_kept_probes_are_listed_newest_first_with_what_they_are_about(probing: Probes) -> None:
+    first = made(probing)
+    second = made(probing, template="{who} is late", values=["Ann", "Bob", "Cy"], n=1, direct=False, field="boxed")
+    page = probing.list(ME)
+    assert [row.uid for row in page.rows] == [second["uid"], first["uid"]] and page.total == 2
+    newest, oldest = page.rows
+    assert (newest.template, newest.values, newest.runs) == ("{who} is late", ("Ann", "Bob", "Cy"), 1)
+    assert newest.field == "\\boxed{…}" and (newest.state, newest.done, newest.total) == ("finished", 3, 3)
+    assert (oldest.state, oldest.done, oldest.total) == ("finished", TOTAL, TOTAL)
+    assert newest.created and oldest.created and newest.created >= oldest.created
+    assert [row.uid for row in probing.list(ME, limit=1, offset=1).rows] == [first["uid"]]
+    with pytest.raises(BadInput, match="The number of rows"):
+        probing.list(ME, limit=501)
+
+
+def test_nobody_sees_the_probes_of_somebody_else(probing: Probes, bench: Workbench) -> None:
+    mine = made(probing)
+    assert probing.list(STRANGER).total == 0 and probing.list(OTHER).total == 1
+    theirs = made(probing, STRANGER)
+    assert [row.uid for row in probing.list(STRANGER).rows] == [theirs["uid"]]
+    assert [row.uid for row in probing.list(ME).rows] == [mine["uid"]]
+    with pytest.raises(NotFound):
+        probing.delete(mine["uid"], STRANGER)
+    bench.store.runs.update(mine["cells"][0]["uid"], viewer=ME.name, visibility="unlisted")
+    assert json.loads(probing.open(mine["uid"], STRANGER))["uid"] == mine["uid"], "whoever has the link may look"
+    with pytest.raises(NotFound, match="somebody else's"):
+        probing.delete(mine["uid"], STRANGER)
+    assert probing.list(STRANGER).total == 1 and probing.list(ME).total == 1
+
+
+def test_only_probes_are_listed(probing: Probes, bench: Workbench) -> None:
+    probe = made(probing)
+    bench.store.analyses.add(probe["cells"][0]["uid"], "other", {}, viewer=ME.name)
+    assert probing.list(ME).total == 1
+    assert newest_analyses(bench.store, "other", viewer=ME.name)[1] == 1
+    assert newest_analyses(bench.store, "nothing", viewer=ME.name) == ((), 0)
+
+
+def test_a_deleted_probe_goes_to_the_bin_with_its_answers_and_comes_back_as_it_was(probing, bench) -> None:
+    probe, other = made(probing), made(probing, seed=9)
+    answers = {cell["uid"] for cell in probe["cells"] if cell["uid"]}
+    binned = probing.delete(probe["uid"], ME)
+    assert set(binned.runs) == answers and binned.template == FIELDS["template"]
+    assert [row.uid for row in probing.list(ME).rows] == [other["uid"]]
+    for lost in (lambda: probing.open(probe["uid"], ME), lambda: bench.open_run(binned.runs[0], ME)):
+        with pytest.raises(NotFound):
+            lost()
+    assert json.loads(probing.open(other["uid"], ME))["uid"] == other["uid"], "another probe is not touched"
+    probing.restore(list(binned.runs), ME)
+    again = json.loads(probing.open(probe["uid"], ME))
+    assert {**again, "progress": None} == {**probe, "progress": None} and probing.list(ME).total == 2
+    for bad in (None, "abc", [1], {"a": 1}):
+        with pytest.raises(BadInput, match="list of run ids"):
+            probing.restore(bad, ME)
+
+
+def test_an_answer_deleted_before_stays_deleted_when_the_probe_comes_back(probing, bench) -> None:
+    probe = made(probing)
+    gone = probe["cells"][1]["uid"]
+    bench.store.runs.delete([gone], viewer=ME.name)
+    binned = probing.delete(probe["uid"], ME)
+    assert gone not in binned.runs and len(binned.runs) == 3
+    probing.restore(binned.runs, ME)
+    with pytest.raises(NotFound):
+        bench.open_run(gone, ME)
+
+
+def test_a_probe_at_work_is_listed_as_such_and_neither_deleted_nor_shown_as_stopped(probing: Probes) -> None:
+    job = part_of(probing, 7)
+    (row,) = probing.list(ME).rows
+    assert (row.state, row.done) == ("drawing", 6), "as far as it is stored"
+    with pytest.raises(BadInput, match="press Stop, then delete it"):
+        probing.delete(row.uid, ME)
+    shown = json.loads(probing.open(row.uid, OTHER))
+    assert shown["state"] == "waiting" and "being drawn just now: here are its first 6 of 12" in shown["message"]
+    with pytest.raises(BadInput, match="press Stop first"):
+        probing.check_free(ME)
+    probing.check_free(OTHER)
+    job.close()  # type: ignore[attr-defined]
+    probing.check_free(ME)
+    assert probing.list(ME).rows[0].state == "stopped" and probing.delete(row.uid, ME).runs
+
+
+@pytest.mark.parametrize("done", [1, 5, 6, 8])
+def test_a_probe_whose_program_died_says_so_and_goes_on_to_the_same_end(probing, bench, monkeypatch, done) -> None:
+    whole = made(probing)
+    uid = crashed(probing, done, monkeypatch)
+    restarted = Probes(bench)
+    (row, _) = restarted.list(ME).rows
+    kept = 6 * (done // 6)
+    assert (row.uid, row.state, row.done, row.total) == (uid, "stopped", kept, TOTAL)
+    opened = json.loads(restarted.open(uid, ME))
+    assert opened["state"] == "stopped" and opened["progress"]["done"] == kept == len(opened["cells"])
+    ended = json.loads(list(restarted.resume(uid, ME))[-1])
+    assert ended["state"] == "finished" and ended["uid"] == uid and ended["effects"] == whole["effects"]
+    assert restarted.list(ME).rows[0].state == "finished" and restarted.list(ME).total == 2
+
+
+def count_effects(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    asked: list[int] = []
+    real = probe_board.effects
+
+    def counted(*given: Any, **more: Any) -> Any:
+        asked.append(1)
+        return real(*given, **more)
+
+    monkeypatch.setattr(probe_board, "effects", counted)
+    return asked
+
+
+def test_effects_that_were_not_stored_are_computed_at_the_first_opening_only(probing, bench, monkeypatch) -> None:
+    uid = crashed(probing, 8, monkeypatch)
+    asked = count_effects(monkeypatch)
+    first = probing.open(uid, ME)
+    assert len(asked) == 1
+    assert Probes(bench).open(uid, ME) == first and len(asked) == 1
+    # other rules: computed anew, once
+    monkeypatch.setattr(probe_record, "VERSION", 99)
+    assert probing.open(uid, ME) == first and len(asked) == 2
+    assert probing.open(uid, ME) == first and len(asked) == 2
+
+
+def test_a_reader_who_may_not_save_still_sees_the_effects(probing, bench, monkeypatch) -> None:
+    uid = crashed(probing, 8, monkeypatch)
+    run = bench.store.analyses.get(uid, viewer=ME.name).header.run
+    bench.store.runs.update(run, viewer=ME.name, visibility="unlisted")
+    asked = count_effects(monkeypatch)
+    assert json.loads(probing.open(uid, STRANGER))["effects"] and json.loads(probing.open(uid, STRANGER))["effects"]
+    assert len(asked) == 2
+    assert "effects" not in bench.store.analyses.get(uid, viewer=ME.name).arrays
+
+
+def test_a_probe_kept_before_luck_alone_was_drawn_opens_and_goes_on_as_it_was(probing, bench, monkeypatch) -> None:
+    """Its plan says nothing of that baseline: no answer of it is missing then."""
+    real = probe_board.plan_settings
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            probe_board, "plan_settings", lambda plan: {k: v for k, v in real(plan).items() if k != "baseline"}
+        )
+        uid = crashed(probing, 5, monkeypatch)
+    assert "baseline" not in bench.store.analyses.get(uid, viewer=ME.name).header.settings
+    assert probing.list(ME).rows[0].total == 8
+    ended = json.loads(list(probing.resume(uid, ME))[-1])
+    assert ended["state"] == "finished" and ended["progress"]["total"] == 8 and not ended["plan"]["baseline"]
+    assert "direct_chance" not in {effect["kind"] for effect in ended["effects"]}
+
+
+def test_a_probe_of_a_field_read_otherwise_by_now_is_listed_with_the_reason(probing, bench, monkeypatch) -> None:
+    uid = made(probing)["uid"]
+    real = probe_record.extractor
+
+    def newer(name: str, parameter: str) -> Any:
+        return replace(real(name, parameter), version=99)
+
+    monkeypatch.setattr(probe_record, "extractor", newer)
+    (row,) = probing.list(ME).rows
+    assert row.uid == uid and "by an older rule" in row.problem and row.template == FIELDS["template"]
+    assert not isinstance(probe_tab._newest(probing, ME), str), "nothing can be shown"
+    assert probing.delete(uid, ME).runs and probing.list(ME).total == 0
+
+
+def test_the_newest_probe_that_opens_is_the_one_shown_at_first(probing: Probes) -> None:
+    assert not isinstance(probe_tab._newest(probing, ME), str), "nothing is kept yet"
+    made(probing)
+    newest = made(probing, seed=8)
+    assert json.loads(probe_tab._newest(probing, ME))["uid"] == newest["uid"]
+
+
+def test_the_list_travels_as_strict_json_with_what_undo_needs(probing: Probes) -> None:
+    probe = made(probing)
+    listed = json.loads(shelf_document(probing.list(ME)))
+    assert listed["binned"] is None and listed["total"] == 1
+    assert listed["rows"][0]["values"] == ["her", "him"] and listed["rows"][0]["created"].endswith("+00:00")
+    binned = probing.delete(probe["uid"], ME)
+    empty = json.loads(shelf_document(probing.list(ME), binned=binned))
+    assert empty["rows"] == [] and empty["binned"]["uid"] == probe["uid"] and len(empty["binned"]["runs"]) == 4
+
+
+def test_a_script_lists_and_deletes_as_the_page_does(probing: Probes) -> None:
+    named = {function.__name__: function for function in endpoints(probing, False)}
+    probe, other = made(probing), made(probing, seed=9)
+    listed = json.loads(json.dumps(named["list_probes"](), allow_nan=False))
+    assert listed["total"] == 2 and [row["uid"] for row in listed["rows"]] == [other["uid"], probe["uid"]]
+    assert named["list_probes"](1, 1)["rows"][0]["uid"] == probe["uid"]
+    assert named["list_probes"](0)["rows"] == []
+    gone = named["delete_probe"](probe["uid"])
+    assert gone["uid"] == probe["uid"] and len(gone["runs"]) == 4 and named["list_probes"]()["total"] == 1
+    for limit in (-1, 501, "many", None, 2.5):
+        with pytest.raises(Exception, match=r"The limit .*must be a whole number from 0 to 500"):
+            named["list_probes"](limit)
