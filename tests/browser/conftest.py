@@ -15,8 +15,11 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.support import chromium as chromium_finder
+from tests.support import tree_page
 from tests.support.app_server import AppServer
 from tests.support.library_page import Served, serve
+from tests.support.piece_page import ServedPage
+from tests.support.tree_page import chip
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 VIEWPORT = {"width": 1280, "height": 900}
@@ -113,4 +116,21 @@ def library(page: Page, served: Served) -> Locator:
     found = page.locator("#library-piece")
     expect(found.locator(".fl-lib-row")).to_have_count(50)
     served.heard.clear()
+    return found
+
+
+@pytest.fixture(scope="module")
+def served_tree() -> Iterator[ServedPage]:
+    """A page with nothing but the branching tree, one for each module of tests."""
+    with tree_page.serve() as served:
+        yield served
+
+
+@pytest.fixture
+def tree(page: Page, served_tree: ServedPage) -> Locator:
+    """The small tree, drawn, with nothing heard yet."""
+    page.goto(served_tree.url)
+    found = page.locator("#tree-piece .fl-tree")
+    expect(chip(found, 6)).to_be_visible()
+    served_tree.heard.clear()
     return found

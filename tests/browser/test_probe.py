@@ -11,18 +11,19 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.probe_page import RUNS, ServedProbe, serve
+from tests.support.piece_page import ServedPage
+from tests.support.probe_page import RUNS, serve
 
 
 @pytest.fixture(scope="module")
-def probed() -> Iterator[ServedProbe]:
+def probed() -> Iterator[ServedPage]:
     """A page with nothing but the piece."""
     with serve() as page:
         yield page
 
 
 @pytest.fixture
-def board(page: Page, probed: ServedProbe) -> Locator:
+def board(page: Page, probed: ServedPage) -> Locator:
     """The finished probe, drawn, with nothing heard yet."""
     page.goto(probed.url)
     found = page.locator("#probe-piece")
@@ -86,7 +87,7 @@ def test_the_plot_tells_what_it_shows_and_follows_the_chosen_value(board: Locato
     expect(board.get_by_role("columnheader", name="held, then A woman")).to_be_visible()
 
 
-def test_a_click_or_a_key_opens_the_run_of_an_answer(page: Page, board: Locator, probed: ServedProbe) -> None:
+def test_a_click_or_a_key_opens_the_run_of_an_answer(page: Page, board: Locator, probed: ServedPage) -> None:
     answers = board.get_by_role("region", name="Answers, run by run")
     link = answers.get_by_role("link", name="36000").first
     assert link.get_attribute("href") == "?run=run-1-1"
@@ -101,7 +102,7 @@ def test_a_click_or_a_key_opens_the_run_of_an_answer(page: Page, board: Locator,
     expect(board.get_by_role("button", name=re.compile("more runs"))).to_be_hidden()
 
 
-def test_progress_is_shown_and_a_stopped_probe_can_go_on(page: Page, board: Locator, probed: ServedProbe) -> None:
+def test_progress_is_shown_and_a_stopped_probe_can_go_on(page: Page, board: Locator, probed: ServedPage) -> None:
     page.get_by_role("button", name="Running").click()
     expect(board.locator(".fl-pr-status")).to_have_text(re.compile("20 of 36 answers, about 12.s to go"))
     expect(board.get_by_role("progressbar")).to_have_attribute("value", "20")
@@ -172,7 +173,7 @@ def test_the_picture_is_saved_as_svg_and_png(page: Page, board: Locator) -> None
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_piece_has_no_serious_violation_and_fits_the_screen(
-    chromium: Browser, probed: ServedProbe, scheme: str, width: int
+    chromium: Browser, probed: ServedPage, scheme: str, width: int
 ) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()

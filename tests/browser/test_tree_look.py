@@ -7,32 +7,16 @@ A page of its own over documents made by hand; what the piece does is tested bes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import tree_page
-from tests.support.tree_page import TREE, ServedTree, chip, focus, press, selected
+from tests.support.piece_page import ServedPage
+from tests.support.tree_page import TREE, chip, focus, press, selected
 
 MOST_MILLISECONDS = 300
-
-
-@pytest.fixture(scope="module")
-def served_tree() -> Iterator[ServedTree]:
-    with tree_page.serve() as served:
-        yield served
-
-
-@pytest.fixture
-def tree(page: Page, served_tree: ServedTree) -> Locator:
-    """The small tree, drawn, with nothing heard yet."""
-    page.goto(served_tree.url)
-    found = page.locator("#tree-piece .fl-tree")
-    expect(chip(found, 6)).to_be_visible()
-    served_tree.heard.clear()
-    return found
 
 
 TIMED = """() => {
@@ -110,7 +94,7 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_violates_the_rules_of_access_or_sticks_out(
-    chromium: Browser, served_tree: ServedTree, scheme: str, width: int
+    chromium: Browser, served_tree: ServedPage, scheme: str, width: int
 ) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()

@@ -6,30 +6,14 @@ A page of its own over documents made by hand; what the server is asked is recor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support import tree_page
-from tests.support.tree_page import HOSTILE, TREE, ServedTree, chip, focus, heard, press, selected, until
-
-
-@pytest.fixture(scope="module")
-def served_tree() -> Iterator[ServedTree]:
-    with tree_page.serve() as served:
-        yield served
-
-
-@pytest.fixture
-def tree(page: Page, served_tree: ServedTree) -> Locator:
-    """The small tree, drawn, with nothing heard yet."""
-    page.goto(served_tree.url)
-    found = page.locator("#tree-piece .fl-tree")
-    expect(chip(found, 6)).to_be_visible()
-    served_tree.heard.clear()
-    return found
+from tests.support.piece_page import ServedPage
+from tests.support.tree_page import HOSTILE, TREE, chip, focus, heard, press, selected, until
 
 
 def test_arrows_walk_to_parent_best_child_and_siblings(page: Page, tree: Locator) -> None:
@@ -123,7 +107,7 @@ def test_what_is_selected_is_not_drawn_away(tree: Locator) -> None:
     expect(chip(tree, 20)).to_be_visible()
 
 
-def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     chip(tree, 7).click()
     focus(tree)
     press(page, "e")
@@ -157,7 +141,7 @@ def test_expanding_names_its_price_and_can_be_stopped(page: Page, tree: Locator,
 
 
 def test_one_more_answer_asks_for_one_beyond_those_that_came_out(
-    page: Page, tree: Locator, served_tree: ServedTree
+    page: Page, tree: Locator, served_tree: ServedPage
 ) -> None:
     chip(tree, 4).click()
     tree.get_by_role("button", name="Expand here").click()
@@ -166,7 +150,7 @@ def test_one_more_answer_asks_for_one_beyond_those_that_came_out(
     assert (asked["leaves"], asked["policy"], asked["seed"]) == ("more", "likely", None)
 
 
-def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     chip(tree, 5).click()
     tree.get_by_role("button", name="Edit…").click()
     field = tree.get_by_label(re.compile("^Instead of"))
@@ -184,7 +168,7 @@ def test_an_edit_becomes_a_sibling_and_the_original_stays(page: Page, tree: Loca
     assert selected(tree) == 41, "what was written is gone to"
 
 
-def test_an_edit_that_changes_nothing_is_not_sent(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_an_edit_that_changes_nothing_is_not_sent(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     chip(tree, 5).click()
     tree.get_by_role("button", name="Edit…").click()
     tree.get_by_role("button", name="Add beside it").click()
@@ -194,7 +178,7 @@ def test_an_edit_that_changes_nothing_is_not_sent(page: Page, tree: Locator, ser
 
 
 def test_bookmarks_and_notes_reach_the_server_and_stay_on_show(
-    page: Page, tree: Locator, served_tree: ServedTree
+    page: Page, tree: Locator, served_tree: ServedPage
 ) -> None:
     chip(tree, 2).click()
     focus(tree)
@@ -224,7 +208,7 @@ def test_two_branches_are_compared_from_where_they_part(page: Page, tree: Locato
     expect(sides).to_have_count(0)
 
 
-def test_runs_are_named_where_they_end_and_open_on_a_click(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_runs_are_named_where_they_end_and_open_on_a_click(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     pills = tree.locator(".fl-tr-pill-run")
     expect(pills).to_have_count(2)
     expect(tree.locator(".fl-tr-pill.fl-tr-current")).to_have_text("How many sheep?")
@@ -238,7 +222,7 @@ def test_runs_are_named_where_they_end_and_open_on_a_click(page: Page, tree: Loc
     assert heard(page, served_tree, "run_open")["uid"] == "run-b"
 
 
-def test_a_path_is_made_a_run_with_the_same_or_fresh_luck(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_a_path_is_made_a_run_with_the_same_or_fresh_luck(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     page.evaluate("window.__taken = 0; Forklore.branchesPiece.onTake = () => { window.__taken += 1; }; 0")
     chip(tree, 31).click()
     tree.get_by_role("button", name="Make this a run").click()
@@ -313,7 +297,7 @@ def test_the_icicle_is_as_tall_as_probable(page: Page, tree: Locator) -> None:
 
 
 def test_pictures_and_json_are_saved_and_json_is_brought_back(
-    page: Page, tree: Locator, served_tree: ServedTree, tmp_path: Path
+    page: Page, tree: Locator, served_tree: ServedPage, tmp_path: Path
 ) -> None:
     def saved(item: str) -> bytes:
         tree.get_by_role("button", name="Save", exact=True).first.click()
@@ -335,7 +319,7 @@ def test_pictures_and_json_are_saved_and_json_is_brought_back(
 
 
 def test_a_run_is_asked_for_once_and_the_instrument_is_followed(
-    page: Page, tree: Locator, served_tree: ServedTree
+    page: Page, tree: Locator, served_tree: ServedPage
 ) -> None:
     page.evaluate("for (let i = 0; i < 3; i += 1) Forklore.branchesPiece.open('run-z')")
     until(page, lambda: len(served_tree.events("tree_open")) == 1)
@@ -350,7 +334,7 @@ def test_a_run_is_asked_for_once_and_the_instrument_is_followed(
     assert page.evaluate("window.__told") == [2], "what the instrument said is not said back"
 
 
-def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     page.evaluate(
         """() => {
           const host = document.createElement("section");
@@ -376,7 +360,7 @@ def test_the_instrument_takes_the_tree_as_one_of_its_tabs(page: Page, tree: Loca
     assert page.evaluate("window.__context.awaiting"), "the run that comes of a path opens where it is compared"
 
 
-def test_keys_leave_typing_alone_and_destroy_nothing(page: Page, tree: Locator, served_tree: ServedTree) -> None:
+def test_keys_leave_typing_alone_and_destroy_nothing(page: Page, tree: Locator, served_tree: ServedPage) -> None:
     chip(tree, 5).click()
     focus(tree)
     press(page, "Delete", "Backspace", "d", "ControlOrMeta+b")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from storage.database import Store
 from storage.records import RunQuery
 from tests.storage.examples import realistic_trace
 from tests.support.app_server import free_port
-from ui import assets, examples, library_view, plots
+from tests.support.piece_page import QUIET, ServedPage, address, launched
+from ui import examples, library_view, plots
 from ui.access import Viewer
 from ui.actions import Workbench
 from ui.components.library import RunLibrary
@@ -31,32 +32,25 @@ from ui.page import build_page
 from ui.serve import open_port
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.theme import page_theme
 
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} {{window.__ran=3}} \u202eevil\u200b <b>bold</b>"
 ME = Viewer("local", "test", True)
 COUNT = 130
 OTHER_MODEL = "somebody/elses-model"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass
-class Served:
+class Served(ServedPage):
     """The running page, its store, and every event that reached the server."""
 
-    url: str
     file: Path
     store: Store
     shelf: Shelf
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def stored(self, **query: Any) -> dict[str, str]:
         """Uid -> title of every run, in the order asked for."""
         return {run.uid: run.title for run in self.store.runs.list(RunQuery("local", limit=200, **query)).rows}
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [data for heard, data in self.heard if heard == name]
 
 
 def fill(store: Store) -> None:
@@ -145,14 +139,9 @@ def serve(file: Path) -> Iterator[Served]:
     with Store(file) as store:
         fill(store)
         port = free_port()
-        served = Served(f"http://127.0.0.1:{port}/", file, store, Shelf(store))
-        demo = build(served)
-        demo.launch(
-            server_port=port, head=assets.head(), theme=page_theme(), prevent_thread_lock=True, quiet=True,
-            ssr_mode=False, run_history=False,
-        )  # fmt: skip
-        yield served
-        demo.close()
+        served = Served(address(port), file, store, Shelf(store))
+        with launched(build(served), port):
+            yield served
 
 
 @contextmanager
@@ -169,5 +158,5 @@ def serve_whole_page(folder: Path, own_runs: int) -> Iterator[Served]:
         shelf = Shelf(store)
         page = build_page(Workbench(store, ModelHost(), Limits()), shelf, settings)
         open_port(page, settings)
-        yield Served(f"http://127.0.0.1:{settings.port}/", file, store, shelf)
+        yield Served(address(settings.port), file, store, shelf)
         page.close()

@@ -6,9 +6,8 @@ For browser tests of the piece itself; what makes such documents is tested elsew
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -17,28 +16,14 @@ from engine.outcomes import outcome
 from engine.probe import Cell, plan_probe, price
 from engine.probe_effects import effects
 from engine.types import GenerationRequest, ModelCard
-from tests.support.app_server import free_port
-from ui import assets
+from tests.support.piece_page import QUIET, ServedPage, served_page
 from ui.components.probe import ProbeBoard, ProbePrice
 from ui.probe_record import KeptCell
 from ui.probe_view import Progress, probe_document
-from ui.theme import page_theme
 
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} \u202eevil"
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 CARD = ModelCard("embedded", "repo", "1", "none", "float32", "cpu", "hash", 100, 100)
 RUNS = 50
-
-
-@dataclass
-class ServedProbe:
-    """The running page and every event that reached the server."""
-
-    url: str
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [data for heard, data in self.heard if heard == name]
 
 
 def made(state: str = "finished", runs: int = RUNS, **more: Any) -> str:
@@ -91,7 +76,7 @@ def states() -> dict[str, str]:
     }
 
 
-def build(served: ServedProbe) -> gr.Blocks:
+def build(served: ServedPage) -> gr.Blocks:
     def note(name: str) -> Any:
         def listen(event: gr.EventData) -> None:
             served.heard.append((name, event._data))
@@ -110,15 +95,6 @@ def build(served: ServedProbe) -> gr.Blocks:
     return demo
 
 
-@contextmanager
-def serve() -> Iterator[ServedProbe]:
+def serve() -> AbstractContextManager[ServedPage]:
     """The page on a free port."""
-    port = free_port()
-    served = ServedProbe(f"http://127.0.0.1:{port}/")
-    demo = build(served)
-    demo.launch(
-        server_port=port, head=assets.head(), theme=page_theme(), prevent_thread_lock=True, quiet=True,
-        ssr_mode=False, run_history=False,
-    )  # fmt: skip
-    yield served
-    demo.close()
+    return served_page(build)

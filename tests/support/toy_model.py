@@ -14,6 +14,7 @@ from engine.models import LanguageModel, make_card
 from engine.sources import Source
 from engine.testing import byte_tokenizer
 from engine.tokens import Vocabulary
+from tests.support.answers import every_answer
 
 END = 0
 PROMPT = (1, 2)
@@ -71,16 +72,12 @@ def one_thread() -> Iterator[None]:
 
 def answers(model: LanguageModel, length: int, temperature: float = 1.0) -> dict[tuple[int, ...], float]:
     """Every answer, ended or cut off at `length`, with its probability when each token is drawn at a temperature."""
-    found: dict[tuple[int, ...], float] = {}
-    waiting: list[tuple[tuple[int, ...], float]] = [((), 1.0)]
-    while waiting:
-        ids, share = waiting.pop()
-        if len(ids) == length or END in ids:
-            found[ids] = share
-            continue
-        p = np.exp(_row(model, ids) / temperature)
-        waiting += [((*ids, token), share * value) for token, value in enumerate((p / p.sum()).tolist())]
-    return found
+
+    def shares(path: Sequence[int]) -> Iterator[tuple[int, float]]:
+        p = np.exp(_row(model, path) / temperature)
+        return enumerate((p / p.sum()).tolist())
+
+    return every_answer(shares, length, END)
 
 
 def _row(model: LanguageModel, ids: Sequence[int]) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.tree import Tree
+from tests.support.answers import every_answer
 
 END = 0
 PROMPT = (1, 2)
@@ -37,16 +38,12 @@ class Toy:
 
     def answers(self, depth: int) -> dict[tuple[int, ...], float]:
         """Every answer, ended or cut off at `depth`, with its probability."""
-        return dict(self._answers((), 1.0, depth))
 
-    def _answers(self, path: tuple[int, ...], share: float, depth: int) -> Iterator[tuple[tuple[int, ...], float]]:
-        if len(path) == depth or (path and path[-1] == END):
-            yield path, share
-            return
-        row = np.exp(self.row((*PROMPT, *path)).astype(np.float64))
-        for token, probability in enumerate((row / row.sum()).tolist()):
-            if probability > 0.0:
-                yield from self._answers((*path, token), share * probability, depth)
+        def shares(path: tuple[int, ...]) -> Iterator[tuple[int, float]]:
+            row = np.exp(self.row((*PROMPT, *path)).astype(np.float64))
+            return ((token, p) for token, p in enumerate((row / row.sum()).tolist()) if p > 0.0)
+
+        return every_answer(shares, depth, END)
 
 
 class Given(Toy):

@@ -8,22 +8,18 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gradio as gr
 from playwright.sync_api import Locator, Page
 
-from tests.support.app_server import free_port
-from ui import assets
+from tests.support.piece_page import QUIET, ServedPage, served_page
 from ui.components.branches import Branches
-from ui.theme import page_theme
 
 TREE = "Forklore.branchesPiece.tree"
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} \u202eevil\u200b"
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 FINISHED, FORCED, CONTROL, RECORDED = 1, 2, 4, 8
 WORDS = (
     " the", " farmer", " has", " sheep", " and", " buys", " more", ",", " then", " sells", " nine", ".", " So", " he",
@@ -125,18 +121,7 @@ def idle(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@dataclass
-class ServedTree:
-    """The running page and every event that reached the server."""
-
-    url: str
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        return [data for heard, data in self.heard if heard == name]
-
-
-def build(served: ServedTree) -> gr.Blocks:
+def build(served: ServedPage) -> gr.Blocks:
     def listener(name: str) -> Any:
         def listen(event: gr.EventData, document: str) -> str:
             data = dict(event._data)
@@ -170,18 +155,9 @@ def answer(name: str, data: dict[str, Any]) -> str:
     return line(export={"name": "tree.json", "text": '{"tree": 1}'}) if name == "tree_export" else ""
 
 
-@contextmanager
-def serve() -> Iterator[ServedTree]:
+def serve() -> AbstractContextManager[ServedPage]:
     """The page on a free port."""
-    port = free_port()
-    served = ServedTree(f"http://127.0.0.1:{port}/")
-    demo = build(served)
-    demo.launch(
-        server_port=port, head=assets.head(), theme=page_theme(), prevent_thread_lock=True, quiet=True,
-        ssr_mode=False, run_history=False,
-    )  # fmt: skip
-    yield served
-    demo.close()
+    return served_page(build)
 
 
 def chip(tree: Locator, node: int) -> Locator:
@@ -196,7 +172,7 @@ def until(page: Page, done: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen within five seconds")
 
 
-def heard(page: Page, served: ServedTree, name: str) -> dict[str, object]:
+def heard(page: Page, served: ServedPage, name: str) -> dict[str, object]:
     until(page, lambda: bool(served.events(name)))
     return served.events(name)[-1]
 

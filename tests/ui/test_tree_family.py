@@ -4,36 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
-from engine import generate
 from engine.scoring import score_tokens
-from engine.types import GenerationRequest
 from tests.support.bench import FIELDS, ME, lines, stored
 from tests.support.tree_documents import SMALL, analyses, branch, last, nodes, paths
-from ui import tree_growing
 from ui.access import Viewer
-from ui.trees import Trees
 
 STRANGER = Viewer("visitor:a", "visitor:a", False)
-
-
-@pytest.fixture(scope="module")
-def recorded(tiny):
-    """A run of 40 tokens."""
-    return generate.run(tiny, GenerationRequest(**FIELDS))
-
-
-@pytest.fixture
-def run(bench, recorded, monkeypatch):
-    """The uid of that run in the store."""
-    monkeypatch.setattr(tree_growing, "FRAME_SECONDS", 0.0)
-    return bench.keep(recorded, ME)
-
-
-@pytest.fixture
-def grove(bench, run):
-    return Trees(bench)
 
 
 def test_branches_hang_where_they_left_and_share_what_they_share(bench, run, grove):

@@ -8,31 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import generate
 from engine.errors import BadInput
-from engine.types import GenerationRequest
-from tests.support.bench import FIELDS, ME, lines
+from tests.support.bench import ME, lines
 from tests.support.tree_documents import SMALL, analyses, last, nodes, paths
-from ui import tree_growing
 from ui.trees import Trees
-
-
-@pytest.fixture(scope="module")
-def recorded(tiny):
-    """A run of 40 tokens."""
-    return generate.run(tiny, GenerationRequest(**FIELDS))
-
-
-@pytest.fixture
-def run(bench, recorded, monkeypatch):
-    """The uid of that run in the store."""
-    monkeypatch.setattr(tree_growing, "FRAME_SECONDS", 0.0)
-    return bench.keep(recorded, ME)
-
-
-@pytest.fixture
-def grove(bench, run):
-    return Trees(bench)
 
 
 def test_marks_are_kept_with_the_tree_and_survive_its_growth(bench, run, grove):

@@ -7,35 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from engine import generate
 from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, OutOfMemory
 from engine.testing import tiny_model
-from engine.types import GenerationRequest
 from tests.support.bench import FIELDS, ME, OTHER, lines
 from tests.support.tree_documents import SMALL, analyses, last, nodes
-from ui import tree_growing, trees
+from ui import trees
 from ui.access import Viewer
-from ui.trees import Trees
 
 STRANGER = Viewer("visitor:a", "visitor:a", False)
-
-
-@pytest.fixture(scope="module")
-def recorded(tiny):
-    """A run of 40 tokens."""
-    return generate.run(tiny, GenerationRequest(**FIELDS))
-
-
-@pytest.fixture
-def run(bench, recorded, monkeypatch):
-    """The uid of that run in the store."""
-    monkeypatch.setattr(tree_growing, "FRAME_SECONDS", 0.0)
-    return bench.keep(recorded, ME)
-
-
-@pytest.fixture
-def grove(bench, run):
-    return Trees(bench)
 
 
 def test_a_problem_before_anything_has_grown_is_raised_and_stores_nothing(bench, run, grove, monkeypatch):

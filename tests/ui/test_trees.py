@@ -8,35 +8,15 @@ import time
 
 import pytest
 
-from engine import generate
 from engine.errors import Busy, OutOfMemory, UserError
 from engine.scoring import score_tokens
 from engine.tree import Tree
 from engine.tree_forward import TreeForward
 from engine.tree_queue import Growth, replay
-from engine.types import GenerationRequest
-from tests.support.bench import FIELDS, ME, OTHER, lines
+from tests.support.bench import ME, OTHER, lines
 from tests.support.tree_documents import SMALL, analyses, last, nodes, paths
-from ui import actions, tree_growing, trees
+from ui import actions, trees
 from ui.trees import Trees
-
-
-@pytest.fixture(scope="module")
-def recorded(tiny):
-    """A run of 40 tokens."""
-    return generate.run(tiny, GenerationRequest(**FIELDS))
-
-
-@pytest.fixture
-def run(bench, recorded, monkeypatch):
-    """The uid of that run in the store."""
-    monkeypatch.setattr(tree_growing, "FRAME_SECONDS", 0.0)
-    return bench.keep(recorded, ME)
-
-
-@pytest.fixture
-def grove(bench, run):
-    return Trees(bench)
 
 
 def test_a_tree_opens_without_a_model_and_nothing_is_stored_by_looking(bench, run, grove):
