@@ -10,7 +10,7 @@
   const TOP = 12;
   const BOTTOM = 44;
   const RIGHT = 22;
-  const KINDS = ["total", "chance", "direct", "direct_chance"];
+  const KINDS = ["total", "direct", "chance", "direct_chance"];
   const NAMES = { total: "total", direct: "direct", chance: "other luck", direct_chance: "held, other luck" };
 
   const PAGE = {

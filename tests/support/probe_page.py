@@ -32,6 +32,7 @@ def made(state: str = "finished", runs: int = RUNS, **more: Any) -> str:
     plan = plan_probe(
         "{Sex} earns how much?", ["A woman", "A man", HOSTILE], runs, "first_number", GenerationRequest("x", seed=11)
     )
+    plan = replace(plan, baseline=False)
     cells = []
     for i in range(runs):
         for v in range(3):
