@@ -81,12 +81,22 @@
         this.frameUp();
         this.reveal(this.selected);
       } else {
+        if (change.place) this.renumber(change.place);
         this.shape.compute();
         this.redraw(true);
         this.frameUp();
       }
       this.saveExport();
       this.deeds.settle();
+    }
+
+    /** Tokens got other numbers: what the reader looks at is what it was. */
+    renumber(place) {
+      this.shape.renumber(place);
+      this.compared = this.compared.map(place);
+      this.markedNode = this.data.nodeOfToken(this.marked);
+      this.grow.close();
+      this.detail.closeEditor();
     }
 
     /** Where a tree that was just opened is looked at first: the shown run's first token, or the root. */
@@ -242,7 +252,7 @@
     travel(direction) {
       const step = this.shape.travel(direction);
       if (!step) { this.say(direction < 0 ? "Nothing to undo." : "Nothing to do again."); return; }
-      step.deed?.();
+      this.deeds.again(step);
       this.after(false);
       this.reveal(this.selected);
     }

@@ -17,6 +17,13 @@
     }
   }
 
+  /** Where a token stands now, or the last before it that is still there. */
+  function nearest(nodes, moved, node) {
+    let at = node;
+    while (nodes[at] && !moved.has(at)) at = nodes[at][1];
+    return moved.get(at) ?? 0;
+  }
+
   class TreeData {
     constructor() {
       this.clear();
@@ -58,17 +65,32 @@
       const end = whole.lastIndexOf("\n") + 1;
       const grown = whole.startsWith(this.text);
       if (grown && end === this.text.length) return { kind: "none" };
-      const { header: before, firsts } = this;
+      const { header: before, firsts, nodes } = this;
       if (!grown) this.clear();
       const fresh = whole.slice(this.text.length, end).split("\n");
       for (const line of fresh) if (line) this.take(parse(line));
       this.text = whole.slice(0, end);
       // a tree gets its own name when something of it is first kept
       const same = before && this.header && before.run === this.header.run && (before.tree === this.header.tree || before.tree === "");
-      if (same) this.firsts = firsts;
+      const moved = same && !grown ? this.movedFrom(nodes) : null;
+      if (same) this.firsts = moved ? new Map([...firsts].map(([node, first]) => [moved.get(node), moved.get(first)]).filter((pair) => !pair.includes(undefined))) : firsts;
       this.derive();
       if (grown && before) return { kind: "append" };
-      return { kind: same ? "same" : "reset" };
+      return { kind: same ? "same" : "reset", place: moved && ((node, exact) => (exact ? moved.get(node) : nearest(nodes, moved, node))) };
+    }
+
+    /** Number before -> number now of the tokens that are still there; null where each kept its own. */
+    movedFrom(nodes) {
+      const equal = (a, b) => Boolean(a && b) && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && a[7] === b[7];
+      if (nodes.every((row, i) => equal(row, this.nodes[i]))) return null;
+      const key = (parent, row) => JSON.stringify([parent, row[2], row[3], row[7]]);
+      const here = new Map(this.nodes.filter(Boolean).map((row) => [key(row[1], row), row[0]]));
+      const moved = new Map();
+      for (const row of nodes) {
+        const now = row && (row[1] < 0 ? 0 : moved.has(row[1]) ? here.get(key(moved.get(row[1]), row)) : undefined);
+        if (row && now !== undefined) moved.set(row[0], now);
+      }
+      return moved;
     }
 
     take(line) {

@@ -47,6 +47,7 @@
       this.buttons = {
         expand: act("expand", "Expand here…", "E", "Look into what follows this token"), edit: dom.button("Edit…", () => this.edit(), { title: "Write a sibling of this token; the original stays" }),
         bookmark: act("bookmark", "Bookmark", "B", "Bookmark this token; bookmarked tokens are never hidden"), note: dom.button("Tags, note…", () => this.writeNote(), { title: "Write a note at this token, or tags" }),
+        remove: dom.button("Remove", () => context.deeds.remove(context.selected), { title: "Take away what you wrote here and everything that followed it; the original stays" }),
         fold: act("fold", "Fold", "F", "Hide what follows this token"), hoist: act("hoist", "Hoist", "H", "Show only what follows this token"),
         compare: act("compare", "Compare", "C", "Compare this branch with another one"),
       };
@@ -100,6 +101,8 @@
       buttons.hoist.textContent = shape.state.root === selected && selected !== 0 ? "Back" : "Hoist";
       buttons.hoist.disabled = atRoot;
       buttons.edit.disabled = atRoot;
+      buttons.remove.hidden = !data.flag(selected, "forced") || data.onRun[selected] > 0;
+      buttons.remove.disabled = data.growing;
       buttons.expand.disabled = data.growing || data.flag(selected, "finished");
       buttons.compare.textContent = context.compared.length === 1 && context.compared[0] !== selected ? "Compare with the first" : context.compared.length ? "End comparison" : "Compare";
       const run = data.runThrough.get(selected);

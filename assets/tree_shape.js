@@ -24,7 +24,7 @@
 
     /**
      * Changes the view as one step that undo takes back; `amend` makes it part of the step before. deed: {undo, redo},
-     * what else has to be done to take the step back, and to take it again.
+     * what else has to be asked to take the step back, and to take it again, each at a node.
      */
     step(patch, amend = false, deed = null) {
       if (!amend) this.past.push(this.state);
@@ -42,7 +42,21 @@
       this.state = from.pop();
       this.compute();
       const { deed } = direction < 0 ? left : this.state;
-      return { deed: deed && (direction < 0 ? deed.undo : deed.redo) };
+      return { deed, asked: deed && (direction < 0 ? deed.undo : deed.redo) };
+    }
+
+    /**
+     * Every step, past and to come, on a tree whose tokens have other numbers: place(node) -> number now, that of the nearest one before a token that is gone;
+     * place(node, true) -> undefined for such a token.
+     */
+    renumber(place) {
+      const all = (nodes) => new Set([...nodes].map(place));
+      const anew = (state) => ({
+        ...state, root: place(state.root), trail: state.trail.map(place), folded: all(state.folded), opened: all(state.opened), kept: all(state.kept), selected: place(state.selected),
+      });
+      const deeds = new Set([this.state, ...this.past, ...this.future].flatMap(({ deed }) => (deed ? [deed.undo, deed.redo] : [])));
+      for (const asked of deeds) asked.node = place(asked.node, true);
+      [this.state, this.past, this.future] = [anew(this.state), this.past.map(anew), this.future.map(anew)];
     }
 
     compute(changed) {

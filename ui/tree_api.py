@@ -67,7 +67,14 @@ def _growing_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], 
         with said():
             yield from _records(trees.edit(uid, node, text, _viewer(request, public)))
 
-    return tree, grow_tree, edit_tree
+    def remove_from_tree(uid: str, node: int, request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Take out what was written by `edit_tree`, from this node on, with all that grew below it; what the model
+        chose and what runs go through stays. Other nodes may get other numbers, their marks with them. Gives the
+        tree."""
+        with said():
+            return record(trees.remove(uid, node, _viewer(request, public)))
+
+    return tree, grow_tree, edit_tree, remove_from_tree
 
 
 def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:

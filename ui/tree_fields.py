@@ -196,9 +196,10 @@ def moved(marks: Marks, placed: Mapping[int, int], size: int) -> Marks:
 
 
 def within(marks: Marks, size: int) -> Marks:
-    """The marks on nodes that a tree of this size has."""
+    """The marks on nodes that a tree of this size has, as they are shown and given away with it."""
     return replace(
         marks,
+        removed=(),
         bookmarks=tuple(node for node in marks.bookmarks if node < size),
         notes={node: text for node, text in marks.notes.items() if node < size},
         tags={node: tags for node, tags in marks.tags.items() if node < size},
@@ -213,7 +214,8 @@ def moved_growth(growth: Growth | None, placed: Mapping[int, int]) -> Growth | N
 
 
 def marks_to_plain(marks: Marks) -> dict[str, Any]:
-    return marks.plain
+    removed = [list(path) for path in marks.removed]
+    return marks.plain | ({"removed": removed} if removed else {})
 
 
 def marks_from_plain(plain: object) -> Marks:
@@ -230,7 +232,13 @@ def marks_from_plain(plain: object) -> Marks:
         marks = remarked(marks, node_number(node), None, text)
     for node, tags in tagged.items():
         marks = remarked(marks, node_number(node), None, None, tags)
-    return marks
+    removed = plain.get("removed", [])
+    whole_paths = isinstance(removed, list) and all(
+        isinstance(path, list) and path and all(type(i) is int for i in path) for path in removed
+    )
+    if not whole_paths:
+        raise BadInput("The marks of the tree must list what was removed as paths of token ids.")
+    return replace(marks, removed=tuple(tuple(path) for path in removed))
 
 
 def growth_to_plain(growth: Growth | None) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ from storage.records import AnalysisStatus
 from ui.access import Viewer
 from ui.actions import QUICK_SAVE_SECONDS, Workbench
 from ui.tree_fields import bounds_of, moved_growth, within
-from ui.tree_shelf import OpenTree, TreeShelf
+from ui.tree_removal import as_left, forget_removed
+from ui.tree_shelf import KIND, OpenTree, TreeShelf
 from ui.tree_view import Marks, NodeLines, Standing, header_line, marks_line, outcome_of, runs_line, standing_line
 from ui.turns import Ticket
 
@@ -91,7 +92,12 @@ class TreeJobs:
 
     def load(self, uid: str, viewer: Viewer) -> OpenTree:
         """The tree of a run, as far as it is stored."""
-        return self._shelf.load(uid, viewer, self.at_hand)
+        return as_left(self._shelf.load(uid, viewer, self.at_hand))
+
+    def is_own(self, opened: OpenTree, viewer: Viewer) -> bool:
+        """Whether what is stored of a tree was stored by this person."""
+        kept = self._bench.store.analyses.list(opened.anchor, viewer=viewer.name, kind=KIND)
+        return all(each.owner == viewer.name for each in kept if each.uid == opened.analysis)
 
     def at_hand(self, trace: Trace) -> LanguageModel | None:
         """The run's own model if it is loaded: it knows which tokens end a turn."""
@@ -145,7 +151,7 @@ class TreeJobs:
             yield text + standing_line(opened.tree, Standing("waiting", message, growth=opened.growth))
 
     def _record(self, model: LanguageModel, uid: str, viewer: Viewer, ticket: Ticket, work: Work) -> Iterator[str]:
-        job = self._begin(self._shelf.load(uid, viewer, lambda trace: model), viewer)
+        job = self._begin(as_left(self._shelf.load(uid, viewer, lambda trace: model)), viewer)
         key, size = (viewer.name, job.opened.anchor), len(job.tree)
         standing, problem, closed, shown, ending = Standing("growing"), "", False, 0.0, ""
         self._growing[key] = job
@@ -199,7 +205,14 @@ class TreeJobs:
             status = "stopped"
         final = replace(standing, state="failed" if problem else "idle", message=problem or standing.message)
         try:
-            saved = self._shelf.save(now, viewer, growth=standing.growth, status=status)
+            saved = self._shelf.save(
+                now,
+                viewer,
+                growth=standing.growth,
+                status=status,
+                # what was written once more is there again
+                remark=lambda marks, _: forget_removed(marks, now.tree),
+            )
         except UserError as error:
             self._shelf.remember(now, viewer)
             message = f"{problem} What has grown could not be stored: {error}".strip()

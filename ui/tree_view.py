@@ -47,11 +47,13 @@ class PlacedRun:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a person put on nodes. bookmarks: node numbers; notes: node number -> text; tags: node number -> words."""
+    """What a person put on nodes. bookmarks: node numbers; notes: node number -> text; tags: node number -> words;
+    removed: what they took out of the tree, as paths of token ids below the root, which no page is shown."""
 
     bookmarks: tuple[int, ...] = ()
     notes: Mapping[int, str] = field(default_factory=dict)
     tags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    removed: tuple[tuple[int, ...], ...] = ()
 
     @property
     def nodes(self) -> frozenset[int]:
@@ -60,7 +62,7 @@ class Marks:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As values of JSON; tags only where there are any, as in files and stores of the time before tags."""
+        """What pages are shown, as values of JSON; tags only where there are any, as before there were tags."""
         values: dict[str, Any] = {
             "bookmarks": list(self.bookmarks),
             "notes": {str(node): text for node, text in self.notes.items()},

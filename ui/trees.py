@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import BadInput
+from engine.errors import BadInput, Busy
 from engine.tree import Tree
 from engine.tree_forward import TreeForward
 from engine.tree_growth import grow, insert
@@ -34,6 +35,7 @@ from ui.tree_fields import (
 )
 from ui.tree_files import ReadTree, TreeFile, check_fits, joined, read_tree_file, write_tree_file
 from ui.tree_growing import TreeJobs
+from ui.tree_removal import as_left, forget_removed, remove_path, written_node
 from ui.tree_shelf import OpenTree, TreeShelf
 from ui.tree_view import Standing
 
@@ -128,6 +130,25 @@ class Trees:
             return growing.text + tree_view.marks_line(saved.marks)
         return self.open(uid, viewer)
 
+    def remove(self, uid: str, node: object, viewer: Viewer) -> str:
+        """Take out of the tree what a person wrote, from this node on, with all that grew below it; its document.
+
+        Other nodes may get other numbers, and their marks go with them. Raises BadInput for the model's own tokens and
+        those of runs, Busy, NotFound.
+        """
+        opened = self._jobs.load(uid, viewer)
+        index = written_node(opened, node_number(node))
+        if not self._jobs.is_own(opened, viewer):
+            raise BadInput("Somebody else wrote this and shows it to everybody, so it stays: fold it instead.")
+        if self._jobs.growing(opened, viewer):
+            raise Busy("This tree is growing: stop that, or wait until it is done, then remove what you wrote.")
+        ids = opened.tree.path_ids(index)
+        left = as_left(replace(opened, marks=remove_path(opened.marks, ids)))
+        self._shelf.save(left, viewer, remark=lambda marks, _: remove_path(marks, ids))
+        now = self._jobs.load(uid, viewer)
+        said = _removed(len(opened.tree) - len(now.tree))
+        return self._jobs.document(now, viewer, Standing(message=said, growth=now.growth))
+
     def export_tree(self, uid: str, viewer: Viewer) -> TreeFile:
         """The tree with its marks as JSON text that `import_tree` takes back exactly."""
         return write_tree_file(self._jobs.load(uid, viewer))
@@ -153,7 +174,9 @@ class Trees:
         self._shelf.save(
             merged,
             viewer,
-            remark=lambda marks, stored: together(marks, moved(theirs, stored, len(merged.tree))),
+            remark=lambda marks, stored: forget_removed(
+                together(marks, moved(theirs, stored, len(merged.tree))), merged.tree
+            ),
         )
         now = self._jobs.load(uid, viewer)
         said = _loaded(len(file.tree), len(merged.tree) - len(opened.tree))
@@ -218,6 +241,13 @@ def _read(text: object, bounds: TreeBounds) -> ReadTree:
 def _loaded(size: int, new: int) -> str:
     """What a file brought, both counted in nodes."""
     return f"The file was loaded: it holds {size:,} tokens, {new:,} of which are new here."
+
+
+def _removed(size: int) -> str:
+    """What a removal took away, in tokens."""
+    if not size:
+        return "What was written here is what the model itself would go on with, so it stays as the model's own."
+    return f"Removed {size:,} {'token' if size == 1 else 'tokens'}: what you wrote, and all that followed it."
 
 
 def _parent(tree: Tree, beside: int) -> int:

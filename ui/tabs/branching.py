@@ -97,6 +97,10 @@ def wire_trees(
         node, text = asked.fields.get("node"), asked.fields.get("text")
         yield from asked.frames(lambda: trees.edit(asked.uid, node, text, asked.viewer))
 
+    def remove(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        return asked.once(lambda: trees.remove(asked.uid, asked.fields.get("node"), asked.viewer))
+
     def mark(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
         node, bookmark, note, tags = (asked.fields.get(name) for name in ("node", "bookmark", "note", "tags"))
@@ -125,6 +129,7 @@ def wire_trees(
     tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
     tree.tree_grow(grow, None, tree, **JOB)
     tree.tree_edit(edit, None, tree, **JOB)
+    tree.tree_remove(remove, None, tree, queue=False, **PRIVATE)
     tree.tree_mark(mark, None, tree, trigger_mode="multiple", queue=False, **PRIVATE)
     tree.tree_export(export, None, tree, queue=False, **PRIVATE)
     tree.tree_import(bring_in, None, tree, queue=False, **PRIVATE)
