@@ -13,7 +13,7 @@ from tests.support.app_server import AppServer
 
 OURS = [
     "#masthead", "#examples", "#explorer", "#library-piece", "#compare", "#methods-piece", "#notice", "#probe-piece",
-    "#probe-price", "#probe-notice",
+    "#probe-price", "#probe-notice", "#probe-purpose", "#probe-shelf", "#strategy", "#strategy-parameters",
 ]  # fmt: skip
 
 
@@ -42,6 +42,16 @@ def test_no_view_has_a_serious_violation(chromium: Browser, app: AppServer, sche
     for name in ("Data", "Summary", "Recipe"):
         page.locator("#explorer").get_by_role("tab", name=name).click()
         found[name] = serious(page)
+    page.locator("#settings button").first.click()
+    page.wait_for_timeout(400)  # gradio fills the fields of a freshly opened part once more
+    page.get_by_label("Strategy").click()
+    page.get_by_role("option", name="Best of N", exact=True).click()
+    expect(page.locator("#strategy-parameters")).to_be_visible()
+    found["strategy"] = serious(page)
+    page.get_by_role("tab", name="Probe").click()
+    expect(page.locator("#probe-purpose")).to_contain_text("does the answer change?")
+    expect(page.locator("#probe-shelf")).to_contain_text("Kept probes")
+    found["probe"] = serious(page)
     page.get_by_role("tab", name="Library").click()
     boxes = page.locator("#library-piece input[type=checkbox]")
     expect(boxes.first).to_be_visible()
