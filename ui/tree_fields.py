@@ -144,10 +144,11 @@ def tags_of(value: object) -> tuple[str, ...]:
 
     Raises BadInput for what is no text, a tag that is too long, or too many.
     """
-    parts = value if isinstance(value, list | tuple) else [value]
-    for part in parts:
+    parts: list[str] = []
+    for part in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(part, str):
             raise BadInput(f"The tags hold {str(part)[:40]!r}; they must be words with commas between them.")
+        parts.append(part)
     # half of a character cannot be written down, and a line break is no part of a word
     written = ",".join(parts).encode("utf-8", "replace").decode().split(",")
     words = [" ".join(tag.split()) for tag in written]
