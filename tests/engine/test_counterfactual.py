@@ -21,6 +21,7 @@ from engine.counterfactual import (
     regenerate,
     replay,
     rewritten,
+    within,
 )
 from engine.distance import same_row_agreement
 from engine.edits import FORCED, Intervention, Splice
@@ -294,3 +295,47 @@ def test_a_hindsight_row_lets_the_observed_token_win_and_is_the_one_that_counter
     logits = LogitsAlong(tiny, prompt, [70, 71]).before(0).astype(float)
     used = along(0, len(logits))
     assert np.array_equal(-used, hindsight_row(logits, 70, seed=3, stream=10**6 + 2, row=0))
+
+
+@pytest.mark.parametrize("splice", [Splice(4, 4, (120, 121)), Splice(4, 7)], ids=str)
+def test_replicates_go_on_with_the_row_behind_an_edit_and_end_as_a_single_draw_does(tiny, splice):
+    trace = run(tiny, replace(REQUEST, temperature=1.2, max_new_tokens=12))
+    planned = plan(tiny, trace, Intervention((splice,)))
+    assert planned.held.row != len(planned.held.ids), "or the row of the index would do"
+    *_, drawn = replicates(tiny, planned.prompt_ids, planned.request, planned.held, 3)
+    alone = [counterfactual(tiny, trace, [splice], stream=stream) for stream in (1, 2, 3)]
+    assert [one.ids for one in drawn] == [ids(one) for one in alone]
+    assert [one.finish_reason for one in drawn] == [one.finish_reason for one in alone]
+    assert "length" in {one.finish_reason for one in alone}, "or this shows too little"
+
+
+def test_replicates_stop_within_one_token(tiny):
+    planned = plan(tiny, run(tiny, REQUEST), Intervention((Splice(1, 2, (120,)),)))
+    seen = []
+    for drawn in replicates(tiny, planned.prompt_ids, planned.request, planned.held, 2, cancelled=lambda: bool(seen)):
+        seen.append([len(one.ids) for one in drawn])
+    assert seen == [[3, 3]]
+
+
+def test_a_plan_draws_no_more_than_it_is_cut_down_to(tiny):
+    trace = run(tiny, REQUEST)
+    for splice in (Splice(4, 4, (120, 121)), Splice(4, 7)):
+        planned = within(plan(tiny, trace, Intervention((splice,))), 3)
+        steps = list(planned.steps(tiny))
+        assert len(steps) == len(splice.ids) + 3 and steps[-1].finish_reason == "length"
+
+
+def test_of_a_text_given_to_fresh_luck_nothing_says_how_it_was_drawn(tiny):
+    trace = run(tiny, REQUEST)
+    fresh = counterfactual(tiny, trace, [Splice(6, 7, (120,))], stream=2)
+    assert np.isfinite(trace.margin[:6]).all()
+    assert np.isnan(fresh.margin[:6]).all() and np.isnan(fresh.luck[:6]).all()
+    assert (fresh.noise_rows[:6] == FORCED).all() and (fresh.runner_up[:6] == -1).all()
+
+
+def test_more_than_an_earlier_intervention_wrote_can_be_held(tiny):
+    branch = counterfactual(tiny, run(tiny, REQUEST), [Splice(4, 5, (120,))])
+    cooler = replace(REQUEST, temperature=0.3)
+    held = counterfactual(tiny, branch, settings=cooler, first=10)
+    assert ids(held)[:10] == ids(branch)[:10] and held.noise_rows[:10].tolist() == [FORCED] * 10
+    assert counterfactual(tiny, branch, settings=cooler).noise_rows[5:10].tolist() == list(range(5, 10))

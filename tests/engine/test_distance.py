@@ -28,3 +28,8 @@ def test_where_answers_part_and_what_they_share():
 def test_ties_count_half_in_a_percentile():
     assert percentile(0.5, [0.1, 0.5, 0.5, 0.9]) == 0.5 and percentile(0.0, [0.1]) == 0 and percentile(1.0, [0.1]) == 1
     assert math.isnan(percentile(0.3, []))
+
+
+def test_tokens_that_stand_by_intervention_in_both_answers_share_no_row():
+    assert same_row_agreement([7, 8, 9], [0, -1, 2], [7, 8, 5], [0, -1, 2]) == (1, 2)
+    assert same_row_agreement([8], [-1], [8], [-1]) == (0, 0)

@@ -13,7 +13,7 @@ from engine.edits import Splice, hold
 from engine.errors import BadInput
 from engine.forward import ForwardPass
 from engine.generate import run
-from engine.hindsight import HindsightNoise, check_untruncated, posterior_row
+from engine.hindsight import NOISE_STREAMS, HindsightNoise, check_untruncated, posterior_row
 from engine.stickiness import stickiness
 from engine.types import GenerationRequest
 
@@ -132,3 +132,18 @@ def test_counterfactuals_by_gumbel_noise_are_stable_and_by_inverse_transform_are
             changed = i != k
             violations[name] += int((q[k] / q[i] <= p[k] / p[i])[changed].sum())
     assert violations["gumbel"] == 0 and violations["inverse"] > 1000
+
+
+def test_the_time_of_a_row_has_nothing_to_do_with_its_noise(tiny):
+    """log T is read off the observed token; drawn from the noise's own stream it would be one of its values."""
+    ids = run(tiny, GenerationRequest("Tell me", max_new_tokens=60, seed=8)).token_ids.tolist()
+    inferred = HindsightNoise(tiny, [65], ids, seed=4, draw=2)
+    logits = ForwardPass(tiny).feed([65, *ids], keep=len(ids) + 1)[:-1].astype(float)
+    times, priors = [], []
+    for row, (observed, values) in enumerate(zip(ids, logits, strict=True)):
+        prior = noise.log_exponential_row(4, NOISE_STREAMS + 2, row, 288)
+        time = inferred(row, 288)[observed] - np.log(softmax(values)[observed])
+        times.append(time)
+        priors.append(prior[0])
+    assert len(times) > 20 and abs(stats.spearmanr(times, priors).statistic) < 0.5
+    assert stats.kstest(-np.array(times), stats.gumbel_r.cdf).pvalue > 1e-3

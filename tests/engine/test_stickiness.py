@@ -1,5 +1,7 @@
 """Stickiness along two texts: one where nothing differs, and the closed form of every row where something does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,22 @@ def test_fresh_luck_and_a_stop_leave_nothing_to_compare(tiny):
     trace = run(tiny, REQUEST)
     assert list(stickiness_along(tiny, trace, trace, 3, lambda: True)) == []
     assert list(stickiness_along(tiny, trace, trace, len(trace), lambda: False)) == []
+
+
+def test_tokens_that_stand_by_intervention_in_both_runs_are_not_compared(tiny):
+    edited = counterfactual(tiny, run(tiny, REQUEST), [Splice(4, 5, (70, 71))])
+    drawn = int((edited.noise_rows[2:] != FORCED).sum())
+    assert drawn == len(edited) - 4
+    assert list(stickiness_along(tiny, edited, edited, 2, lambda: False)) == pytest.approx([1.0] * drawn)
+
+
+def test_each_of_two_runs_is_taken_at_its_own_settings(tiny):
+    trace = run(tiny, REQUEST)
+    cooler = replace(REQUEST, temperature=0.3, top_p=0.5)
+    other = counterfactual(tiny, trace, settings=cooler)
+    p, q = rows_of(tiny, trace), rows_of(tiny, other)
+    both = range(min(len(trace), len(other)))
+    wanted = [stickiness(sampled_from(p[i], REQUEST), sampled_from(q[i], cooler)) for i in both]
+    as_one = [stickiness(sampled_from(p[i], REQUEST), sampled_from(q[i], REQUEST)) for i in both]
+    found = list(stickiness_along(tiny, trace, other, 0, lambda: False))
+    assert found == pytest.approx(wanted, abs=1e-5) != pytest.approx(as_one, abs=1e-2)

@@ -341,3 +341,58 @@ def test_a_broken_row_is_a_defect_that_is_named_and_adds_no_node(bad):
     with pytest.raises(ValueError, match="NaN"):
         list(grow(tree, lambda prefixes: np.full((len(prefixes), 4), bad), "likely", budget=1, width=2, depth=2))
     assert len(tree) == 1 and tree.evaluation(ROOT) is None
+
+
+def test_an_answer_no_better_than_one_left_out_is_not_certain():
+    tree, _ = grown(Given({}, [0.25] * 4), width=2, depth=1)
+    outcome = replay(tree, Growth("likely", 2, 1))
+    assert len(outcome.leaves) == 2 and outcome.leaves[0].key == outcome.dropped
+    assert outcome.exact == 0, "two others are as probable"
+    assert replay(grown(Given({}, [0.25] * 4), width=4, depth=1)[0], Growth("likely", 4, 1)).exact == 4
+
+
+def test_equal_probabilities_come_out_with_the_lower_ids_first_whatever_the_numbers_of_the_nodes():
+    toy = Given({}, [0.25] * 4)
+    tree, _ = grown(toy, width=1, depth=2, budget=1)
+    numbers = [insert(tree, toy, 1, [token_id]) for token_id in (3, 2, 1)]
+    list(grow(tree, toy, "likely", budget=100, width=4, depth=2))
+    assert numbers == sorted(numbers)
+    assert paths(tree, replay(tree, Growth("likely", 4, 2))) == [
+        (0,), *((a, b) for a in (1, 2, 3) for b in range(4))
+    ]  # fmt: skip
+
+
+def test_each_widening_looks_at_twice_as_many_children():
+    toy = Given({}, [1 / 32] * 32)
+    tree = Tree(PROMPT, end_ids=[END], vocabulary_size=32, context_length=64)
+    *_, last = grow(tree, toy, "likely", budget=100, width=1, depth=1, widen=True)
+    assert last.reason == "complete" and len(tree.children(ROOT)) == 32
+    assert last.evaluated == 6, "1, 2, 4, 8, 16 and 32 children"
+
+
+@pytest.mark.parametrize("policy", ["likely", "fair"])
+def test_where_every_child_is_known_a_greater_width_asks_nothing(policy):
+    toy = Given({}, [0.5, 0.25, 0.25, 0.0])
+    tree, _ = grown(toy, policy, width=3, depth=2)
+    asked = toy.asked
+    *_, last = grow(tree, toy, policy, budget=100, width=4, depth=2)
+    assert (last.reason, last.evaluated, toy.asked) == ("complete", 0, asked) and asked > 1
+
+
+def test_the_last_place_of_the_context_can_be_reached():
+    toy = Toy()
+    tree, _ = grown(toy, budget=1, depth=62)
+    assert len(PROMPT) + 62 == tree.context_length
+    last = insert(tree, toy, 1, [1] * 62)
+    assert len(tree.prefix(last)) == tree.context_length
+    with pytest.raises(BadInput, match="shorten"):
+        insert(tree, toy, 1, [1] * 63)
+
+
+def test_every_token_of_a_long_edit_has_its_probability_after_all_that_precede_it():
+    toy = Toy()
+    tree, _ = grown(toy, budget=1)
+    ids = [1, 2, 3, 3, 2] * 8
+    last = insert(tree, toy, 1, ids)
+    for i, index in enumerate(tree.path(last)):
+        assert tree[index].logprob == pytest.approx(float(toy.row((*PROMPT, *ids[:i]))[ids[i]]), abs=1e-5)

@@ -244,3 +244,33 @@ def test_a_node_is_found_by_the_ids_of_its_path(tiny, traces):
     path = graft(tree, traces[0])
     assert all(find(tree, tree.path_ids(node)) == node for node in path)
     assert find(tree, [287]) is None and tree.evaluation(ROOT) != Evaluation(0.0)
+
+
+def test_a_tree_of_a_larger_vocabulary_or_with_more_nodes_than_there_is_room_for_is_refused():
+    small, large = Toy(vocabulary=4).tree(), Toy(vocabulary=5).tree()
+    assert merge(large, small) == {ROOT: ROOT}
+    with pytest.raises(BadInput, match="vocabulary"):
+        merge(small, large)
+    record(large, ROOT, keep_children(np.log([0.2] * 5), 5, None), 5, None)
+    with pytest.raises(BadInput, match="at most 4 nodes"):
+        copied(large, tree_limits=TreeLimits(nodes=4))
+    assert len(copied(large, tree_limits=TreeLimits(nodes=6))[0]) == 6
+
+
+def test_recorded_numbers_beyond_what_can_be_are_taken_to_their_bounds(tiny, traces):
+    trace = traces[0]
+    entropy, logprobs = trace.scores["entropy"].copy(), trace.topk_logprobs.copy()
+    entropy[:2] = -1e-6, 99.0
+    logprobs[0, 0] = 1e-6
+    tree = tree_for(trace, tiny.end_ids)
+    path = graft(tree, replace(trace, scores={**trace.scores, "entropy": entropy}, topk_logprobs=logprobs))
+    assert tree.evaluation(path[0]).entropy == 0.0
+    assert tree.evaluation(path[1]).entropy == math.log(tree.vocabulary_size)
+    assert all(node.logprob <= 0.0 for node in tree)
+
+
+def test_a_tree_may_be_filled_to_its_last_node():
+    limits = TreeLimits(nodes=6)
+    tree = Tree(PROMPT, end_ids=[0], vocabulary_size=5, context_length=64, tree_limits=limits)
+    *_, last = grow(tree, Toy(vocabulary=5), "likely", budget=100, width=5, depth=4)
+    assert last.reason == "full" and len(tree) == 6
