@@ -15,6 +15,7 @@ from engine.tree import LIMITS
 from engine.tree_policies import policy_named
 from engine.tree_queue import Growth
 from ui.access import Viewer
+from ui.numbers import whole
 from ui.tree_view import Marks
 
 NOTE_CHARS = 2_000
@@ -249,17 +250,3 @@ def growth_to_plain(growth: Growth | None) -> dict[str, Any] | None:
 
 def growth_from_plain(plain: Mapping[str, Any] | None) -> Growth | None:
     return None if plain is None else Growth(**{**plain, "seed": int(plain["seed"])})
-
-
-def whole(label: str, value: object, low: int, high: int, default: int) -> int:
-    """A whole number in [low, high] from an int, a float that is whole, or text; BadInput naming value and range."""
-    if value is None or value == "":
-        return default
-    text = str(value).strip()
-    if isinstance(value, float) and value.is_integer() and abs(value) <= limits.EXACT_FLOAT:
-        text = str(int(value))
-    counts = not isinstance(value, bool) and text.isascii() and text.isdigit() and len(text) < 25
-    number = int(text) if counts else None
-    if number is None or not low <= number <= high:
-        raise BadInput(f"{label} is {str(value)[:40]}; it must be a whole number from {low:,} to {high:,}.")
-    return number

@@ -5,7 +5,6 @@ Knows the queue and when to store; what is done with the tree is handed in. Does
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -140,15 +139,12 @@ class TreeJobs:
 
     def _wait(self, ticket: Ticket, opened: OpenTree, viewer: Viewer) -> Generator[str, None, LanguageModel | None]:
         text, _ = self._first_lines(opened, viewer)
-        waiting = self._bench.wait_for_model(ticket, "")
-        while True:
-            try:
-                said = next(waiting)
-            except StopIteration as over:
-                model: LanguageModel | None = over.value
-                return model
-            message = str(json.loads(said)["text"])
-            yield text + standing_line(opened.tree, Standing("waiting", message, growth=opened.growth))
+        return (
+            yield from self._bench.wait_telling(
+                ticket,
+                lambda said: text + standing_line(opened.tree, Standing("waiting", said, growth=opened.growth)),
+            )
+        )
 
     def _record(self, model: LanguageModel, uid: str, viewer: Viewer, ticket: Ticket, work: Work) -> Iterator[str]:
         job = self._begin(as_left(self._shelf.load(uid, viewer, lambda trace: model)), viewer)

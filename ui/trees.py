@@ -36,7 +36,7 @@ from ui.tree_fields import (
 from ui.tree_files import ReadTree, TreeFile, check_fits, joined, read_tree_file, write_tree_file
 from ui.tree_growing import TreeJobs
 from ui.tree_removal import as_left, forget_removed, remove_path, written_node
-from ui.tree_shelf import OpenTree, TreeShelf
+from ui.tree_shelf import OpenTree
 from ui.tree_view import Standing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Trees:
     """The use cases, over one workbench."""
 
     def __init__(self, workbench: Workbench) -> None:
-        self._shelf = TreeShelf(workbench.store)
+        self._shelf = workbench.tree_shelf
         self._jobs = TreeJobs(workbench, self._shelf)
 
     def open(self, uid: str, viewer: Viewer) -> str:

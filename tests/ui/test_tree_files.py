@@ -95,7 +95,7 @@ def wrong(change):
         (wrong(lambda v: v["noise"].update(version="other")), "drawn with the noise"),
         (wrong(lambda v: v["nodes"].append([10**9, 1, -1, 0])), "not in the tree"),
         (wrong(lambda v: v.update(marks=[])), "marks"),
-        (wrong(lambda v: v["marks"].update(notes={"x": "y"})), "The node is x"),
+        (wrong(lambda v: v["marks"].update(notes={"x": "y"})), "The node is 'x'"),
         (lambda text: text + " " * 2**22, "bytes"),
     ],
 )

@@ -166,7 +166,7 @@ def test_what_a_run_goes_through_and_what_nobody_wrote_is_refused_in_a_sentence(
         (0, "goes through this token"),
         (max(nodes(document)), "Only what a person wrote|goes through"),
         (10**5, "has no node"),
-        ("x", "The node is x"),
+        ("x", "The node is 'x'"),
     ):
         with pytest.raises(BadInput, match=words):
             grove.remove(run, node, ME)

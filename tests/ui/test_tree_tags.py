@@ -85,7 +85,7 @@ def test_tags_travel_in_a_file_and_meet_those_that_are_there(bench, run, grove):
     without = json.loads(file)
     del without["marks"]["tags"]
     assert last(fresh.import_tree(run, json.dumps(without), ME), "marks")["tags"] == {"4": ["odd", "here", "€"]}
-    for spoiled, words in (({"4": "x" * 41}, "41 characters"), ({"x": ["a"]}, "The node is x"), ([1], "one of tags")):
+    for spoiled, words in (({"4": "x" * 41}, "41 characters"), ({"x": ["a"]}, "The node is 'x'"), ([1], "one of tags")):
         without["marks"]["tags"] = spoiled
         with pytest.raises(BadInput, match=words):
             fresh.import_tree(run, json.dumps(without), ME)
