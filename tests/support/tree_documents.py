@@ -14,6 +14,8 @@ from storage.records import AnalysisHeader
 from tests.support.bench import ME, lines
 from ui.access import Viewer
 from ui.actions import Workbench
+from ui.tree_shelf import TreeShelf
+from ui.trees import Trees
 
 SMALL = {"budget": 20, "depth": 3, "width": 3}
 
@@ -63,3 +65,9 @@ def branch(
     trace = replace(trace, noise_rows=rows)
     status = {"owner": viewer.name, "status": "finished", "run_scores": run_scores.compute(trace)}
     return bench.store.runs.add(trace, **status, parent=uid, fork_position=fork)
+
+
+def afresh(bench: Workbench) -> Trees:
+    """The trees as a program sees them that has just been started on the same store."""
+    bench.tree_shelf = TreeShelf(bench.store)
+    return Trees(bench)

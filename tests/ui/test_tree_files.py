@@ -10,8 +10,7 @@ import pytest
 
 from engine.errors import BadInput
 from tests.support.bench import ME, lines
-from tests.support.tree_documents import SMALL, analyses, last, nodes, paths
-from ui.trees import Trees
+from tests.support.tree_documents import SMALL, afresh, analyses, last, nodes, paths
 
 
 def test_marks_are_kept_with_the_tree_and_survive_its_growth(bench, run, grove):
@@ -19,7 +18,7 @@ def test_marks_are_kept_with_the_tree_and_survive_its_growth(bench, run, grove):
     assert last(document, "marks") == {"bookmarks": [3], "notes": {"3": "why not"}}
     list(grove.grow(run, SMALL, ME))
     grove.mark(run, 7, ME, bookmark=True)
-    assert last(Trees(bench).open(run, ME), "marks") == {"bookmarks": [3, 7], "notes": {"3": "why not"}}
+    assert last(afresh(bench).open(run, ME), "marks") == {"bookmarks": [3, 7], "notes": {"3": "why not"}}
     grove.mark(run, 3, ME, bookmark=False, note="")
     assert last(grove.open(run, ME), "marks") == {"bookmarks": [7], "notes": {}}
     assert len(analyses(bench, run)) == 1
@@ -36,7 +35,7 @@ def test_a_mark_put_on_a_new_node_while_the_tree_grows_stays_on_it(bench, run, g
         grove.mark(run, node + 10_000, ME, bookmark=True)
     frames = list(job)
     assert last(frames[0], "marks")["bookmarks"] == [node]
-    opened = Trees(bench).open(run, ME)
+    opened = afresh(bench).open(run, ME)
     assert last(opened, "marks") == {"bookmarks": [node], "notes": {str(node): "this"}}
     assert nodes(opened)[node][:4] == nodes(grown)[node][:4] and nodes(opened) == nodes(frames[-1])
 
@@ -50,7 +49,7 @@ def test_an_export_comes_back_exactly_into_an_empty_library(bench, run, grove, t
     assert line["export"] == {"name": file.name, "text": file.text} and file.name.endswith(".json")
     before = grove.open(run, ME)
     bench.store.analyses.delete(analyses(bench, run)[0].uid, viewer="local")
-    fresh = Trees(bench)
+    fresh = afresh(bench)
     assert len(nodes(fresh.open(run, ME))) < len(nodes(before))
     after = fresh.import_tree(run, file.text, ME)
     assert nodes(after) == nodes(before) and last(after, "marks") == last(before, "marks")
@@ -61,7 +60,7 @@ def test_an_import_loses_nothing_of_what_is_there(bench, run, grove):
     list(grove.grow(run, SMALL, ME))
     file = grove.export_tree(run, ME).text
     bench.store.analyses.delete(analyses(bench, run)[0].uid, viewer="local")
-    there = Trees(bench)
+    there = afresh(bench)
     grown = list(there.grow(run, {"policy": "fair", "budget": 15, "depth": 3, "seed": 2}, ME))[-1]
     there.mark(run, 1, ME, bookmark=True)
     both = there.import_tree(run, file, ME)
@@ -120,7 +119,7 @@ def test_contradicting_numbers_of_a_file_give_way_and_the_tree_can_be_read_again
     children = [row for row in after.values() if row[1] == 0]
     assert sum(math.exp(row[3]) for row in children) == pytest.approx(1 - after[0][5], abs=1e-5)
     assert all(after[i][:4] == row[:4] for i, row in before.items()) and len(after) > len(before)
-    assert nodes(Trees(bench).open(run, ME)) == after
+    assert nodes(afresh(bench).open(run, ME)) == after
 
 
 def test_a_path_is_taken_where_it_leaves_the_run(bench, run, grove, tiny):

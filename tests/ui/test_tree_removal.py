@@ -11,7 +11,7 @@ import pytest
 from engine.errors import BadInput, Busy
 from engine.tree_json import tree_from_dict, tree_to_dict
 from tests.support.bench import ME
-from tests.support.tree_documents import SMALL, analyses, branch, last, nodes, paths
+from tests.support.tree_documents import SMALL, afresh, analyses, branch, last, nodes, paths
 from ui.access import Viewer
 from ui.trees import Trees
 
@@ -74,7 +74,7 @@ def test_what_was_written_is_gone_with_what_grew_below_it_and_marks_stay_where_t
     assert (
         labelled(after) == {path: text for path, text in noted.items() if text != "mine"} and len(labelled(after)) == 2
     )
-    for opened in (grove.open(run, ME), Trees(bench).open(run, ME)):
+    for opened in (grove.open(run, ME), afresh(bench).open(run, ME)):
         assert nodes(opened) == nodes(after) and last(opened, "marks") == last(after, "marks")
     assert not any(row[6] & FORCED for row in nodes(after).values())
     check_whole(grove, run)
@@ -89,7 +89,7 @@ def test_what_was_removed_can_be_written_again_and_then_stays(bench, run, grove)
     (first, *_), written = write(grove, run)
     grove.remove(run, first, ME)
     again, document = write(grove, run)
-    assert paths(document) == paths(written) and paths(Trees(bench).open(run, ME)) == paths(written)
+    assert paths(document) == paths(written) and paths(afresh(bench).open(run, ME)) == paths(written)
     grove.remove(run, again[0], ME)
     assert paths(grove.open(run, ME)) < paths(written)
 
@@ -102,13 +102,13 @@ def test_a_removal_may_begin_within_what_was_written(run, grove):
 
 def test_somebody_who_saves_an_older_tree_brings_nothing_back(bench, run, grove):
     (first, *_), written = write(grove, run)
-    other = Trees(bench)
+    other = afresh(bench)
     stale = other._jobs.load(run, ME)
     after = grove.remove(run, first, ME)
     other._shelf.save(stale, ME)
     assert len(other._shelf.load(run, ME, other._jobs.at_hand).tree) == len(nodes(written)) > len(nodes(after))
-    assert paths(Trees(bench).open(run, ME)) == paths(after) < paths(written)
-    marked = Trees(bench).mark(run, 1, ME, bookmark=True)
+    assert paths(afresh(bench).open(run, ME)) == paths(after) < paths(written)
+    marked = afresh(bench).mark(run, 1, ME, bookmark=True)
     assert last(marked, "marks")["bookmarks"] == [1] and paths(marked) == paths(after)
 
 
@@ -116,11 +116,11 @@ def test_a_file_that_holds_what_was_removed_brings_it_back(bench, run, grove):
     (first, *_), written = write(grove, run)
     file = grove.export_tree(run, ME).text
     grove.remove(run, first, ME)
-    assert paths(grove.import_tree(run, file, ME)) == paths(written) == paths(Trees(bench).open(run, ME))
+    assert paths(grove.import_tree(run, file, ME)) == paths(written) == paths(afresh(bench).open(run, ME))
 
 
 def test_what_a_growth_found_as_well_stays_as_the_models_own(bench, run):
-    first = Trees(bench)
+    first = afresh(bench)
     above = nodes(first.open(run, ME))[2][1]
 
     def beside(document: str) -> set[str]:
@@ -129,7 +129,7 @@ def test_what_a_growth_found_as_well_stays_as_the_models_own(bench, run):
     known = beside(first.open(run, ME))
     best = beside(list(first.grow(run, {"node": above, "width": 50, "depth": 1, "budget": 1}, ME))[-1]) - known
     bench.store.analyses.delete(analyses(bench, run)[0].uid, viewer="local")
-    grove = Trees(bench)
+    grove = afresh(bench)
     letters = [chr(i) for i in range(33, 127)]
     expected = [text for text in letters if text in best][:2]
     others = [text for text in letters if text not in best | known][:2]
@@ -192,7 +192,7 @@ def test_while_it_grows_nothing_is_removed(run, grove):
 def test_what_somebody_else_wrote_for_everybody_is_not_taken_away(bench, run):
     trace = bench.store.runs.get(run, viewer="local").trace
     uid = bench.store.runs.add(trace, owner="examples", status="finished", run_scores={}, example=True)
-    grove, owner = Trees(bench), Viewer("examples", "session-9", True)
+    grove, owner = afresh(bench), Viewer("examples", "session-9", True)
     document = list(grove.edit(uid, 2, "ho", owner))[-1]
     written = last(document, "s")["start"]
     stranger = replace(ME, name="visitor:a", session="visitor:a")

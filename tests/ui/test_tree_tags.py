@@ -8,11 +8,10 @@ import pytest
 
 from engine.errors import BadInput
 from tests.support.bench import ME
-from tests.support.tree_documents import SMALL, analyses, last, nodes
+from tests.support.tree_documents import SMALL, afresh, analyses, last, nodes
 from ui.tree_api import record
 from ui.tree_fields import marks_from_plain, marks_to_plain, moved, remarked, tags_of, together, within
 from ui.tree_view import Marks
-from ui.trees import Trees
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_tags_are_kept_with_the_tree_beside_the_other_marks_and_taken_away_alone
     list(grove.grow(run, SMALL, ME))
     grove.mark(run, 3, ME, bookmark=True)
     grove.mark(run, 5, ME, tags=["odd"])
-    kept = Trees(bench).open(run, ME)
+    kept = afresh(bench).open(run, ME)
     assert last(kept, "marks")["tags"] == {"3": ["Odd", "later"], "5": ["odd"]}
     assert record(kept)["tags"] == {"3": ["Odd", "later"], "5": ["odd"]}
     grove.mark(run, 3, ME, tags="")
@@ -70,7 +69,7 @@ def test_a_tag_put_on_a_node_that_is_only_growing_stays_on_it(bench, run, grove)
     assert node > known
     assert last(grove.mark(run, node, ME, tags="new"), "marks")["tags"] == {str(node): ["new"]}
     list(job)
-    assert last(Trees(bench).open(run, ME), "marks")["tags"] == {str(node): ["new"]}
+    assert last(afresh(bench).open(run, ME), "marks")["tags"] == {str(node): ["new"]}
 
 
 def test_tags_travel_in_a_file_and_meet_those_that_are_there(bench, run, grove):
@@ -78,7 +77,7 @@ def test_tags_travel_in_a_file_and_meet_those_that_are_there(bench, run, grove):
     file = grove.export_tree(run, ME).text
     assert json.loads(file)["marks"]["tags"] == {"4": ["Odd", "€"]}
     bench.store.analyses.delete(analyses(bench, run)[0].uid, viewer="local")
-    fresh = Trees(bench)
+    fresh = afresh(bench)
     assert "tags" not in last(fresh.open(run, ME), "marks")
     fresh.mark(run, 4, ME, tags="odd, here")
     assert last(fresh.import_tree(run, file, ME), "marks")["tags"] == {"4": ["odd", "here", "€"]}

@@ -14,15 +14,14 @@ from engine.tree import Tree
 from engine.tree_forward import TreeForward
 from engine.tree_queue import Growth, replay
 from tests.support.bench import ME, OTHER, lines
-from tests.support.tree_documents import SMALL, analyses, last, nodes, paths
+from tests.support.tree_documents import SMALL, afresh, analyses, last, nodes, paths
 from ui import actions, trees
-from ui.trees import Trees
 
 
 def test_a_tree_opens_without_a_model_and_nothing_is_stored_by_looking(bench, run, grove):
     document = grove.open(run, ME)
     bench.host = type(bench.host)(patience=0.0)
-    assert bench.host.state.status != "ready" and nodes(Trees(bench).open(run, ME)) == nodes(document)
+    assert bench.host.state.status != "ready" and nodes(afresh(bench).open(run, ME)) == nodes(document)
     head, trace = lines(document)[0], bench.store.runs.get(run, viewer="local").trace
     assert (head["run"], head["tree"], head["title"]) == (run, "", "Tell me")
     assert head["root"] == {"text": "Tell me", "tokens": len(trace.prompt_ids)} and head["seconds_per_node"] > 0
@@ -48,7 +47,7 @@ def test_growing_yields_a_growing_document_and_ends_with_what_is_stored(bench, r
     s = last(frames[-1], "s")
     assert (s["state"], s["reason"], s["evaluated"], s["policy"]) == ("idle", "budget", 20, "likely")
     opened = grove.open(run, ME)
-    assert nodes(opened) == nodes(frames[-1]) == nodes(Trees(bench).open(run, ME))
+    assert nodes(opened) == nodes(frames[-1]) == nodes(afresh(bench).open(run, ME))
     assert last(opened, "s")["leaves"] == s["leaves"] != []
     (kept,) = analyses(bench, run)
     assert kept.status == "finished" and lines(opened)[0]["tree"] == kept.uid and lines(before)[0]["tree"] == ""
@@ -97,7 +96,7 @@ def test_stop_keeps_what_has_grown_and_growing_on_makes_the_tree_of_one_growth(b
     assert (s["state"], s["reason"]) == ("idle", "cancelled") and 0 < s["evaluated"] < 40 and "Stopped" in s["message"]
     assert analyses(bench, run)[0].status == "stopped"
     rest = list(grove.grow(run, asked | {"budget": 40 - s["evaluated"]}, ME))[-1]
-    whole = Trees(bench)
+    whole = afresh(bench)
     twin = bench.keep(recorded, ME)
     assert paths(list(whole.grow(twin, asked, ME))[-1]) == paths(rest)
 
@@ -163,7 +162,7 @@ def test_what_is_saved_late_is_put_together_with_what_was_saved_meanwhile(bench,
     assert apart[0] - apart[1] and apart[1] - apart[0]
     grove._shelf.save(ends[0], ME)
     saved = grove._shelf.save(ends[1], ME, growth=Growth("fair", 3, 3))
-    together: Tree = Trees(bench)._jobs.load(run, ME).tree
+    together: Tree = afresh(bench)._jobs.load(run, ME).tree
     assert {together.path_ids(n.index) for n in together} == apart[0] | apart[1]
     assert all(together.path_ids(h) == ends[1].tree.path_ids(t) for t, h in saved.placed.items())
     assert replay(together, Growth("fair", 3, 3)).leaves
@@ -209,11 +208,11 @@ def test_a_stored_tree_that_is_damaged_is_left_aside_and_grown_anew(bench, run, 
         from sqlalchemy import text
 
         session.execute(text("UPDATE analysis_array SET data = zeroblob(length(data)) WHERE name = 'tree'"))
-    again = Trees(bench)
+    again = afresh(bench)
     document = again.open(run, ME)
     assert "damaged" in last(document, "s")["message"] and len(last(document, "runs")) == 1
     assert last(list(again.grow(run, SMALL, ME))[-1], "s")["evaluated"] == 20
-    assert "damaged" not in last(Trees(bench).open(run, ME), "s")["message"]
+    assert "damaged" not in last(afresh(bench).open(run, ME), "s")["message"]
 
 
 def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_nothing(bench, run, grove, monkeypatch):
@@ -232,6 +231,6 @@ def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_noth
     assert time.monotonic() - began < 2 and actions.SAVE_PATIENCE_SECONDS > 2
     released.set()
     deadline = time.monotonic() + 10
-    while paths(Trees(bench).open(run, ME)) < paths(grown) and time.monotonic() < deadline:
+    while paths(afresh(bench).open(run, ME)) < paths(grown) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert paths(Trees(bench).open(run, ME)) >= paths(grown)
+    assert paths(afresh(bench).open(run, ME)) >= paths(grown)
