@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.distances`: how far an early edit carries, with the same luck and with fresh luck.
 
-Four answers of the embedded model to each of twenty prompts at five temperatures (one where it is greedy); in each, one early token gives way to its most
-likely alternative and what follows is written again. Goes on where an earlier call broke off. Writes
-assets/distances.json and draws assets/distances.svg from it (--draw only draws). After the comparison published in
-arXiv 2409.17027, in kind.
+Four answers of the embedded model to each of twenty prompts at five temperatures (one where it is greedy); in each, one
+early token gives way to its most likely alternative and what follows is written again. Goes on where an earlier call
+broke off. Writes assets/distances.json and draws assets/distances.svg from it (--draw only draws). After the comparison
+published in arXiv 2409.17027, in kind.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def behind_edit(model: LanguageModel, ids: Sequence[int]) -> str:
 def table(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Per temperature: mean distance of both kinds and of their difference within a prompt, each a Point.
 
-    A prompt counts once, with the mean over its answers. kept: the share of answers that go on word for word as before, with the same luck and with fresh luck.
+    A prompt counts once, with the mean over its answers. kept: the share of answers that go on word for word as before,
+    with the same luck and with fresh luck.
     """
     rows = []
     for temperature in sorted({cell.temperature for cell in cells}):
