@@ -24,6 +24,8 @@ TORCH_FILES = {
     "engine.loading",
     "engine.memory",
     "engine.models",
+    "engine.rollouts",
+    "engine.shared_prefix",
     "engine.testing",
     "engine.tree_forward",
 }

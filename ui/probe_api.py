@@ -25,12 +25,12 @@ MOST_OFFSET = 10**9
 
 def register(probes: Probes, *, public: bool) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in endpoints(probes, public):
+    for endpoint in (*drawing_endpoints(probes, public), *keeping_endpoints(probes, public)):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
-    """The functions behind the endpoints' names."""
+def drawing_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
+    """The functions behind the names of the endpoints that draw answers."""
 
     def viewer(request: gr.Request | None) -> Viewer:
         return viewer_of(request, public=public)
@@ -80,6 +80,15 @@ def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
         with said():
             yield from _records(probes.resume(uid, viewer(request)))
 
+    return probe, resume_probe
+
+
+def keeping_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
+    """The functions behind the names of the endpoints for probes that are there."""
+
+    def viewer(request: gr.Request | None) -> Viewer:
+        return viewer_of(request, public=public)
+
     def open_probe(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored probe, in the form that `probe` returns."""
         with said():
@@ -100,7 +109,7 @@ def endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
         with said():
             return asdict(probes.delete(uid, viewer(request)))
 
-    return probe, resume_probe, open_probe, list_probes, delete_probe
+    return open_probe, list_probes, delete_probe
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict]:

@@ -15,7 +15,7 @@ from tests.support.bench import ME, OTHER
 from ui import probe_board, probe_record
 from ui.access import Viewer
 from ui.actions import Workbench
-from ui.probe_api import endpoints
+from ui.probe_api import drawing_endpoints, keeping_endpoints
 from ui.probe_shelf import shelf_document
 from ui.probes import Probes
 from ui.tabs import probe as probe_tab
@@ -240,7 +240,10 @@ def test_the_list_travels_as_strict_json_with_what_undo_needs(probing: Probes) -
 
 
 def test_a_script_lists_and_deletes_as_the_page_does(probing: Probes) -> None:
-    named = {function.__name__: function for function in endpoints(probing, False)}
+    named = {
+        function.__name__: function
+        for function in (*drawing_endpoints(probing, False), *keeping_endpoints(probing, False))
+    }
     probe, other = made(probing), made(probing, seed=9)
     listed = json.loads(json.dumps(named["list_probes"](), allow_nan=False))
     assert listed["total"] == 2 and [row["uid"] for row in listed["rows"]] == [other["uid"], probe["uid"]]

@@ -97,6 +97,30 @@ def wire_trees(
         node, text = asked.fields.get("node"), asked.fields.get("text")
         yield from asked.frames(lambda: trees.edit(asked.uid, node, text, asked.viewer))
 
+    def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+
+        def work() -> Iterator[str]:
+            fork, ids = trees.path(asked.uid, asked.fields.get("node"), asked.viewer)
+            yield from branching.take(asked.uid, fork, ids, asked.fields.get("luck"), asked.viewer)
+
+        yield from shown_frames(work)
+
+    def stop(request: gr.Request) -> None:
+        workbench.stop(viewer(request))
+
+    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
+    tree.tree_grow(grow, None, tree, **JOB)
+    tree.tree_edit(edit, None, tree, **JOB)
+    tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
+    _wire_deeds(tree, trees, at)
+    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
+    tree.tree_take(take, None, shown, **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+
+
+def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request], Asked]) -> None:
+    """What is done at once, without the model; each is answered by the whole tree."""
+
     def remove(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
         return asked.once(lambda: trees.remove(asked.uid, asked.fields.get("node"), asked.viewer))
@@ -114,28 +138,10 @@ def wire_trees(
         asked = at(event, request)
         return asked.once(lambda: trees.import_tree(asked.uid, asked.fields.get("text"), asked.viewer))
 
-    def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        asked = at(event, request)
-
-        def work() -> Iterator[str]:
-            fork, ids = trees.path(asked.uid, asked.fields.get("node"), asked.viewer)
-            yield from branching.take(asked.uid, fork, ids, asked.fields.get("luck"), asked.viewer)
-
-        yield from shown_frames(work)
-
-    def stop(request: gr.Request) -> None:
-        workbench.stop(viewer(request))
-
-    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
-    tree.tree_grow(grow, None, tree, **JOB)
-    tree.tree_edit(edit, None, tree, **JOB)
     tree.tree_remove(remove, None, tree, queue=False, **PRIVATE)
     tree.tree_mark(mark, None, tree, trigger_mode="multiple", queue=False, **PRIVATE)
     tree.tree_export(export, None, tree, queue=False, **PRIVATE)
     tree.tree_import(bring_in, None, tree, queue=False, **PRIVATE)
-    tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
-    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
-    tree.tree_take(take, None, shown, **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
 
 
 @dataclass(frozen=True)

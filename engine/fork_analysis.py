@@ -1,0 +1,227 @@
+"""A forking analysis of one run, drawn and read: continuations of every branch, and what they say so far.
+
+Knows sites, roll-outs and extractors; does not know where analyses are kept or how they are drawn.
+Source: Bigelow et al., "Forking Paths in Neural Text Generation", arXiv 2412.07961; the recursion is explained in
+`forking`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import BadInput
+from engine.fork_draws import ForkDraws, label
+from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
+from engine.fork_sites import Site
+from engine.forking import (
+    Branches,
+    OutcomeCurve,
+    band,
+    branches_of,
+    curve_samples,
+    outcome_curve,
+    without_rare,
+)
+from engine.outcomes import extractor
+from engine.rollouts import MEMORY_BYTES, ROWS, Decided, Task, roll_out
+from engine.types import Trace
+
+if TYPE_CHECKING:
+    from engine.models import LanguageModel
+
+BAND_SAMPLES = 200
+# share of each branch's draws that is taken before any branch gets the rest
+FIRST_ROUND = 0.25
+MORE = 1.5
+
+
+@dataclass(frozen=True)
+class ForkingReport:
+    """What an analysis has so far. tokens: drawn by this call; rows: tokens that went through the network for them;
+    done: nothing is left to draw; seconds: of this call. All else is worked out when it is asked for."""
+
+    plan: ForkPlan
+    draws: ForkDraws
+    count: int
+    tokens: int
+    rows: int
+    seconds: float
+    done: bool
+
+    @cached_property
+    def branches(self) -> Branches | None:
+        """Branches of the positions that are complete from the end on; None before the last one is."""
+        return branches_so_far(self.plan, self.draws, self.count)
+
+    @cached_property
+    def curve(self) -> OutcomeCurve | None:
+        """The outcome curve over those positions."""
+        return None if self.branches is None else outcome_curve(self.branches, estimator=self.plan.settings.estimator)
+
+    @cached_property
+    def samples(self) -> np.ndarray | None:
+        """Curves that the draws allow for: float64 [BAND_SAMPLES, T + 1, K]."""
+        settings = self.plan.settings
+        return None if self.branches is None else curve_samples(
+            self.branches, estimator=settings.estimator, count=BAND_SAMPLES, seed=settings.seed
+        )  # fmt: skip
+
+    @cached_property
+    def bands(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """80 % bands: low and high, float64 [T + 1, K]."""
+        return None if self.samples is None else band(self.samples)
+
+
+def analyse(
+    model: LanguageModel,
+    trace: Trace,
+    settings: ForkSettings,
+    *,
+    resume: ForkDraws | None = None,
+    rows: int = ROWS,
+    memory_bytes: int = MEMORY_BYTES,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[ForkingReport]:
+    """Draw what an analysis of a run needs; yields a report after every step of the network, the last one `done`.
+
+    resume: draws of an earlier call, which are not drawn again: a draw depends on seed, position, token and number
+    alone, so the whole is the same as that of a call that was never interrupted. Stops within one step when
+    `cancelled()` turns true; the report then is not `done`. Raises BadInput, OutOfMemory.
+    """
+    started, stopped = time.perf_counter(), cancelled or (lambda: False)
+    plan = plan_analysis(trace, settings, model.end_ids)
+    words = {i: model.token_bytes(i) for i in plan.base}
+    draws = resume or ForkDraws(plan.base, words, model.special_ids | model.end_ids)
+    if draws.base_ids != plan.base:
+        raise BadInput("These draws are of another answer: begin a new analysis.")
+    tokens = passed = 0
+
+    def report(done: bool) -> ForkingReport:
+        seconds = time.perf_counter() - started
+        return ForkingReport(plan, draws, len(draws.rollouts), tokens, passed, seconds, done)
+
+    while True:
+        for tasks in _rounds(plan, draws):
+            for step in roll_out(
+                model, trace.prompt_ids.tolist(), plan.base, tasks, seed=settings.seed, max_tokens=plan.max_tokens,
+                rows=rows, memory_bytes=memory_bytes, decided=_decided(draws, model, settings), cancelled=stopped,
+            ):  # fmt: skip
+                for one in step.finished:
+                    draws.words.update(
+                        (i, model.token_bytes(i)) for i in (one.token_id, *one.ids) if i not in draws.words
+                    )
+                draws.add(step.finished)
+                tokens, passed = tokens + step.drawn, passed + step.rows
+                yield report(False)
+            if stopped():
+                return
+        wider = _more(plan, report(True))
+        if wider is None:
+            yield report(True)
+            return
+        plan = wider
+
+
+def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int) -> Branches | None:
+    """The branches of all positions from the last one back to the first that lacks a draw."""
+    settings = plan.settings
+    found: dict[tuple[int, int], list[str]] = {}
+    for one in draws.rollouts[:count]:
+        name = label(draws.text(one), one.ending, settings.extractor, settings.parameter)
+        found.setdefault((one.position, one.token_id), []).append(name)
+    records: list[dict[str, Any]] = []
+    for site in reversed(plan.sites):
+        here = list(_records(plan, draws, site, found))
+        if not all(record["outcomes"] or _needs_none(plan, record) for record in here):
+            break
+        records += here
+    if not records:
+        return None
+    table = branches_of(records)
+    return without_rare(table, outcome_curve(table, estimator=settings.estimator))
+
+
+def _records(
+    plan: ForkPlan, draws: ForkDraws, site: Site, found: Mapping[tuple[int, int], list[str]]
+) -> Iterator[dict[str, Any]]:
+    settings, last = plan.settings, plan.sites[-1].position
+    for token_id, probability in zip(site.token_ids.tolist(), site.probabilities.tolist(), strict=True):
+        is_base = token_id == int(site.token_ids[0])
+        outcomes = found.get((site.position, token_id), [])
+        ended = (site.position, token_id) not in plan.counts and not is_base
+        certain = ended or (is_base and plan.ends_itself and (site.position == last))
+        if certain:
+            # an end of turn adds nothing to what stands before it
+            ids = plan.base[: site.position] if ended else plan.base
+            outcomes = [label(draws.text_of(ids), "stop", settings.extractor, settings.parameter)]
+        yield {
+            "position": site.position, "token_id": token_id, "probability": probability, "is_base": is_base,
+            "outcomes": outcomes, "certain": certain,
+        }  # fmt: skip
+
+
+def _needs_none(plan: ForkPlan, record: Mapping[str, Any]) -> bool:
+    """With the recursion a base token draws nothing, but at the last position."""
+    return (record["position"], record["token_id"]) not in plan.counts
+
+
+def _rounds(plan: ForkPlan, draws: ForkDraws) -> Iterator[list[Task]]:
+    """What is missing, a share of every branch first, so that the whole curve is there early."""
+    for share in (FIRST_ROUND, 1.0):
+        tasks = [
+            Task(position, token_id, part.start, len(part))
+            for (position, token_id), count in plan.counts.items()
+            for part in draws.missing(position, token_id, max(1, round(share * count)))
+        ]
+        if tasks:
+            yield tasks
+
+
+def _decided(draws: ForkDraws, model: LanguageModel, settings: ForkSettings) -> Decided | None:
+    """Whether a response that goes on has an outcome already that nothing can change; None where that never holds."""
+    entry = extractor(settings.extractor, settings.parameter)
+    settled = entry.settled
+    if settled is None:
+        return None
+
+    def decided(ids: tuple[int, ...]) -> bool:
+        draws.words.update((i, model.token_bytes(i)) for i in ids if i not in draws.words)
+        text = draws.text_of(ids)
+        found = entry.find(text, settings.parameter.strip())
+        return found is not None and settled(text, found)
+
+    return decided
+
+
+def _more(plan: ForkPlan, report: ForkingReport) -> ForkPlan | None:
+    """The plan with more draws of the branches that the widest band comes from; None when it is narrow enough."""
+    settings = plan.settings
+    if settings.until is None or report.bands is None or report.branches is None:
+        return None
+    low, high = report.bands
+    growing = {key: count for key, count in plan.counts.items() if count < settings.most}
+    if not growing or float((high - low).max()) < settings.until:
+        return None
+    table = report.branches
+    chances = table.counts / np.maximum(table.draws, 1.0)[:, None]
+    spread = np.where(
+        table.certain, 0.0, table.shares**2 * (1.0 - (chances**2).sum(axis=1)) / np.maximum(table.draws, 1)
+    )
+    parts = {
+        (int(t), int(w)): float(part)
+        for t, w, part in zip(table.positions, table.token_ids, spread, strict=True)
+        if (int(t), int(w)) in growing
+    }
+    ordered = sorted(growing, key=lambda key: -parts.get(key, 0.0))
+    chosen = ordered[: max(1, len(ordered) // 3)]
+    counts = {
+        key: min(settings.most, max(count + 1, round(MORE * count))) if key in chosen else count
+        for key, count in plan.counts.items()
+    }
+    return ForkPlan(settings, plan.base, plan.sites, plan.ends_itself, plan.max_tokens, counts)
