@@ -6,6 +6,7 @@ the page is up before. Does not know sampling or scores.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -45,6 +46,14 @@ class ForwardPass:
             )
             self.length += len(ids)
             return output.logits[0].float().cpu().numpy()
+
+    def copy(self) -> ForwardPass:
+        """Another context that has read the same and grows apart from here. Raises OutOfMemory."""
+        other = ForwardPass(self._model)
+        with memory_guard(self.length):
+            other._cache = copy.deepcopy(self._cache)
+        other.length = self.length
+        return other
 
     def prefill(self, ids: Sequence[int]) -> Iterator[np.ndarray | None]:
         """Feed a long context in chunks so that a caller may stop in between; the last item is its logits [1, V]."""

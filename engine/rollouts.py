@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from engine.errors import BadInput
-from engine.shared_prefix import SharedPrefix, rows_within
+from engine.plain_rows import PlainRows
+from engine.shared_prefix import SharedPrefix, rows_within, shareable
 
 if TYPE_CHECKING:
     import torch
@@ -130,6 +131,7 @@ def roll_out(
         [*prompt_ids, *base_ids[: max(task.position for task in waiting)]],
         rows_within(model, longest, memory_bytes, rows),
         len(prompt_ids),
+        max_tokens,
     )
     stopped = cancelled or (lambda: False)
     while not stopped():
@@ -145,8 +147,11 @@ def roll_out(
 class _Pool:
     """The live rows and their places in the shared prefix; a draw keeps a place free for the row it may become."""
 
-    def __init__(self, model: LanguageModel, base_ids: Sequence[int], places: int, prompt: int) -> None:
-        self.shared = SharedPrefix(model, base_ids, places)
+    def __init__(
+        self, model: LanguageModel, base_ids: Sequence[int], places: int, prompt: int, max_tokens: int
+    ) -> None:
+        share = shareable(model, prompt + max_tokens)
+        self.shared = SharedPrefix(model, base_ids, places) if share else PlainRows(model, base_ids, places)
         self.places, self._prompt = places, prompt
         self.live: list[_Row] = []
 

@@ -24,6 +24,7 @@ TORCH_FILES = {
     "engine.loading",
     "engine.memory",
     "engine.models",
+    "engine.plain_rows",
     "engine.rollouts",
     "engine.shared_prefix",
     "engine.testing",

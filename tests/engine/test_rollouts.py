@@ -58,6 +58,13 @@ def test_every_draw_is_the_one_that_plain_passes_give_whatever_the_batch(tiny, a
     assert len(found[64]) == 29 and set(found[64]) == set(found[1])
 
 
+def test_a_model_whose_attention_cannot_be_taken_over_gives_the_same_draws(tiny, answer, monkeypatch):
+    shared = drawn(tiny, answer)
+    monkeypatch.setattr("engine.rollouts.shareable", lambda model, length: False)
+    alone = drawn(tiny, answer, rows=5)
+    assert {key: one.ids for key, one in alone.items()} == {key: one.ids for key, one in shared.items()}
+
+
 def test_how_a_draw_ended_is_told(tiny, answer):
     found = drawn(tiny, answer).values()
     for one in found:
