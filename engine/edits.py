@@ -72,6 +72,7 @@ class EditPrompt:
 class Intervention:
     """What was done to a run to get another one, apart from changed settings, which the other one carries itself.
 
+    splices: from left to right, whatever order they were given in.
     first: without splices, how many leading tokens stay. luck: whose noise the drawn tokens have: "same" the run's
     own, "fresh" another stream of its seed, "inferred" a posterior draw given the run's text (see `hindsight`).
     next_row: the noise row that a token behind the other run would race with, known where that run has no drawn token
@@ -83,6 +84,9 @@ class Intervention:
     alignment: Alignment = "suffix"
     luck: Luck = "same"
     next_row: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "splices", tuple(sorted(self.splices, key=_place)))
 
 
 @dataclass(frozen=True)
@@ -183,9 +187,13 @@ def row_at(noise_rows: Sequence[int], index: int, next_row: int | None = None) -
     return max(free, rows[after] - (after - index)) if after is not None else free + (index - before - 1)
 
 
+def _place(splice: Splice) -> tuple[int, int]:
+    return splice.start, splice.stop
+
+
 def _ordered(splices: Sequence[Splice], length: int) -> list[Splice]:
     """The edits from left to right. An insertion at the place where another edit begins comes before it."""
-    ordered = sorted(splices, key=lambda s: (s.start, s.stop))
+    ordered = sorted(splices, key=_place)
     for splice in ordered:
         if not 0 <= splice.start <= splice.stop <= length:
             place = f"{splice.start} to {splice.stop}"

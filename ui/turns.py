@@ -16,9 +16,13 @@ from engine.errors import Busy
 
 @dataclass(eq=False)
 class Ticket:
-    """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, or by Stop."""
+    """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, or by Stop.
+
+    long: the job takes minutes and lets others go first between its steps.
+    """
 
     session: str
+    long: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -32,12 +36,12 @@ class Turnstile:
         self._changed = threading.Condition()
 
     @contextmanager
-    def enter(self, session: str) -> Iterator[Ticket]:
-        """Join the queue; the place is given up when the block ends, however it ends.
+    def enter(self, session: str, *, long: bool = False) -> Iterator[Ticket]:
+        """Join the queue; the place is given up when the block ends, however it ends. long: see `give_way`.
 
         Raises Busy when the queue is full or this session already has its share of it.
         """
-        ticket = Ticket(session)
+        ticket = Ticket(session, long)
         with self._changed:
             if len(self._line) >= self._capacity:
                 raise Busy(f"{len(self._line)} people are waiting already: try again in a minute.")
@@ -67,6 +71,20 @@ class Turnstile:
             return self._changed.wait_for(lambda: self._line[0] is ticket or ticket.cancelled.is_set(), seconds) and (
                 self._line[0] is ticket
             )
+
+    def give_way(self, ticket: Ticket) -> bool:
+        """Between two steps of a long job: let every short one that waits go first. True when there was one.
+
+        The turn is lost then; `wait` for it again before the next step.
+        """
+        with self._changed:
+            short = [other for other in self._line if other is not ticket and not other.long]
+            if not short:
+                return False
+            rest = [other for other in self._line if other is not ticket and other.long]
+            self._line = deque([*short, ticket, *rest])
+            self._changed.notify_all()
+            return True
 
     def stop(self, session: str) -> int:
         """Ask every job of this session to stop within one step; returns how many there were."""

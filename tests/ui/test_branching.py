@@ -91,6 +91,13 @@ def test_what_the_document_says_of_the_difference_is_true(bench, branching, pare
     assert versus["fragile"] == np.flatnonzero(own.margin < 1e-3).tolist()
 
 
+def test_the_order_in_which_edits_are_given_says_nothing(bench, branching, parent):
+    edits = [{"start": 4, "stop": 5, "text": "x"}, {"start": 12, "stop": 14, "text": "yz"}]
+    one, other = (list(branching.branch(parent, {"edits": list(order)}, ME))[-1] for order in (edits, reversed(edits)))
+    assert ids_of(one) == ids_of(other) and line_with(one, "versus") == line_with(other, "versus")
+    assert lines(one)[0]["edit"] == lines(other)[0]["edit"] and lines(one)[0]["edit"]["start"] == 4
+
+
 def test_fresh_luck_is_another_every_time_and_says_so(bench, branching, parent):
     fields, _ = edit(bench, parent, 2, luck="fresh")
     first, second = (list(branching.branch(parent, fields, ME))[-1] for _ in range(2))

@@ -58,3 +58,28 @@ def test_stopping_one_session_leaves_the_others():
     with turns.enter("a") as a, turns.enter("b") as b:
         assert turns.stop("b") == 1 and b.cancelled.is_set() and not a.cancelled.is_set()
         assert turns.stop("nobody") == 0
+
+
+def test_a_long_job_lets_short_ones_go_first_between_its_steps_and_comes_before_later_long_ones():
+    turns, order = Turnstile(10, 1), []
+
+    def job(name, long, joined, steps):
+        with turns.enter(name, long=long) as ticket:
+            joined.set()
+            for step in range(steps):
+                while not turns.wait(ticket, 1):
+                    pass
+                order.append(f"{name}{step}")
+                turns.give_way(ticket)
+
+    threads = []
+    with turns.enter("first") as first:
+        assert turns.wait(first, 0) and not turns.give_way(first), "nobody waits"
+        for name, long, steps in (("analysis", True, 3), ("other", True, 2), ("short", False, 2)):
+            joined = threading.Event()
+            threads.append(threading.Thread(target=job, args=(name, long, joined, steps)))
+            threads[-1].start()
+            assert joined.wait(5)
+    for thread in threads:
+        thread.join(10)
+    assert order == ["analysis0", "short0", "short1", "analysis1", "analysis2", "other0", "other1"]
