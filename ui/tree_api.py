@@ -68,13 +68,20 @@ def _growing_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], 
             yield from _records(trees.edit(uid, node, text, _viewer(request, public)))
 
     def remove_from_tree(uid: str, node: int, request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """Take out what was written by `edit_tree`, from this node on, with all that grew below it; what the model
-        chose and what runs go through stays. Other nodes may get other numbers, their marks with them. Gives the
-        tree."""
+        """Take out of sight what was written by `edit_tree`, from this node on, with all that grew below it; what the
+        model chose and what runs go through stays. Other nodes may get other numbers, their marks with them. Gives the
+        tree, whose `removed` is the name by which `restore_in_tree` brings it back."""
         with said():
             return record(trees.remove(uid, node, _viewer(request, public)))
 
-    return tree, grow_tree, edit_tree, remove_from_tree
+    def restore_in_tree(uid: str, removed: str = "", request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """Bring back what `remove_from_tree` took out of sight, with all that grew below it and its marks. removed: the
+        name that it gave, by default what was removed last. Other nodes may get other numbers. Gives the tree, whose
+        `start` is the first node that is back."""
+        with said():
+            return record(trees.restore(uid, removed, _viewer(request, public)))
+
+    return tree, grow_tree, edit_tree, remove_from_tree, restore_in_tree
 
 
 def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:

@@ -78,7 +78,7 @@ def asked_growth(fields: Mapping[str, Any], bounds: TreeBounds) -> AskedGrowth:
         width=whole("The width", fields.get("width"), 1, bounds.width, 5),
         depth=whole("The depth", fields.get("depth"), 1, bounds.depth, 12),
         seed=whole("The seed", fields.get("seed"), 0, limits.MAX_SEED, 0),
-        start=node_number(fields.get("node")),
+        start=node_number(fields.get("node"), default=0),
         # only then are the first answers the most probable of all, whatever the width
         widen=policy == "likely",
     )
@@ -95,9 +95,9 @@ def asked_growth(fields: Mapping[str, Any], bounds: TreeBounds) -> AskedGrowth:
     )
 
 
-def node_number(value: object) -> int:
-    """The number of a node; whether the tree has it is for the tree to say."""
-    return whole("The node", value, 0, LIMITS.nodes, 0)
+def node_number(value: object, default: int | None = None) -> int:
+    """The number of a node; whether the tree has it is for the tree to say. default: what None and "" mean."""
+    return whole("The node", value, 0, LIMITS.nodes, default)
 
 
 def edit_text(value: object) -> str:
@@ -173,14 +173,22 @@ def _once(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def together(marks: Marks, others: Marks) -> Marks:
-    """Both sets of marks; of two notes on one node the first, of its tags both, as many as a node can have."""
+    """Both sets of marks; of two notes on one node the first, of its tags both, as many as a node can have.
+
+    Raises BadInput for more than can be read again."""
     tags = {node: _once((*marks.tags.get(node, ()), *more))[:TAGS_A_NODE] for node, more in others.tags.items()}
-    return replace(
+    both = replace(
         marks,
         bookmarks=tuple(dict.fromkeys([*marks.bookmarks, *others.bookmarks])),
         notes={**others.notes, **marks.notes},
         tags={**marks.tags, **tags},
     )
+    if len(both.nodes) > MARKED_NODES:
+        raise BadInput(
+            f"Together there would be marks on {len(both.nodes):,} nodes; at most {MARKED_NODES:,} can be kept: take "
+            "some away first."
+        )
+    return both
 
 
 def moved(marks: Marks, placed: Mapping[int, int], size: int) -> Marks:
@@ -227,6 +235,10 @@ def marks_from_plain(plain: object) -> Marks:
     bookmarks, notes, tagged = plain.get("bookmarks", []), plain.get("notes", {}), plain.get("tags", {})
     if not (isinstance(bookmarks, list) and isinstance(notes, Mapping) and isinstance(tagged, Mapping)):
         raise BadInput("The marks of the tree must be a list of bookmarks, an object of notes and one of tags.")
+    for name, found in (("bookmarks", bookmarks), ("notes", notes), ("tagged nodes", tagged)):
+        # looked at one by one, millions of them would take minutes
+        if len(found) > MARKED_NODES:
+            raise BadInput(f"The tree has {len(found):,} {name}; at most {MARKED_NODES:,} can be kept: leave some out.")
     marks = Marks()
     for node in bookmarks:
         marks = remarked(marks, node_number(node), True, None)

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import UserError
+from engine.errors import BadInput, Busy, UserError
 from engine.resume import check_same_model
 from engine.tree import Tree
-from engine.tree_runs import copied, tokens_in_root
+from engine.tree_runs import copied, find, tokens_in_root
 from engine.types import ModelCard, Trace
 from storage.records import AnalysisStatus
 from ui.access import Viewer
 from ui.actions import QUICK_SAVE_SECONDS, Workbench
-from ui.tree_fields import bounds_of, moved_growth, within
+from ui.tree_fields import bounds_of, within
 from ui.tree_removal import as_left, forget_removed
 from ui.tree_shelf import KIND, OpenTree, TreeShelf
 from ui.tree_view import Marks, NodeLines, Standing, header_line, marks_line, outcome_of, runs_line, standing_line
@@ -32,6 +33,8 @@ FRAME_SECONDS = 0.3
 ROOT_CHARS = 160
 LOAD_IT = "load it to go on with this tree"
 
+# marks with what is to change at a node
+Change = Callable[[Marks, int], Marks]
 # changes the tree handed in and yields where it stands
 Work = Callable[["LanguageModel", OpenTree, Tree, Callable[[], bool]], Iterator[Standing]]
 
@@ -39,8 +42,9 @@ Work = Callable[["LanguageModel", OpenTree, Tree, Callable[[], bool]], Iterator[
 @dataclass
 class Growing:
     """What has grown and how it is shown. opened: the tree before, under its new nodes and words; text: the document
-    so far; marks: those put on it meanwhile, None when there are none; outcome: how many answers had come out when they
-    were looked at last, and what was to be said of them."""
+    so far; known: nodes that it had before; shown: all marks as its page sees them; marks: the same where they changed
+    since the last frame; late: marks put on nodes that are stored only when it is done, as changes of marks at a node;
+    outcome: how many answers had come out when they were looked at last, and what was to be said of them."""
 
     opened: OpenTree
     words: dict[int, bytes]
@@ -48,7 +52,12 @@ class Growing:
     lines: NodeLines
     text: str
     spelled: int
+    known: int
+    shown: Marks
     marks: Marks | None = None
+    late: list[tuple[int, Change]] = field(default_factory=list)
+    storing: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
     outcome: tuple[int | None, dict[str, Any]] | None = None
 
     @property
@@ -71,9 +80,29 @@ class Growing:
         # finding the answers takes as long as everything else together, and they come out rarely
         if self.outcome is None or standing.out is None or standing.out != self.outcome[0]:
             self.outcome = (standing.out, outcome_of(self.tree, standing.growth, over=False))
-        said = standing_line(self.tree, standing, self.outcome[1])
-        self.text += self.lines.changed() + (marks_line(marks) if marks else "") + said
+        fresh = self.lines.changed()
+        said = standing_line(self.tree, standing, self.outcome[1], self.lines.numbering)
+        self.text += fresh + (marks_line(marks) if marks else "") + said
         return self.text
+
+    def mark(self, node: int, change: Change, *, late: bool) -> None:
+        """Show a change of the marks at a node; late: it is to be stored with the node, once that is. Raises BadInput,
+        Busy."""
+        with self.lock:
+            if late and self.storing:
+                raise Busy("What has grown is being stored: mark this token in a moment.")
+            self.shown = self.marks = change(self.shown, node)
+            if late:
+                self.late.append((node, change))
+
+    def remarked(self, marks: Marks, placed: Mapping[int, int]) -> Marks:
+        """Stored marks with those that had to wait for their nodes."""
+        for node, change in self.late:
+            if node in placed:
+                # as many as can be kept may have come from elsewhere since
+                with suppress(BadInput):
+                    marks = change(marks, placed[node])
+        return marks
 
     def now(self) -> OpenTree:
         """As it is to be stored."""
@@ -195,31 +224,36 @@ class TreeJobs:
         return ""
 
     def _store(self, job: Growing, standing: Standing, problem: str, viewer: Viewer) -> str:
+        with job.lock:
+            job.storing = True
         now = job.now()
         status: AnalysisStatus = "failed" if problem else "stopped" if standing.reason is None else "finished"
         if standing.reason == "cancelled":
             status = "stopped"
         final = replace(standing, state="failed" if problem else "idle", message=problem or standing.message)
         try:
-            saved = self._shelf.save(
+            self._shelf.save(
                 now,
                 viewer,
                 growth=standing.growth,
                 status=status,
                 # what was written once more is there again
-                remark=lambda marks, _: forget_removed(marks, now.tree),
+                remark=lambda marks, placed: job.remarked(forget_removed(marks, now.tree, job.known), placed),
             )
         except UserError as error:
             self._shelf.remember(now, viewer)
             message = f"{problem} What has grown could not be stored: {error}".strip()
             return self.document(now, viewer, replace(final, state="failed", message=message))
+        left = self.load(now.run.header.uid, viewer)
+        growth, start = final.growth, final.start
+        began = None if growth is None else find(left.tree, now.tree.path_ids(growth.start))
         final = replace(
             final,
-            growth=moved_growth(final.growth, saved.placed),
-            start=None if final.start is None else saved.placed[final.start],
+            growth=None if growth is None or began is None else replace(growth, start=began),
+            start=None if start is None else find(left.tree, now.tree.path_ids(start)),
             masses=None,
         )
-        return self.document(self.load(now.run.header.uid, viewer), viewer, final)
+        return self.document(left, viewer, final)
 
     def _begin(self, opened: OpenTree, viewer: Viewer) -> Growing:
         limits = replace(opened.tree.limits, nodes=max(bounds_of(viewer).nodes, len(opened.tree)))
@@ -227,13 +261,15 @@ class TreeJobs:
         words, control = dict(opened.words), set(opened.control)
         mine = replace(opened, tree=tree, words=words)
         text, lines = self._first_lines(mine, viewer, control)
-        return Growing(mine, words, control, lines, text, len(tree))
+        marks = within(opened.marks, len(tree))
+        return Growing(mine, words, control, lines, text, spelled=len(tree), known=len(tree), shown=marks)
 
     def _first_lines(self, opened: OpenTree, viewer: Viewer, control: set[int] | None = None) -> tuple[str, NodeLines]:
         """All of a document but how it stands; control: set that is still being added to."""
         header, trace = opened.run.header, opened.run.trace
         spelling = opened.spelling if control is None else replace(opened.spelling, control=control)
         lines = NodeLines(opened.tree, spelling, [run.end for run in opened.runs])
+        drawn = lines.changed()
         first = header_line(
             run=header.uid,
             tree=opened.analysis,
@@ -243,9 +279,10 @@ class TreeJobs:
             offset=tokens_in_root(trace),
             limits=bounds_of(viewer).asked,
             seconds_per_node=self._seconds_per_node(trace),
+            numbering=lines.numbering,
         )
         marks = marks_line(within(opened.marks, len(opened.tree)))
-        return first + lines.changed() + runs_line(opened.runs, header.uid) + marks, lines
+        return first + drawn + runs_line(opened.runs, header.uid) + marks, lines
 
     def _seconds_per_node(self, trace: Trace) -> float | None:
         """As measured with this model, else as long as one token of the run took."""

@@ -1,21 +1,25 @@
-"""What a person wrote into a tree, taken out of it again: what is left of the tree, and under which numbers.
+"""What a person wrote into a tree, taken out of sight and brought back: what is left of the tree, under which numbers.
 
-Paths of token ids name what was taken out, as the numbers of nodes change; whoever stores an older tree with it brings
-nothing back. Does not know the store's ways or how a tree is drawn.
+Paths of token ids name what was taken out, as the numbers of nodes change; its nodes and marks stay stored, so nothing
+is lost but the oldest of very much. Does not know the store's ways or how a tree is drawn.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from engine.errors import BadInput
 from engine.tree import ROOT, Tree
 from engine.tree_runs import find
 from ui.tree_fields import moved, moved_growth
-from ui.tree_shelf import OpenTree
 from ui.tree_view import Marks
+
+if TYPE_CHECKING:
+    from ui.tree_shelf import OpenTree
 
 REMOVED_KEPT = 200
 
@@ -33,20 +37,47 @@ def written_node(opened: OpenTree, index: int) -> int:
 
 
 def remove_path(marks: Marks, ids: tuple[int, ...]) -> Marks:
-    """Marks that remember this path as taken out; of very many only the latest."""
-    others = [path for path in marks.removed if path[: len(ids)] != ids]
-    return replace(marks, removed=(*others, ids)[-REMOVED_KEPT:])
+    """Marks that remember this path as taken out, last of all."""
+    return replace(marks, removed=(*restore_path(marks, ids).removed, ids))
 
 
-def forget_removed(marks: Marks, tree: Tree) -> Marks:
-    """Marks in which nothing counts as taken out that stands in this tree again."""
-    return replace(marks, removed=tuple(path for path in marks.removed if find(tree, path) is None))
+def restore_path(marks: Marks, ids: tuple[int, ...]) -> Marks:
+    """Marks in which this path no longer counts as taken out; what was taken out above and below it does."""
+    return replace(marks, removed=tuple(path for path in marks.removed if path != ids))
+
+
+def name_of(ids: tuple[int, ...]) -> str:
+    """A short name for a path that was taken out."""
+    return hashlib.blake2b(",".join(map(str, ids)).encode(), digest_size=8).hexdigest()
+
+
+def removed_path(opened: OpenTree, name: object) -> tuple[int, ...]:
+    """The path that was taken out under this name, the last one for None and ""; BadInput when it is not kept."""
+    removed = opened.marks.removed
+    if not removed:
+        raise BadInput("Nothing that was removed from this tree is kept, so nothing can be brought back.")
+    found = removed[-1] if name in (None, "") else next((path for path in removed if name_of(path) == name), None)
+    if found is None or find((opened.whole or opened).tree, found) is None:
+        raise BadInput("What was removed there is back already, or too much was removed since: write it once more.")
+    return found
+
+
+def forget_removed(marks: Marks, tree: Tree, known: int) -> Marks:
+    """Marks in which nothing counts as taken out that a person wrote once more: as a node from number `known` on."""
+
+    def again(path: tuple[int, ...]) -> bool:
+        node = find(tree, path)
+        return node is not None and node >= known and tree[node].forced
+
+    return replace(marks, removed=tuple(path for path in marks.removed if not again(path)))
 
 
 def as_left(opened: OpenTree) -> OpenTree:
-    """A tree without what was taken out of it, and everything that has a number in it under its number now."""
-    on_runs = {node for run in opened.runs for node in run.path}
-    gone, kept = _parted(opened.tree, opened.marks.removed, on_runs)
+    """A tree without what was taken out of it, and everything that has a number in it under its number now.
+
+    `whole` is the tree with it, unless it is somebody else's, whose removed words are nobody's business.
+    """
+    gone, kept = _parted(opened.tree, opened.marks.removed, _on_runs(opened))
     if not gone and not kept:
         return opened
     tree, placed = _rebuilt(opened.tree, gone, kept)
@@ -56,7 +87,31 @@ def as_left(opened: OpenTree) -> OpenTree:
         runs=tuple(replace(run, path=tuple(placed[i] for i in run.path)) for run in opened.runs),
         marks=moved(opened.marks, placed, len(opened.tree)),
         growth=moved_growth(opened.growth, placed),
+        whole=opened if opened.own else None,
     )
+
+
+def hidden_by(opened: OpenTree, ids: tuple[int, ...]) -> int:
+    """How many nodes go out of sight with this path."""
+    return len(_parted(opened.tree, [ids], _on_runs(opened))[0])
+
+
+def bounded(tree: Tree, marks: Marks, on_runs: Collection[int], most: int) -> tuple[Tree, Marks, Mapping[int, int]]:
+    """A tree that hides at most so many nodes and paths: what was removed first goes for good, the last never does.
+
+    With it the marks, under their numbers now, and number there -> number here.
+    """
+    removed, oldest = marks.removed, max(0, len(marks.removed) - REMOVED_KEPT)
+    while oldest < len(removed) - 1 and len(_parted(tree, removed[oldest:], on_runs)[0]) > most:
+        oldest += 1
+    if not oldest:
+        return tree, marks, {node: node for node in range(len(tree))}
+    fresh, placed = _rebuilt(tree, *_parted(tree, removed[:oldest], on_runs))
+    return fresh, replace(moved(marks, placed, len(tree)), removed=removed[oldest:]), placed
+
+
+def _on_runs(opened: OpenTree) -> set[int]:
+    return {node for run in opened.runs for node in run.path}
 
 
 def _parted(tree: Tree, paths: Iterable[tuple[int, ...]], on_runs: Collection[int]) -> tuple[set[int], set[int]]:

@@ -28,7 +28,16 @@ from storage.records import AnalysisHeader, AnalysisStatus, RunHeader, StoredRun
 from storage.traces import vocabulary, vocabulary_arrays
 from ui import actions
 from ui.access import Viewer
-from ui.tree_fields import growth_from_plain, growth_to_plain, marks_from_plain, marks_to_plain, moved, moved_growth
+from ui.tree_fields import (
+    bounds_of,
+    growth_from_plain,
+    growth_to_plain,
+    marks_from_plain,
+    marks_to_plain,
+    moved,
+    moved_growth,
+)
+from ui.tree_removal import bounded
 from ui.tree_view import Marks, PlacedRun, Spelling, completed
 
 if TYPE_CHECKING:
@@ -54,7 +63,8 @@ class OpenTree:
 
     run: the one asked for; anchor: the run it is stored with; tree: never changed once it is here; words: id -> bytes
     of every token in it; control: ids of control tokens; growth: settings of the last one; analysis, version: what of
-    the store it comes from, "" for nothing; message: what is to be said of it.
+    the store it comes from, "" for nothing; message: what is to be said of it; own: whether this person stored it;
+    whole: the same with what is hidden in it, None where nothing is.
     """
 
     run: StoredRun
@@ -68,6 +78,8 @@ class OpenTree:
     analysis: str
     version: str
     message: str = ""
+    own: bool = True
+    whole: OpenTree | None = None
 
     @property
     def spelling(self) -> Spelling:
@@ -90,6 +102,7 @@ class _Kept:
     analysis: str = ""
     version: str = ""
     message: str = ""
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,6 +164,7 @@ class TreeShelf:
             analysis=kept.analysis,
             version=kept.version,
             message=kept.message,
+            own=kept.own,
         )
         self.remember(opened, viewer)
         return opened
@@ -185,17 +199,17 @@ class TreeShelf:
             saving = self._saving.setdefault((viewer.name, opened.anchor), threading.Lock())
         with saving:
             own = self._own(opened.anchor, viewer)
-            tree, words, control, marks = opened.tree, opened.words, opened.control, opened.marks
-            placed: Mapping[int, int] = {node: node for node in range(len(tree))}
             changed = own is not None and _version(own) != opened.version
             now = self._read(own, viewer) if own and changed else _Kept()
-            if now.tree is not None:
-                tree, renumbered = copied(now.tree, end_ids=tree.end_ids)
-                placed = merge(tree, opened.tree)
-                marks, growth = moved(now.marks, renumbered, len(now.tree)), moved_growth(growth, placed)
-                words, control = {**(now.words or {}), **words}, control | now.control
+            words, control = {**(now.words or {}), **opened.words}, opened.control | now.control
+            tree, placed, marks, growth = _put_together(opened, now, growth)
             if remark is not None:
                 marks = remark(marks, placed)
+            if len(marks.removed) > len(opened.marks.removed):
+                on_runs = {placed[node] for run in opened.runs for node in run.path if node in placed}
+                tree, marks, left = bounded(tree, marks, on_runs, bounds_of(viewer).nodes)
+                placed = {node: left[here] for node, here in placed.items() if here in left}
+                growth = moved_growth(growth, left)
             uid = own.uid if own else self._begin(opened, viewer)
             self._store.analyses.save(
                 uid,
@@ -205,11 +219,15 @@ class TreeShelf:
                 result={"marks": marks_to_plain(marks), "growth": growth_to_plain(growth)},
             )
             stored = self._own(opened.anchor, viewer)
-        self.remember(replace(opened, tree=tree, words=words, control=control, version=_version(stored)), viewer)
+        whole = replace(opened, tree=tree, words=words, control=control, version=_version(stored), whole=None)
+        self.remember(whole, viewer)
         return Saved(marks, placed)
 
     def remember(self, opened: OpenTree, viewer: Viewer) -> None:
         """Take a tree for what this person sees from now on; nobody may change it any more."""
+        if opened.whole is not None:
+            tree, *_ = _put_together(opened, _Kept(), None)
+            opened = replace(opened, tree=tree, whole=None)
         with self._lock:
             self._shown[viewer.name, opened.anchor] = opened
             self._shown.move_to_end((viewer.name, opened.anchor))
@@ -272,7 +290,7 @@ class TreeShelf:
         if not shared:
             return _Kept()
         others = self._store.analyses.list(anchor, viewer=viewer.name, kind=KIND)
-        return self._read(others[-1], viewer) if others else _Kept()
+        return replace(self._read(others[-1], viewer), own=False) if others else _Kept()
 
     def _own(self, anchor: str, viewer: Viewer) -> AnalysisHeader | None:
         found = self._store.analyses.list(anchor, viewer=viewer.name, kind=KIND)
@@ -310,6 +328,29 @@ def same_weights(one: ModelCard, other: ModelCard) -> bool:
 def weights_of(card: ModelCard) -> dict[str, str]:
     """What tells one set of weights from another."""
     return {key: getattr(card, key) for key in ("repo", "revision", "quantization", "dtype", "tokenizer_hash")}
+
+
+def _put_together(
+    opened: OpenTree, now: _Kept, growth: Growth | None
+) -> tuple[Tree, Mapping[int, int], Marks, Growth | None]:
+    """A tree that was opened with what was stored meanwhile (`now`) and with what is hidden: nothing of these is lost.
+
+    With it number in the tree opened -> number in it, the marks of all, and the growth (of the tree opened) in it.
+    """
+    whole = opened.whole
+    if now.tree is None and whole is None:
+        return opened.tree, {node: node for node in range(len(opened.tree))}, opened.marks, growth
+    if now.tree is not None:
+        base, marks, before = now.tree, now.marks, now.growth
+    elif whole is not None:
+        base, marks, before = whole.tree, whole.marks, whole.growth
+    tree, renumbered = copied(base, end_ids=opened.tree.end_ids, tree_limits=STORED)
+    if whole is not None:
+        merge(tree, whole.tree)
+    placed = merge(tree, opened.tree)
+    # where the last growth began may be hidden
+    kept = moved_growth(growth, placed) or moved_growth(before, renumbered)
+    return tree, placed, moved(marks, renumbered, len(base)), kept
 
 
 def _together(stored: Tree, shown: Tree) -> Tree:

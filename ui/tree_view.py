@@ -18,6 +18,7 @@ from engine.tree_policies import POLICIES
 from engine.tree_queue import Growth, replay
 from engine.types import NOISE_VERSION
 from storage.records import RunHeader
+from ui.tree_numbering import Numbering
 from ui.wire import REPLACEMENT, number, wire_line
 
 NODES_A_LINE = 500
@@ -87,7 +88,8 @@ class Standing:
     """Where a growth stands, or what the last one came to.
 
     state: idle, waiting, growing or failed. growth: its settings, None before the first one. reason: why it ended.
-    start: where it does not lie at the growth's; out: answers that have come out, as far as they were counted.
+    start: where it does not lie at the growth's; out: answers that have come out, as far as they were counted;
+    removed, restored: the name of what was just taken out of the tree or brought back.
     """
 
     state: str = "idle"
@@ -99,6 +101,8 @@ class Standing:
     masses: Masses | None = None
     start: int | None = None
     out: int | None = None
+    removed: str = ""
+    restored: str = ""
 
 
 def header_line(
@@ -111,11 +115,12 @@ def header_line(
     offset: int,
     limits: Mapping[str, int],
     seconds_per_node: float | None,
+    numbering: str = "",
 ) -> str:
     """Everything about a tree but what is in it.
 
     offset: how many of the run's own tokens stand in the root; limits: largest budget, width and depth that may be
-    asked for.
+    asked for; numbering: the token of its nodes' numbers, which comes back with everything that is asked of a node.
     """
     return wire_line(
         {
@@ -129,6 +134,7 @@ def header_line(
             "limits": dict(limits),
             "seconds_per_node": number(seconds_per_node),
             "noise": NOISE_VERSION,
+            "numbering": numbering,
         }
     )
 
@@ -147,6 +153,12 @@ class NodeLines:
         self._tails: list[bytes] = []
         self._evaluations: list[Evaluation | None] = []
         self._children: list[int] = []
+        self._numbering = Numbering()
+
+    @property
+    def numbering(self) -> str:
+        """The token of all numbers that were written."""
+        return self._numbering.token
 
     def changed(self) -> str:
         """Lines of all nodes that were not yet written, or differ from what was; "" when there are none."""
@@ -167,6 +179,7 @@ class NodeLines:
         for index in range(written, len(tree)):
             self._evaluations.append(tree.evaluation(index))
             self._children.append(len(tree.children(index)))
+            self._numbering.take(tree[index])
             self._spell(index)
         return sorted(touched)
 
@@ -231,12 +244,14 @@ def marks_line(marks: Marks) -> str:
     return wire_line({"marks": marks.plain})
 
 
-def standing_line(tree: Tree, standing: Standing, outcome: Mapping[str, Any] | None = None) -> str:
+def standing_line(tree: Tree, standing: Standing, outcome: Mapping[str, Any] | None = None, numbering: str = "") -> str:
     """Where a growth stands; with all of its leaves and estimates once it is over, with the latest leaves before.
 
-    outcome: what `outcome_of` gave, where it is known already.
+    outcome: what `outcome_of` gave, where it is known already; numbering: the token of numbers, where more nodes were
+    written since the header.
     """
     growth = standing.growth
+    also = {"removed": standing.removed, "restored": standing.restored, "numbering": numbering}
     start = standing.start if standing.start is not None else growth.start if growth else ROOT
     shown = standing.masses or masses(tree, start, growth.depth if growth else None)
     return wire_line(
@@ -251,6 +266,7 @@ def standing_line(tree: Tree, standing: Standing, outcome: Mapping[str, Any] | N
                 "masses": {name: number(share) for name, share in asdict(shown).items()},
                 **(outcome if outcome is not None else outcome_of(tree, growth, over=standing.state != "growing")),
                 "policy": growth.policy if growth else "",
+                **{name: value for name, value in also.items() if value},
             }
         }
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Busy
@@ -17,7 +16,7 @@ from engine.tree_forward import TreeForward
 from engine.tree_growth import grow, insert
 from engine.tree_json import FORMAT
 from engine.tree_queue import check, replay
-from engine.tree_runs import agreeing, tokens_in_root
+from engine.tree_runs import agreeing, find, tokens_in_root
 from engine.tree_views import subtree_mass
 from ui import tree_view
 from ui.access import Viewer
@@ -35,9 +34,18 @@ from ui.tree_fields import (
 )
 from ui.tree_files import ReadTree, TreeFile, check_fits, joined, read_tree_file, write_tree_file
 from ui.tree_growing import TreeJobs
-from ui.tree_removal import as_left, forget_removed, remove_path, written_node
+from ui.tree_numbering import check_numbering, seen_tree
+from ui.tree_removal import (
+    forget_removed,
+    hidden_by,
+    name_of,
+    remove_path,
+    removed_path,
+    restore_path,
+    written_node,
+)
 from ui.tree_shelf import OpenTree
-from ui.tree_view import Standing
+from ui.tree_view import Marks, Standing
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
@@ -63,28 +71,40 @@ class Trees:
         """
         return self._jobs.document(self._jobs.load(uid, viewer), viewer)
 
-    def grow(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
+    def grow(self, uid: str, fields: Mapping[str, Any], viewer: Viewer, *, numbering: object = None) -> Iterator[str]:
         """Look into more nodes, yielding the growing document; the last one is the stored tree.
 
-        fields: see `tree_fields.asked_growth`. Raises UserError before anything has grown; after it, a problem is
-        said in the document's last line. Stopped or dropped, what has grown is kept.
+        fields: see `tree_fields.asked_growth`; numbering: here and below, the token of the numbers that the page saw.
+        Raises UserError before anything has grown; after it, a problem is said in the document's last line. Stopped or
+        dropped, what has grown is kept.
         """
         asked = asked_growth(fields, bounds_of(viewer))
+        start = asked.growth.start
 
         def work(model: LanguageModel, opened: OpenTree, tree: Tree, stopped: Callable[[], bool]) -> Iterator[Standing]:
+            # others may have changed it while this waited for its turn
+            check_numbering(tree, numbering, start)
             yield from self._growth(model, tree, asked, stopped)
 
-        yield from self._jobs.run(uid, viewer, work, lambda opened: check(opened.tree, asked.growth))
+        def check_first(opened: OpenTree) -> None:
+            check_numbering(opened.tree, numbering, start)
+            check(opened.tree, asked.growth)
 
-    def edit(self, uid: str, node: object, text: object, viewer: Viewer) -> Iterator[str]:
+        yield from self._jobs.run(uid, viewer, work, check_first)
+
+    def edit(self, uid: str, node: object, text: object, viewer: Viewer, *, numbering: object = None) -> Iterator[str]:
         """Put a text in place of a node's token beside it, each token with the model's own log-probability.
 
         The original stays. The last document's standing starts at the last new node. Raises UserError.
         """
         beside, written = node_number(node), edit_text(text)
 
+        def checked_parent(opened: OpenTree) -> int:
+            check_numbering(opened.tree, numbering, beside)
+            return _parent(opened.tree, beside)
+
         def work(model: LanguageModel, opened: OpenTree, tree: Tree, stopped: Callable[[], bool]) -> Iterator[Standing]:
-            parent = _parent(tree, beside)
+            parent = checked_parent(opened)
             ids = model.encode(written)
             yield Standing(state="growing", budget=len(ids), start=parent)
             last = insert(tree, agreeing(tree, TreeForward(model, tree.prefix(parent))), beside, ids)
@@ -98,7 +118,7 @@ class Trees:
                 start=last,
             )
 
-        yield from self._jobs.run(uid, viewer, work, lambda opened: _parent(opened.tree, beside))
+        yield from self._jobs.run(uid, viewer, work, checked_parent)
 
     def mark(
         self,
@@ -109,6 +129,7 @@ class Trees:
         bookmark: bool | None = None,
         note: str | None = None,
         tags: str | list[str] | None = None,
+        numbering: object = None,
     ) -> str:
         """Set or take away a node's bookmark, note and tags (None leaves them, "" takes them away); the document.
 
@@ -118,36 +139,58 @@ class Trees:
         marked = node_number(node)
         opened = self._jobs.load(uid, viewer)
         growing = self._jobs.growing(opened, viewer)
-        (growing.tree if growing else opened.tree).node(marked)
-        saved = self._shelf.save(
-            opened,
-            viewer,
-            # what is only growing yet has no other number
-            remark=lambda marks, placed: remarked(marks, placed.get(marked, marked), bookmark, note, tags),
-        )
-        if growing:
-            growing.marks = saved.marks
-            return growing.text + tree_view.marks_line(saved.marks)
+        tree = seen_tree([opened.tree, growing.tree] if growing else [opened.tree], numbering, marked)
+        ids = tree.path_ids(tree.node(marked).index)
+        stored = find(opened.tree, ids)
+
+        def change(marks: Marks, node: int) -> Marks:
+            return remarked(marks, node, bookmark, note, tags)
+
+        if stored is not None:
+            self._shelf.save(opened, viewer, remark=lambda marks, placed: change(marks, placed[stored]))
+        shown = find(growing.tree, ids) if growing else None
+        if growing and shown is not None:
+            growing.mark(shown, change, late=stored is None)
+        if growing and growing.opened.run.header.uid == uid:
+            return growing.text + tree_view.marks_line(growing.shown)
         return self.open(uid, viewer)
 
-    def remove(self, uid: str, node: object, viewer: Viewer) -> str:
-        """Take out of the tree what a person wrote, from this node on, with all that grew below it; its document.
+    def remove(self, uid: str, node: object, viewer: Viewer, *, numbering: object = None) -> str:
+        """Take out of sight what a person wrote, from this node on, with all that grew below it; the tree's document,
+        which names what was removed for `restore`.
 
-        Other nodes may get other numbers, and their marks go with them. Raises BadInput for the model's own tokens and
-        those of runs, Busy, NotFound.
+        Other nodes may get other numbers. Raises BadInput for the model's own tokens and those of runs, Busy, NotFound.
         """
+        number = node_number(node)
         opened = self._jobs.load(uid, viewer)
-        index = written_node(opened, node_number(node))
+        check_numbering(opened.tree, numbering, number)
+        ids = opened.tree.path_ids(written_node(opened, number))
         if not self._jobs.is_own(opened, viewer):
             raise BadInput("Somebody else wrote this and shows it to everybody, so it stays: fold it instead.")
         if self._jobs.growing(opened, viewer):
             raise Busy("This tree is growing: stop that, or wait until it is done, then remove what you wrote.")
-        ids = opened.tree.path_ids(index)
-        left = as_left(replace(opened, marks=remove_path(opened.marks, ids)))
-        self._shelf.save(left, viewer, remark=lambda marks, _: remove_path(marks, ids))
+        self._shelf.save(opened, viewer, remark=lambda marks, _: remove_path(marks, ids))
         now = self._jobs.load(uid, viewer)
-        said = _removed(len(opened.tree) - len(now.tree))
-        return self._jobs.document(now, viewer, Standing(message=said, growth=now.growth))
+        said = _removed(hidden_by(opened, ids))
+        return self._jobs.document(now, viewer, Standing(message=said, growth=now.growth, removed=name_of(ids)))
+
+    def restore(self, uid: str, removed: object, viewer: Viewer) -> str:
+        """Bring back what `remove` took out of sight under this name, with all that grew below it and its marks; what
+        was removed last for "". The document's standing starts at its first node.
+
+        Other nodes may get other numbers. Raises BadInput, Busy, NotFound.
+        """
+        opened = self._jobs.load(uid, viewer)
+        if not self._jobs.is_own(opened, viewer):
+            raise BadInput("You removed nothing from this tree, so nothing can be brought back.")
+        if self._jobs.growing(opened, viewer):
+            raise Busy("This tree is growing: stop that, or wait until it is done, then bring back what you removed.")
+        ids = removed_path(opened, removed)
+        self._shelf.save(opened, viewer, remark=lambda marks, _: restore_path(marks, ids))
+        now = self._jobs.load(uid, viewer)
+        said = _restored(hidden_by(now, ids))
+        standing = Standing(message=said, growth=now.growth, start=find(now.tree, ids), restored=name_of(ids))
+        return self._jobs.document(now, viewer, standing)
 
     def export_tree(self, uid: str, viewer: Viewer) -> TreeFile:
         """The tree with its marks as JSON text that `import_tree` takes back exactly."""
@@ -175,21 +218,23 @@ class Trees:
             merged,
             viewer,
             remark=lambda marks, stored: forget_removed(
-                together(marks, moved(theirs, stored, len(merged.tree))), merged.tree
+                together(marks, moved(theirs, stored, len(merged.tree))), merged.tree, len(opened.tree)
             ),
         )
         now = self._jobs.load(uid, viewer)
         said = _loaded(len(file.tree), len(merged.tree) - len(opened.tree))
         return self._jobs.document(now, viewer, Standing(message=f"{said} {now.message}".strip(), growth=now.growth))
 
-    def path(self, uid: str, node: object, viewer: Viewer) -> tuple[int, tuple[int, ...]]:
+    def path(self, uid: str, node: object, viewer: Viewer, *, numbering: object = None) -> tuple[int, tuple[int, ...]]:
         """How to make a path of the tree a run: how many of this run's leading tokens it shares, and the ids behind.
 
         Raises BadInput for a node that the tree does not have.
         """
+        number = node_number(node)
         opened = self._jobs.load(uid, viewer)
+        check_numbering(opened.tree, numbering, number)
         trace = opened.run.trace
-        ids = opened.tree.path_ids(opened.tree.node(node_number(node)).index)
+        ids = opened.tree.path_ids(opened.tree.node(number).index)
         own = trace.token_ids[tokens_in_root(trace) :].tolist()
         shared = next((i for i, (a, b) in enumerate(zip(ids, own, strict=False)) if a != b), min(len(ids), len(own)))
         return tokens_in_root(trace) + shared, ids[shared:]
@@ -247,7 +292,16 @@ def _removed(size: int) -> str:
     """What a removal took away, in tokens."""
     if not size:
         return "What was written here is what the model itself would go on with, so it stays as the model's own."
-    return f"Removed {size:,} {'token' if size == 1 else 'tokens'}: what you wrote, and all that followed it."
+    return f"Removed {_tokens(size)}: what you wrote, and all that followed it."
+
+
+def _restored(size: int) -> str:
+    """What came back, in tokens."""
+    return f"Brought back {_tokens(size)}: what you wrote, and all that followed it." if size else "It is yours again."
+
+
+def _tokens(size: int) -> str:
+    return f"{size:,} {'token' if size == 1 else 'tokens'}"
 
 
 def _parent(tree: Tree, beside: int) -> int:

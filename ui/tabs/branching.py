@@ -18,6 +18,7 @@ from ui.errors import Caught
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, payload, shown_frames
+from ui.tree_numbering import CHANGED
 from ui.tree_view import with_problem
 from ui.trees import Trees
 
@@ -76,13 +77,14 @@ def wire_trees(
 ) -> None:
     """Connect the tree's events; every answer is a tree document or one sentence."""
     tree = parts.branches
+    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
 
     def viewer(request: gr.Request) -> Viewer:
         return viewer_of(request, public=settings.public)
 
     def at(event: gr.EventData, request: gr.Request) -> Asked:
         asked = payload(event)
-        return Asked(trees, str(asked.pop("run", "")), asked, viewer(request))
+        return Asked(trees, str(asked.pop("run", "")), asked.pop("numbering", None), asked, viewer(request))
 
     def show(event: gr.EventData, request: gr.Request) -> tuple:
         asked = at(event, request)
@@ -90,32 +92,36 @@ def wire_trees(
 
     def grow(event: gr.EventData, request: gr.Request) -> Iterator[str]:
         asked = at(event, request)
-        yield from asked.frames(lambda: trees.grow(asked.uid, asked.fields, asked.viewer))
+        yield from asked.frames(lambda: trees.grow(asked.uid, asked.fields, asked.viewer, numbering=asked.numbering))
 
     def edit(event: gr.EventData, request: gr.Request) -> Iterator[str]:
         asked = at(event, request)
         node, text = asked.fields.get("node"), asked.fields.get("text")
-        yield from asked.frames(lambda: trees.edit(asked.uid, node, text, asked.viewer))
+        yield from asked.frames(lambda: trees.edit(asked.uid, node, text, asked.viewer, numbering=asked.numbering))
 
     def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = at(event, request)
 
         def work() -> Iterator[str]:
-            fork, ids = trees.path(asked.uid, asked.fields.get("node"), asked.viewer)
+            fork, ids = trees.path(asked.uid, asked.fields.get("node"), asked.viewer, numbering=asked.numbering)
             yield from branching.take(asked.uid, fork, ids, asked.fields.get("luck"), asked.viewer)
 
-        yield from shown_frames(work)
+        said = ""
+        for frame in shown_frames(work):
+            said = frame[1] if isinstance(frame[1], str) else said
+            yield (*frame, gr.skip())
+        if said == CHANGED:
+            yield (*[gr.skip()] * len(shown), asked.refused(said))
 
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
     tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
     tree.tree_grow(grow, None, tree, **JOB)
-    tree.tree_edit(edit, None, tree, **JOB)
+    tree.tree_edit(edit, None, tree, trigger_mode="multiple", **JOB)
     tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
     _wire_deeds(tree, trees, at)
-    shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
-    tree.tree_take(take, None, shown, **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+    tree.tree_take(take, None, [*shown, tree], **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
 
 
 def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request], Asked]) -> None:
@@ -123,12 +129,18 @@ def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request]
 
     def remove(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
-        return asked.once(lambda: trees.remove(asked.uid, asked.fields.get("node"), asked.viewer))
+        node = asked.fields.get("node")
+        return asked.once(lambda: trees.remove(asked.uid, node, asked.viewer, numbering=asked.numbering))
+
+    def restore(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        return asked.once(lambda: trees.restore(asked.uid, asked.fields.get("removed"), asked.viewer))
 
     def mark(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
-        node, bookmark, note, tags = (asked.fields.get(name) for name in ("node", "bookmark", "note", "tags"))
-        return asked.once(lambda: trees.mark(asked.uid, node, asked.viewer, bookmark=bookmark, note=note, tags=tags))
+        node = asked.fields.get("node")
+        marks = {name: asked.fields.get(name) for name in ("bookmark", "note", "tags")}
+        return asked.once(lambda: trees.mark(asked.uid, node, asked.viewer, numbering=asked.numbering, **marks))
 
     def export(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
@@ -138,18 +150,23 @@ def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request]
         asked = at(event, request)
         return asked.once(lambda: trees.import_tree(asked.uid, asked.fields.get("text"), asked.viewer))
 
-    tree.tree_remove(remove, None, tree, queue=False, **PRIVATE)
-    tree.tree_mark(mark, None, tree, trigger_mode="multiple", queue=False, **PRIVATE)
+    # the page has taken its step already: none of these may be dropped while another one is answered
+    for event, deed in ((tree.tree_remove, remove), (tree.tree_restore, restore), (tree.tree_mark, mark)):
+        event(deed, None, tree, trigger_mode="multiple", queue=False, **PRIVATE)
     tree.tree_export(export, None, tree, queue=False, **PRIVATE)
     tree.tree_import(bring_in, None, tree, queue=False, **PRIVATE)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of a run's tree; a refusal is said where the tree is drawn, on the tree as it stands."""
+    """What was asked of a run's tree; a refusal is said where the tree is drawn, on the tree as it stands.
+
+    numbering: the token of the numbers that the page saw.
+    """
 
     trees: Trees
     uid: str
+    numbering: object
     fields: Mapping[str, Any]
     viewer: Viewer
 
@@ -157,16 +174,17 @@ class Asked:
         """The tree after something that is done at once."""
         with Caught() as problem:
             return work()
-        return self._refused(problem.sentence)
+        return self.refused(problem.sentence)
 
     def frames(self, start: Callable[[], Iterator[str]]) -> Iterator[str]:
         """The tree as it grows."""
         with Caught() as problem:
             yield from start()
         if problem.sentence:
-            yield self._refused(problem.sentence)
+            yield self.refused(problem.sentence)
 
-    def _refused(self, sentence: str) -> str:
+    def refused(self, sentence: str) -> str:
+        """The tree as it stands, with this sentence."""
         with Caught():
             return with_problem(self.trees.open(self.uid, self.viewer), sentence)
         return ""
