@@ -132,8 +132,8 @@ def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int) -> Branches | 
     """The branches of all positions from the last one back to the first that lacks a draw."""
     settings = plan.settings
     found: dict[tuple[int, int], list[str]] = {}
-    for one in draws.rollouts[:count]:
-        name = label(draws.text(one), one.ending, settings.extractor, settings.parameter)
+    names = draws.labels(settings.extractor, settings.parameter)
+    for one, name in zip(draws.rollouts[:count], names[:count], strict=True):
         found.setdefault((one.position, one.token_id), []).append(name)
     records: list[dict[str, Any]] = []
     for site in reversed(plan.sites):

@@ -6,7 +6,7 @@ Does not know the model: it carries the bytes of every token that it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -28,6 +28,7 @@ class ForkDraws:
     control: frozenset[int]
     rollouts: list[Rollout] = field(default_factory=list)
     known: set[Key] = field(default_factory=set)
+    _read: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def add(self, rollouts: Iterable[Rollout]) -> None:
         """Take in draws that came to their end; one that is there already stays as it is."""
@@ -56,10 +57,12 @@ class ForkDraws:
         raw = b"".join(self.words.get(i, b"") for i in ids if i not in self.control)
         return raw.decode("utf-8", "replace")
 
-    def labels(self, extractor: str, parameter: str = "", *, start: int = 0) -> Iterator[tuple[Rollout, str]]:
-        """Every draw from number `start` on with what it came to. Raises BadInput for an unknown extractor."""
-        for one in self.rollouts[start:]:
-            yield one, label(self.text(one), one.ending, extractor, parameter)
+    def labels(self, extractor: str, parameter: str = "") -> Sequence[str]:
+        """What each draw came to, in their order; read once. Raises BadInput for an unknown extractor."""
+        read = self._read.setdefault((extractor, parameter), [])
+        for one in self.rollouts[len(read) :]:
+            read.append(label(self.text(one), one.ending, extractor, parameter))
+        return read
 
 
 def label(text: str, ending: Ending, extractor: str, parameter: str) -> str:

@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.distances`: how far an early edit carries, with the same luck and with fresh luck.
 
-Four answers of the embedded model to each of twenty prompts at five temperatures (one where it is greedy); in each, one
+Two answers of the embedded model to each of twenty prompts at five temperatures (one where it is greedy); in each, one
 early token gives way to its most likely alternative and what follows is written again. Goes on where an earlier call
 broke off. Writes assets/distances.json and draws assets/distances.svg from it (--draw only draws). After the comparison
 published in arXiv 2409.17027, in kind.
@@ -33,7 +33,7 @@ TEMPERATURES = (0.0, 0.3, 0.6, 0.9, 1.2)
 TOKENS = 48
 EDITED = 3
 REPLICATES = 8
-ANSWERS = 4
+ANSWERS = 2
 SEEDS_APART = 10_000
 RESAMPLES = 10_000
 PROMPTS = (

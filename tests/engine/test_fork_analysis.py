@@ -94,7 +94,11 @@ def test_draws_are_kept_whole_and_read_again_without_the_model(tiny, answer):
     response = (*again.base_ids[: first.position], first.token_id, *first.ids)
     spoken = [i for i in response if i not in tiny.special_ids]
     assert again.text(first) == b"".join(tiny.token_bytes(i) for i in spoken).decode("utf-8", "replace")
-    labels = {name for _, name in again.labels("exact_text")}
+    labels = set(again.labels("exact_text"))
+    assert len(again.labels("exact_text")) == len(again.rollouts) and set(again.labels("yes_no")) <= {
+        TRUNCATED,
+        "unparsed",
+    }
     assert TRUNCATED in labels and len(labels) > 3
     assert all(array.dtype != object for array in arrays.values())
 

@@ -1,0 +1,152 @@
+"""What may be asked of a forking analysis, checked once, and its settings as plain values and back.
+
+Every refusal names value and remedy. Does not know the store or how an analysis is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_args
+
+from engine import fork_sites, limits
+from engine.errors import BadInput
+from engine.fork_plan import ForkPlan, ForkSettings
+from engine.forking import Estimator
+from engine.outcomes import extractor
+from ui.access import Viewer
+from ui.numbers import whole
+
+MOST_EXTRA = 200
+
+
+@dataclass(frozen=True)
+class ForkBounds:
+    """Upper bounds for one person. tokens: of all draws together, about; draws: of one branch; response: tokens."""
+
+    tokens: int = 5_000_000
+    draws: int = 2_000
+    response: int = 4_096
+
+
+TRUSTED = ForkBounds()
+PUBLIC = ForkBounds(tokens=60_000, draws=100, response=512)
+
+
+def bounds_of(viewer: Viewer) -> ForkBounds:
+    """What this person may ask for."""
+    return TRUSTED if viewer.trusted else PUBLIC
+
+
+def settings_of(asked: Mapping[str, Any], bounds: ForkBounds) -> ForkSettings:
+    """Settings from raw values, numbers also as text; None and "" mean the default. Raises BadInput.
+
+    extractor (last_number), parameter, first (0), stop (the end), estimator (recursion), threshold (0.05), alternates
+    (10), draws (30), fewest (2), most (100), end_draws (as draws), max_tokens, until, seed (0), extra (list of
+    [position, token id, draws]).
+    """
+    known = {field.name for field in fields(ForkSettings)}
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise BadInput(
+            f"An analysis has no setting {str(unknown[0])[:40]!r}; the settings are: {', '.join(sorted(known))}."
+        )
+    name = str(asked.get("extractor") or "last_number")
+    parameter = str(asked.get("parameter") or "")
+    extractor(name, parameter)
+    estimator: Any = asked.get("estimator") or "recursion"
+    if estimator not in get_args(Estimator):
+        raise BadInput(f"The estimator {str(estimator)[:40]!r} is unknown; use {' or '.join(get_args(Estimator))}.")
+    draws = whole("The number of draws", asked.get("draws"), 1, bounds.draws, fork_sites.DRAWS)
+    most = whole(
+        "The most draws of a branch", asked.get("most"), 1, bounds.draws, min(bounds.draws, fork_sites.MOST_DRAWS)
+    )
+    return ForkSettings(
+        extractor=name,
+        parameter=parameter,
+        first=whole("The first position", asked.get("first"), 0, limits.EXACT_FLOAT, 0),
+        stop=_optional("The position to stop before", asked.get("stop"), 1, limits.EXACT_FLOAT),
+        estimator=estimator,
+        threshold=_share("The least probability of an alternative", asked.get("threshold"), fork_sites.THRESHOLD),
+        alternates=whole("The number of alternatives", asked.get("alternates"), 1, 20, fork_sites.MOST_ALTERNATES),
+        draws=draws,
+        fewest=whole("The fewest draws of a branch", asked.get("fewest"), 1, most, min(most, fork_sites.FEWEST_DRAWS)),
+        most=most,
+        end_draws=whole("The number of draws at the end", asked.get("end_draws"), 1, bounds.draws, draws),
+        max_tokens=_optional("The longest response", asked.get("max_tokens"), 2, bounds.response),
+        until=_share("The width of the band", asked["until"]) if asked.get("until") not in (None, "") else None,
+        seed=whole("The seed", asked.get("seed"), 0, limits.MAX_SEED, 0),
+        temperature=_share("The temperature", asked.get("temperature"), 1.0, high=limits.Limits().temperature),
+        extra=_extra(asked.get("extra"), bounds),
+    )
+
+
+def check_price(plan: ForkPlan, bounds: ForkBounds) -> ForkPlan:
+    """The plan again; BadInput when it takes more tokens than this person may ask for."""
+    if plan.expected_tokens > bounds.tokens:
+        raise BadInput(
+            f"This analysis takes about {plan.expected_tokens:,} tokens; at most {bounds.tokens:,} are allowed here: "
+            "give fewer draws, a range of positions, or a higher least probability of an alternative."
+        )
+    return plan
+
+
+def with_more(
+    settings: ForkSettings, plan: ForkPlan, position: int, token_id: int, more: int, most: int
+) -> ForkSettings:
+    """Settings that ask for `more` draws of one branch than it has. Raises BadInput."""
+    have = plan.counts.get((position, token_id))
+    if have is None:
+        raise BadInput(
+            f"Nothing is drawn for token id {token_id} at position {position}: choose one of its alternatives."
+        )
+    if have + more > most:
+        raise BadInput(f"This branch has {have:,} draws; at most {most:,} are allowed here.")
+    others = tuple(entry for entry in settings.extra if entry[:2] != (position, token_id))
+    return replace(settings, extra=(*others, (position, token_id, have + more)))
+
+
+def to_plain(settings: ForkSettings) -> dict[str, Any]:
+    """Settings as JSON has them; a seed as text, as it may need 63 bits."""
+    return asdict(settings) | {"seed": str(settings.seed), "extra": [list(entry) for entry in settings.extra]}
+
+
+def from_plain(values: Mapping[str, Any]) -> ForkSettings:
+    """The inverse of `to_plain`. Raises BadInput."""
+    return settings_of(values, TRUSTED)
+
+
+def _optional(label: str, value: object, low: int, high: int) -> int | None:
+    return None if value in (None, "") else whole(label, value, low, high)
+
+
+def _share(label: str, value: object, default: float | None = None, *, high: float = 1.0) -> float:
+    if value in (None, "") and default is not None:
+        return default
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number <= high:
+        raise BadInput(f"{label} is {str(value)[:40]!a}; it must be a number above 0 and at most {high:g}.")
+    return number
+
+
+def _extra(value: object, bounds: ForkBounds) -> tuple[tuple[int, int, int], ...]:
+    if value in (None, "", [], ()):
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > MOST_EXTRA:
+        raise BadInput(f"The extra draws must be a list of at most {MOST_EXTRA} lists of position, token id and draws.")
+    found = []
+    for entry in value:
+        if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 3:
+            raise BadInput("An entry of the extra draws is a list of position, token id and draws.")
+        found.append(
+            (
+                whole("The position", entry[0], 0, limits.EXACT_FLOAT),
+                whole("The token id", entry[1], 0, 2**31 - 1),
+                whole("The number of draws", entry[2], 1, bounds.draws),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,274 @@
+"""Forking analyses as a person uses them: price one, run it, stop it, go on with it, look into it, add draws to it.
+
+Engine and store meet here; an analysis is kept with the run it is of, its draws whole. A long job gives way to short
+ones between two steps. Does not know gradio or how an analysis is drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from engine.errors import BadInput, NotFound, UserError
+from engine.fork_analysis import ForkingReport, analyse
+from engine.fork_draws import ForkDraws, from_arrays, to_arrays
+from engine.fork_plan import ForkSettings, plan_analysis
+from engine.models import LanguageModel
+from engine.resume import check_same_model
+from engine.tree_runs import known_ends
+from engine.types import Trace
+from storage.records import AnalysisHeader, RunQuery, StoredRun
+from ui import fork_view
+from ui.access import Viewer
+from ui.actions import Workbench, apart, patiently
+from ui.fork_fields import bounds_of, check_price, from_plain, settings_of, to_plain, with_more
+from ui.fork_view import Standing
+from ui.turns import Ticket
+
+KIND = "forks"
+FRAME_SECONDS = 1.0
+SAVE_SECONDS = 10.0
+ENDS = "end_ids"
+LOAD_IT = "load it to draw continuations with it"
+NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kept."
+
+
+@dataclass(frozen=True)
+class OpenForks:
+    """An analysis with its run. uid: "" while it is not stored; state: as `fork_view.Standing` has it."""
+
+    run: StoredRun
+    settings: ForkSettings
+    end_ids: frozenset[int]
+    draws: ForkDraws
+    uid: str = ""
+    state: str = "stopped"
+    message: str = ""
+
+    def report(self) -> ForkingReport:
+        """What there is of it."""
+        plan = plan_analysis(self.run.trace, self.settings, self.end_ids)
+        return ForkingReport(plan, self.draws, len(self.draws.rollouts), 0, 0, 0.0, self.state == "finished")
+
+
+class Forks:
+    """The use cases, over one workbench."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._bench = workbench
+        self._store = workbench.store
+
+    def price(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> str:
+        """The document of an analysis that nobody has begun: what it would take. Raises UserError."""
+        opened = self._asked(uid, fields, viewer)
+        return self._document(opened, Standing("idle"), viewer, whole=False)
+
+    def run(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
+        """Analyse a run, yielding the growing document; the last one is what was stored.
+
+        Raises UserError before the first continuation has ended; after it a problem stands in the document and what
+        there is is kept.
+        """
+        yield from self._job(self._asked(uid, fields, viewer), viewer)
+
+    def resume(self, uid: str, viewer: Viewer) -> Iterator[str]:
+        """Go on with an analysis that was stopped or broke off, from the draws there are. Raises UserError."""
+        opened = self._own(uid, viewer)
+        if opened.state == "finished":
+            raise BadInput("This analysis is finished: ask for more draws of one branch instead.")
+        yield from self._job(opened, viewer)
+
+    def add_draws(self, uid: str, position: int, token_id: int, more: int, viewer: Viewer) -> Iterator[str]:
+        """Draw `more` continuations of one branch of an analysis. Raises UserError."""
+        opened = self._own(uid, viewer)
+        plan = plan_analysis(opened.run.trace, opened.settings, opened.end_ids)
+        settings = with_more(opened.settings, plan, position, token_id, more, bounds_of(viewer).draws)
+        yield from self._job(replace(opened, settings=settings, state="stopped"), viewer)
+
+    def open(self, uid: str, viewer: Viewer) -> str:
+        """The document of a stored analysis. Raises NotFound, StoreDamaged."""
+        opened = self._opened(uid, viewer)
+        return self._document(opened, Standing(opened.state, opened.message), viewer)
+
+    def of_run(self, run: str, viewer: Viewer) -> str:
+        """The document of a run's newest analysis, "" where it has none. Raises NotFound, StoreDamaged."""
+        found = self._store.analyses.list(run, viewer=viewer.name, kind=KIND)
+        return self.open(found[-1].uid, viewer) if found else ""
+
+    def texts(self, uid: str, position: int, token_id: int, viewer: Viewer) -> str:
+        """The continuations of one branch, grouped by outcome, as a line of the document."""
+        return fork_view.texts_line(self._opened(uid, viewer).report(), position, token_id)
+
+    def read_again(self, uid: str, name: str, parameter: str, viewer: Viewer) -> str:
+        """The document of an analysis whose stored draws are read by another extractor; nothing is generated."""
+        opened = self._opened(uid, viewer)
+        settings = settings_of(
+            to_plain(opened.settings) | {"extractor": name, "parameter": parameter}, bounds_of(viewer)
+        )
+        return self._document(replace(opened, settings=settings), Standing(opened.state, opened.message), viewer)
+
+    def _asked(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> OpenForks:
+        run = self._store.runs.get(uid, viewer=viewer.name)
+        ends = self._ends(run.trace)
+        settings = settings_of(fields, bounds_of(viewer))
+        plan = check_price(plan_analysis(run.trace, settings, ends), bounds_of(viewer))
+        words = {i: run.trace.token_bytes.get(i, b"") for i in plan.base}
+        return OpenForks(run, settings, ends, ForkDraws(plan.base, words, frozenset(run.trace.special_ids) | ends))
+
+    def _ends(self, trace: Trace) -> frozenset[int]:
+        """The ids that end a turn: from the run's model where it is loaded, else from what the run says itself."""
+        if self._bench.host.state.status == "ready":
+            model = self._bench.host.model()
+            with suppress(UserError):
+                check_same_model(trace.model, model.card)
+                return model.end_ids
+        return known_ends([trace])
+
+    def _own(self, uid: str, viewer: Viewer) -> OpenForks:
+        if self._header(uid, viewer).owner != viewer.name:
+            raise _no_analysis(uid)
+        return self._opened(uid, viewer)
+
+    def _header(self, uid: str, viewer: Viewer) -> AnalysisHeader:
+        header = self._store.analyses.get(uid, viewer=viewer.name).header
+        if header.kind != KIND:
+            raise _no_analysis(uid)
+        return header
+
+    def _opened(self, uid: str, viewer: Viewer) -> OpenForks:
+        stored = self._store.analyses.get(uid, viewer=viewer.name)
+        header = stored.header
+        if header.kind != KIND:
+            raise _no_analysis(uid)
+        run = self._store.runs.get(header.run, viewer=viewer.name)
+        arrays = dict(stored.arrays)
+        ends = frozenset(int(i) for i in arrays.pop(ENDS, np.array([], dtype=np.int32)))
+        # one that says it is running when it is opened was ended with its program
+        state = "stopped" if header.status == "running" else header.status
+        message = str(header.result.get("message", ""))
+        # draws may have been added to what was asked first
+        settings = from_plain(header.result.get("settings", header.settings))
+        return OpenForks(run, settings, ends, from_arrays(arrays), uid, state, message)
+
+    def _job(self, opened: OpenForks, viewer: Viewer) -> Iterator[str]:
+        if self._bench.host.state.status == "ready":
+            check_same_model(opened.run.trace.model, self._bench.host.model().card, LOAD_IT)
+        with self._bench.turns.enter(viewer.place, long=True) as ticket:
+            before = self._document(opened, Standing("waiting"), viewer, whole=False)
+            lines = before[: before.rindex("\n", 0, -1) + 1]
+            model = yield from self._bench.wait_telling(
+                ticket, lambda said: lines + fork_view.standing_line(opened.report(), Standing("waiting", said))
+            )
+            if model is None:
+                yield self._document(opened, Standing(opened.state), viewer)
+                return
+            check_same_model(opened.run.trace.model, model.card, LOAD_IT)
+            ends = replace(opened, end_ids=model.end_ids)
+            ends = replace(
+                ends, draws=replace(ends.draws, control=ends.draws.control | model.end_ids | model.special_ids)
+            )
+            yield from _Job(self, self._bench, ends, viewer).draw(model, ticket)
+
+    def _document(self, opened: OpenForks, standing: Standing, viewer: Viewer, *, whole: bool = True) -> str:
+        return document_of(opened, opened.report(), standing, self.seconds_per_token(viewer), whole=whole)
+
+    def seconds_per_token(self, viewer: Viewer) -> float | None:
+        """What a token took in the newest runs of this person with the loaded model; None where nothing tells."""
+        host = self._bench.host
+        if host.state.status != "ready":
+            return None
+        query = RunQuery(viewer.name, models=(host.model().card.name,), kinds=("generation",), limit=10)
+        rows = [row for row in self._store.runs.list(query).rows if row.tokens and row.seconds and not row.example]
+        return median(row.seconds / row.tokens for row in rows) if rows else None
+
+
+class _Job:
+    """One analysis while it is drawn."""
+
+    def __init__(self, forks: Forks, bench: Workbench, opened: OpenForks, viewer: Viewer) -> None:
+        self._bench, self._viewer, self._opened = bench, viewer, opened
+        self._speed = forks.seconds_per_token(viewer)
+        self._uid = opened.uid
+        self._saved = time.monotonic()
+        self._known = len(opened.draws.rollouts)
+
+    def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
+        """Draw what is missing and keep it; documents, the last one as it is stored."""
+        opened, report = self._opened, self._opened.report()
+        state, problem, shown, closed = "failed", "", 0.0, False
+        steps = analyse(
+            model, opened.run.trace, opened.settings, resume=opened.draws, cancelled=ticket.cancelled.is_set
+        )
+        try:
+            for report in steps:
+                if time.monotonic() - self._saved >= SAVE_SECONDS:
+                    self._save(report, "running", "")
+                if time.monotonic() - shown >= FRAME_SECONDS:
+                    yield self._document(report, Standing("running", left=self._left(report)), whole=False)
+                    shown = time.monotonic()
+                if self._bench.turns.give_way(ticket):
+                    yield self._document(report, Standing("waiting", "Somebody's short job goes first."), whole=False)
+                    while not self._bench.turns.wait(ticket, 0.25) and not ticket.cancelled.is_set():
+                        pass
+            state = "finished" if report.done else "stopped"
+        except UserError as error:
+            if not report.count:
+                raise
+            problem = str(error)
+        except GeneratorExit:
+            state, closed = "stopped", True
+            raise
+        finally:
+            # a finished analysis, a closed tab and a defect end here alike: no draw is lost
+            if report.count:
+                said = apart(lambda: self._end(report, state, problem), wait=not closed)
+                problem = said or problem
+        message = problem if report.count else NOTHING_KEPT
+        yield self._document(report, Standing(state, message), whole=True)
+
+    def _left(self, report: ForkingReport) -> float | None:
+        missing = sum(report.plan.counts.values()) - report.count
+        drawn = report.count - self._known
+        return report.seconds / drawn * missing if drawn > 0 else None
+
+    def _document(self, report: ForkingReport, standing: Standing, *, whole: bool) -> str:
+        return document_of(replace(self._opened, uid=self._uid), report, standing, self._speed, whole=whole)
+
+    def _end(self, report: ForkingReport, state: str, problem: str) -> str:
+        """Store it as it ended; a sentence when that failed."""
+        try:
+            self._save(report, state, problem)
+        except UserError as error:
+            return f"{problem} The analysis could not be stored: {error}".strip()
+        return problem
+
+    def _save(self, report: ForkingReport, status: str, message: str) -> None:
+        analyses, name = self._bench.store.analyses, self._viewer.name
+        settings = to_plain(report.plan.settings)
+        if not self._uid:
+            uid = self._opened.run.header.uid
+            self._uid = patiently(lambda: analyses.add(uid, KIND, settings, viewer=name))
+        arrays = to_arrays(report.draws) | {ENDS: np.array(sorted(self._opened.end_ids), dtype=np.int32)}
+        result = {**fork_view.summary(report), "message": message, "settings": settings}
+        patiently(lambda: analyses.save(self._uid, viewer=name, arrays=arrays, status=status, result=result))
+        self._saved = time.monotonic()
+
+
+def document_of(
+    opened: OpenForks, report: ForkingReport, standing: Standing, speed: float | None, *, whole: bool
+) -> str:
+    """The document of an analysis; see `fork_view`."""
+    header = opened.run.header
+    title = header.title or opened.run.trace.prompt[:60]
+    first = fork_view.header_line(run=header.uid, uid=opened.uid, title=title, report=report, seconds_per_token=speed)
+    return fork_view.document(first, report, standing, whole=whole)
+
+
+def _no_analysis(uid: object) -> NotFound:
+    return NotFound(f"There is no forking analysis {str(uid)[:64]!a} here; run one.")
