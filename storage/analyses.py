@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -123,10 +123,11 @@ class AnalysisStore:
             _seal(session, int(row["id"]))
 
     def delete(self, uid: str, *, viewer: str) -> None:
-        """Remove an analysis and its arrays for good. Only its owner may: NotFound for others."""
+        """Remove an analysis and its arrays for good, damaged or not. Only its owner may: NotFound for others."""
+        check_viewer(viewer)
         with self._connections.write() as session:
-            row, _ = _find(session, uid, viewer)
-            if row["owner"] != viewer:
+            row = _load(session, col(AnalysisRow.uid) == uid) if is_uid(uid) else None
+            if row is None or row["owner"] != viewer:
                 raise _not_found(uid)
             session.execute(delete(AnalysisRow).where(col(AnalysisRow.id) == row["id"]))
 
@@ -159,23 +160,49 @@ def _find(session: Session, uid: str, viewer: str) -> tuple[dict[str, Any], tupl
 
 def _load(session: Session, condition: ColumnElement[bool]) -> dict[str, Any] | None:
     join = col(RunRow.id) == col(AnalysisRow.run_id)
-    statement = select(*columns(AnalysisRow), col(RunRow.uid)).outerjoin(RunRow, join)
-    found = session.execute(statement.where(condition)).first()
-    return None if found is None else dict(zip((*AnalysisRow.model_fields, "run"), tuple(found), strict=True))
+    found = session.execute(select(*load_columns()).outerjoin(RunRow, join).where(condition)).first()
+    return None if found is None else loaded_row(found)
 
 
-def _hash(session: Session, row: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def describe_arrays(session: Session, ids: Iterable[int]) -> dict[int, list[tuple[Any, ...]]]:
+    """The descriptions of the arrays of these analyses, sealed in their headers; analyses without arrays are absent."""
+    owner = col(AnalysisArray.analysis_id)
+    described: dict[int, list[tuple[Any, ...]]] = {}
+    for analysis_id, *found in session.execute(select(owner, *columns(AnalysisArray, _SEALED)).where(owner.in_(ids))):
+        described.setdefault(int(analysis_id), []).append(tuple(found))
+    return described
+
+
+def verified_header(row: Mapping[str, Any], described: Iterable[tuple[Any, ...]]) -> AnalysisHeader:
+    """The header of a loaded row (see `load_columns`) with the descriptions of its arrays. StoreDamaged."""
+    return _header(row, _checked_names(row, described))
+
+
+def load_columns() -> tuple[Any, ...]:
+    """What a row of an analysis is made of, for a query that joins the run it belongs to."""
+    return *columns(AnalysisRow), col(RunRow.uid)
+
+
+def loaded_row(found: Iterable[Any]) -> dict[str, Any]:
+    """What a query for `load_columns` found, by name."""
+    return dict(zip((*AnalysisRow.model_fields, "run"), tuple(found), strict=True))
+
+
+def _hash(row: Mapping[str, Any], described: Iterable[tuple[Any, ...]]) -> tuple[str, tuple[str, ...]]:
     """What `header_hash` must be, over the row and the descriptions of its arrays; and their names."""
-    statement = select(*columns(AnalysisArray, _SEALED)).where(col(AnalysisArray.analysis_id) == row["id"])
-    described = sorted((tuple(found) for found in session.execute(statement)), key=str)
+    ordered = sorted(described, key=str)
     values: list[Scalar] = [value for name, value in row.items() if name != "header_hash"]
-    for description in described:
+    for description in ordered:
         values += description
-    return digest(values), tuple(str(description[0]) for description in described)
+    return digest(values), tuple(str(description[0]) for description in ordered)
 
 
 def _verify(session: Session, row: Mapping[str, Any]) -> tuple[str, ...]:
-    expected, names = _hash(session, row)
+    return _checked_names(row, describe_arrays(session, [row["id"]]).get(row["id"], []))
+
+
+def _checked_names(row: Mapping[str, Any], described: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
+    expected, names = _hash(row, described)
     if row["header_hash"] != expected:
         raise StoreDamaged(
             f"Analysis {row['uid']} is damaged: its description does not match its checksum. "
@@ -187,7 +214,7 @@ def _verify(session: Session, row: Mapping[str, Any]) -> tuple[str, ...]:
 def _seal(session: Session, analysis_id: int) -> None:
     row = _load(session, col(AnalysisRow.id) == analysis_id)
     if row is not None:
-        expected, _ = _hash(session, row)
+        expected, _ = _hash(row, describe_arrays(session, [analysis_id]).get(analysis_id, []))
         session.execute(update(AnalysisRow).where(col(AnalysisRow.id) == analysis_id).values(header_hash=expected))
 
 

@@ -317,13 +317,21 @@ class Workbench:
         )
 
 
-def apart(save: Callable[[], str], *, wait: bool) -> str:
-    """Save in a thread of its own, and what it says if waited for. Who closes a generator is the server itself, and
+def saving_apart(save: Callable[[], object]) -> threading.Thread:
+    """Save in a thread of its own, which tells when it has ended. Who closes a generator is the server itself, and
     everybody's page would stand still while a store is busy: it waits for a moment only."""
-    said: list[str] = []
-    saving = threading.Thread(target=lambda: said.append(save()))
+    saving = threading.Thread(target=save)
     saving.start()
-    saving.join(None if wait else QUICK_SAVE_SECONDS)
+    saving.join(QUICK_SAVE_SECONDS)
+    return saving
+
+
+def apart(save: Callable[[], str], *, wait: bool) -> str:
+    """Save in a thread of its own, and what it says if waited for."""
+    said: list[str] = []
+    saving = saving_apart(lambda: said.append(save()))
+    if wait:
+        saving.join()
     return said[0] if wait and said else ""
 
 

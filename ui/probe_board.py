@@ -1,10 +1,12 @@
 """One bias probe at work: its answers so far, its place in the store, and its document at every moment.
 
-However it ends, no answer that was drawn is lost. Does not know who waits for whom, nor gradio.
+When it ends, stops, fails or its page is closed, every answer drawn is stored; when the program dies, those of the last
+seconds (SAVE_SECONDS) are drawn again. Does not know who waits for whom, nor gradio.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -12,18 +14,20 @@ from contextlib import suppress
 from typing import Any
 
 from engine import run_scores
-from engine.errors import UserError
+from engine.errors import BadInput, NotFound, StoreDamaged, UserError
 from engine.models import LanguageModel
 from engine.probe import CellKey, Drawn, Price, ProbePlan, price, probe
 from engine.probe_effects import RESAMPLES, Effect, effects
-from engine.types import ModelCard
+from engine.types import ModelCard, Trace
 from storage.database import Store
 from storage.records import AnalysisHeader, StoredAnalysis
 from ui.access import Viewer
-from ui.actions import QUICK_SAVE_SECONDS, STATUS, patiently
+from ui.actions import STATUS, patiently, saving_apart
 from ui.probe_record import (
     EFFECTS,
+    MOST_KEPT_RUNS,
     KeptCell,
+    answer_uid,
     array_name,
     pack_cells,
     pack_effects,
@@ -40,7 +44,8 @@ FRAME_SECONDS = 0.5
 # while it grows effects are shown from fewer resamples, and less often the longer they take
 LIVE_RESAMPLES = 200
 LIVE_SHARE = 10.0
-MOST_KEPT_RUNS = 400
+# a run of many values takes minutes: its answers are stored on the way too
+SAVE_SECONDS = 10.0
 TITLE_CHARS = 120
 NOTHING_KEPT = "Stopped before the first answer; nothing was kept."
 
@@ -63,20 +68,27 @@ class Board:
         self._effects: tuple[int, int, tuple[Effect, ...]] = (-1, 0, ())
         self._known = 0
         self._tokens = 0
-        self._began = time.monotonic()
+        self._began = self._saved = time.monotonic()
+        self._saving: threading.Thread | None = None
+        self._key = str(header.settings.get("key") or "") if header else secrets.token_hex(12)
 
     @classmethod
-    def opened(cls, store: Store, stored: StoredAnalysis, viewer: Viewer) -> Board:
-        """A probe as it was stored. Raises StoreDamaged, BadInput when its field is not known."""
+    def opened(cls, store: Store, stored: StoredAnalysis, viewer: Viewer, *, settled: bool = True) -> Board:
+        """A probe as it was stored. Raises StoreDamaged, BadInput when its field is not known.
+
+        settled: nobody is drawing it, so that effects which were not stored are worth computing and storing.
+        """
         board = cls(store, plan_of(stored.header.settings), viewer, stored.header)
         board.card = store.runs.get(stored.header.run, viewer=viewer.name).trace.model
         for name in sorted(set(stored.arrays) - {EFFECTS}):
             for kept in unpack_cells(stored.arrays[name]):
                 board.cells[kept.cell.key] = kept
+        if board.state == "finished" and len(board.cells) < board._total():
+            board.state = "stopped"
         known = unpack_effects(stored.arrays[EFFECTS], len(board.cells)) if EFFECTS in stored.arrays else None
         if known is not None:
             board._effects = (len(board.cells), RESAMPLES, known)
-        elif stored.header.owner == viewer.name and board.cells:
+        elif settled and stored.header.owner == viewer.name and board.cells:
             # ended with its program, or computed by other rules: only the first look at it takes its time
             board.keep_effects()
         return board
@@ -85,6 +97,11 @@ class Board:
     def price(self) -> Price:
         """What the whole probe costs at most."""
         return price(self.plan)
+
+    @property
+    def saving(self) -> bool:
+        """Whether its page was closed and its last answers are still being stored."""
+        return self._saving is not None and self._saving.is_alive()
 
     def take_over(self, other: Board) -> None:
         """Go on from what another page has stored of the same probe."""
@@ -95,7 +112,8 @@ class Board:
         """The model is there: what was asked is now what will be drawn."""
         self.plan, self.card, self.state, self._message = plan, card, "running", ""
         self._notes = [note] if note else []
-        self._known, self._began = len(self.cells), time.monotonic()
+        self._known = len(self.cells)
+        self._began = self._saved = time.monotonic()
 
     def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
         """Draw what is missing and keep it; documents, the last one as it is stored."""
@@ -160,26 +178,46 @@ class Board:
             return
         uid = ""
         if drawn.trace and (drawn.cell.run * len(self.plan.values) + drawn.cell.value) < MOST_KEPT_RUNS:
-            trace, value = drawn.trace, self.plan.values[drawn.cell.value]
-            title = f"{self.plan.slot}: {' '.join(value.split())[:TITLE_CHARS]} (probe, run {drawn.cell.run + 1})"
-            scores = run_scores.compute(trace)
-            uid = patiently(
-                lambda: self._store.runs.add(
-                    trace,
-                    owner=self.viewer.name,
-                    title=title,
-                    tags=(KIND,),
-                    status=STATUS[trace.finish_reason],
-                    run_scores=scores,
-                )
-            )
+            uid = self._keep_run(drawn.trace, drawn.cell.run, drawn.cell.value)
         self.cells[drawn.cell.key] = KeptCell(drawn.cell, uid)
         if not self.uid:
-            settings = plan_settings(self.plan)
+            settings = plan_settings(self.plan, self._key)
             self.uid = patiently(lambda: self._store.analyses.add(uid, KIND, settings, viewer=self.viewer.name))
-        elif len(self.cells) % (self._total() // self.plan.runs) == 0:
-            # answers come run by run, so a run is whole now
+            return
+        # answers come run by run, so a run is whole now
+        whole = len(self.cells) % (self._total() // self.plan.runs) == 0
+        if whole or time.monotonic() - self._saved >= SAVE_SECONDS:
             self._save(drawn.cell.run)
+
+    def _keep_run(self, trace: Trace, run: int, value: int) -> str:
+        """The uid under which an answer is in the library: put there now, or before the program died."""
+        title = f"{self.plan.slot}: {' '.join(self.plan.values[value].split())[:TITLE_CHARS]} (probe, run {run + 1})"
+        scores = run_scores.compute(trace)
+
+        def add(uid: str | None) -> str:
+            return self._store.runs.add(
+                trace,
+                owner=self.viewer.name,
+                title=title,
+                tags=(KIND,),
+                status=STATUS[trace.finish_reason],
+                run_scores=scores,
+                uid=uid,
+            )
+
+        uid = answer_uid(self._key, run, value) if self._key else None
+        try:
+            return patiently(lambda: add(uid))
+        except BadInput:
+            # taken: by this answer, drawn before the program died; else by what is in the bin or damaged
+            return uid if uid and self._is_there(uid, trace) else patiently(lambda: add(None))
+
+    def _is_there(self, uid: str, trace: Trace) -> bool:
+        try:
+            stored = self._store.runs.get(uid, viewer=self.viewer.name)
+        except (NotFound, StoreDamaged):
+            return False
+        return stored.header.owner == self.viewer.name and stored.trace.token_ids.tolist() == trace.token_ids.tolist()
 
     def _save(self, run: int, **more: Any) -> None:
         """Store the answers of one run number."""
@@ -189,6 +227,7 @@ class Board:
         patiently(
             lambda: self._store.analyses.save(self.uid, viewer=self.viewer.name, arrays=arrays, progress=done, **more)
         )
+        self._saved = time.monotonic()
 
     def keep_effects(self) -> None:
         """Store the effects too: for a large probe they take seconds, and opening it would compute them again."""
@@ -216,8 +255,5 @@ class Board:
         if not closed:
             save()
             return said[0] if said else ""
-        # who closes a generator is the server itself, and everybody's page stands still while it does
-        saving = threading.Thread(target=save)
-        saving.start()
-        saving.join(QUICK_SAVE_SECONDS)
+        self._saving = saving_apart(save)
         return ""

@@ -5,6 +5,7 @@ Pure translation there and back; does not know the store, the model or the page.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,9 @@ from engine.probe_effects import VERSION, Effect, Estimate
 from engine.types import GenerationRequest
 
 EFFECTS = "effects"
+UID_CHARS = 24
+# the runs of a probe's first so many answers are kept
+MOST_KEPT_RUNS = 400
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,31 @@ class KeptCell:
     uid: str = ""
 
 
-def plan_settings(plan: ProbePlan) -> dict[str, Any]:
-    """The plan as a JSON object, with the version of the field's extractor."""
-    return asdict(plan) | {"field_version": extractor(plan.field, plan.parameter).version}
+def plan_settings(plan: ProbePlan, key: str = "") -> dict[str, Any]:
+    """The plan as a JSON object, with the version of the field's extractor; key: see `answer_uid`."""
+    return asdict(plan) | {"field_version": extractor(plan.field, plan.parameter).version, "key": key}
+
+
+def answer_uid(key: str, run: int, value: int) -> str:
+    """The uid of the run of one answer: the same at every attempt, so that none is kept twice.
+
+    key: random and never shown, for whoever knows the uid of a run may open it once it is unlisted.
+    """
+    return hashlib.sha256(f"{key} {run} {value}".encode()).hexdigest()[:UID_CHARS]
+
+
+def answer_uids(settings: Mapping[str, Any]) -> list[str]:
+    """The uids that the runs of a probe have or would have; none for a probe kept before they followed from a key."""
+    key, values = str(settings.get("key") or ""), len(settings.get("values", ()))
+    if not key or not values:
+        return []
+    kept = min(MOST_KEPT_RUNS, int(settings.get("runs", 0)) * values)
+    return [answer_uid(key, *divmod(at, values)) for at in range(kept)]
 
 
 def plan_of(settings: Mapping[str, Any]) -> ProbePlan:
     """The plan that `plan_settings` wrote. Raises BadInput when its field is read differently by now."""
-    raw = dict(settings)
+    raw = {name: value for name, value in settings.items() if name != "key"}
     version = raw.pop("field_version")
     request = GenerationRequest(**{**raw.pop("request"), "stop": tuple(settings["request"]["stop"])})
     plan = ProbePlan(**{**raw, "values": tuple(raw["values"]), "request": request})

@@ -14,12 +14,12 @@ from typing import Any
 from engine.errors import BadInput, NotFound, StoreDamaged
 from engine.outcomes import extractor
 from engine.probe import price
-from storage.analysis_index import Place, newest_analyses
+from storage.analysis_index import Listed, newest_analyses, own_analysis, readable_arrays
 from storage.database import Store
-from storage.records import AnalysisHeader, StoredAnalysis
+from storage.records import AnalysisHeader
 from ui.access import Viewer
 from ui.probe_board import KIND
-from ui.probe_record import EFFECTS, plan_of, unpack_cells
+from ui.probe_record import EFFECTS, answer_uids, plan_of, unpack_cells
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,15 @@ class ProbePage:
 
 @dataclass(frozen=True)
 class Binned:
-    """A probe that was moved to the bin. runs: uids of the answers that went with it, which bring it back."""
+    """A probe that was moved to the bin. runs: uids of the answers that went with it, which bring it back.
+
+    whole: False where the answer that the probe belongs to is damaged: then the probe itself is gone for good.
+    """
 
     uid: str
     template: str
     runs: tuple[str, ...]
+    whole: bool = True
 
 
 class ProbeShelf:
@@ -67,22 +71,29 @@ class ProbeShelf:
 
     def page(self, viewer: Viewer, *, limit: int, offset: int) -> ProbePage:
         """This person's probes, newest first."""
-        places, total = newest_analyses(self._store, KIND, viewer=viewer.name, limit=limit, offset=offset)
-        return ProbePage(tuple(self._kept(place, viewer) for place in places), total)
+        found, total = newest_analyses(self._store, KIND, viewer=viewer.name, limit=limit, offset=offset)
+        return ProbePage(tuple(self._kept(listed) for listed in found), total)
 
-    def delete(self, stored: StoredAnalysis, viewer: Viewer) -> Binned:
-        """Move the answers of a probe to the bin, and the probe with them. Raises NotFound, BadInput."""
-        header = stored.header
-        if header.owner != viewer.name:
-            raise NotFound("This probe is somebody else's: only who made it can delete it.")
-        if self._drawing(header.uid):
+    def delete(self, uid: str, viewer: Viewer) -> Binned:
+        """Move the answers of a probe to the bin, and the probe with them; of a damaged one those that can be read.
+
+        Raises NotFound, BadInput.
+        """
+        listed = own_analysis(self._store, KIND, uid, viewer=viewer.name)
+        if self._drawing(listed.uid):
             raise BadInput("This probe is being drawn just now: press Stop, then delete it.")
-        cells = (kept for name, array in stored.arrays.items() if name != EFFECTS for kept in unpack_cells(array))
-        answers = [header.run, *(kept.uid for kept in cells if kept.uid)]
+        settings = listed.header.settings if listed.header else {}
+        arrays = readable_arrays(self._store, listed.uid)
+        cells = (kept for name, array in arrays.items() if name != EFFECTS for kept in unpack_cells(array))
+        # runs that the program kept right before it died stand in no array, but their uids are known
+        answers = [listed.run, *(kept.uid for kept in cells if kept.uid), *answer_uids(settings)]
         # those deleted in the library before stay as they are when the probe is brought back
         runs = tuple(uid for uid in dict.fromkeys(answers) if self._there(uid, viewer))
         self._store.runs.delete(runs, viewer=viewer.name)
-        return Binned(header.uid, str(header.settings.get("template", "")), runs)
+        whole = listed.run in runs
+        if not whole:
+            self._store.analyses.delete(listed.uid, viewer=viewer.name)
+        return Binned(listed.uid, str(settings.get("template", "")), runs, whole)
 
     def _there(self, uid: str, viewer: Viewer) -> bool:
         try:
@@ -90,12 +101,8 @@ class ProbeShelf:
         except (NotFound, StoreDamaged):
             return False
 
-    def _kept(self, place: Place, viewer: Viewer) -> KeptProbe:
-        try:
-            headers = self._store.analyses.list(place.run, viewer=viewer.name, kind=KIND)
-            return self._row(next(header for header in headers if header.uid == place.uid))
-        except (NotFound, StoreDamaged, StopIteration) as error:
-            return KeptProbe(place.uid, problem=str(error) or "It was deleted a moment ago.")
+    def _kept(self, listed: Listed) -> KeptProbe:
+        return self._row(listed.header) if listed.header else KeptProbe(listed.uid, problem=listed.problem)
 
     def _row(self, header: AnalysisHeader) -> KeptProbe:
         settings = header.settings
@@ -104,9 +111,10 @@ class ProbeShelf:
             field, total = extractor(plan.field, plan.parameter).label, price(plan).total
         except BadInput as error:
             problem, field, total = str(error), "", 0
+        done = int(header.progress) if header.progress.isdigit() else 0
         # one that says it is running and is not was ended with its program
-        drawing = self._drawing(header.uid)
-        state = "drawing" if drawing else "stopped" if header.status == "running" else header.status
+        short = header.status == "running" or (header.status == "finished" and done < total)
+        state = "drawing" if self._drawing(header.uid) else "stopped" if short else header.status
         return KeptProbe(
             uid=header.uid,
             template=str(settings.get("template", "")),
@@ -114,7 +122,7 @@ class ProbeShelf:
             runs=int(settings.get("runs", 0)),
             field=field,
             state=state,
-            done=int(header.progress) if header.progress.isdigit() else 0,
+            done=done,
             total=total,
             created=header.created_at,
             problem=problem,
@@ -127,11 +135,17 @@ def plain(kept: KeptProbe) -> dict[str, Any]:
     return {**asdict(kept), "values": list(kept.values), "created": created}
 
 
-def shelf_document(page: ProbePage, *, binned: Binned | None = None) -> str:
-    """The list as the browser draws it; binned: what was just deleted, for Undo."""
+def shelf_document(page: ProbePage, *, binned: Binned | None = None, restored: str = "") -> str:
+    """The list as the browser draws it; binned: what was just deleted, for Undo; restored: what Undo brought back."""
     gone = {**asdict(binned), "runs": list(binned.runs)} if binned else None
     return json.dumps(
-        {"v": 1, "total": page.total, "rows": [plain(kept) for kept in page.rows], "binned": gone},
+        {
+            "v": 1,
+            "total": page.total,
+            "rows": [plain(kept) for kept in page.rows],
+            "binned": gone,
+            "restored": restored,
+        },
         ensure_ascii=False,
         separators=(",", ":"),
         allow_nan=False,

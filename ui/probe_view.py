@@ -56,8 +56,9 @@ def probe_document(
     message: str = "",
     notes: Sequence[str] = (),
 ) -> str:
-    """The document. state: "waiting", "running", "finished", "stopped" or "failed"; message: a sentence about it."""
-    shown = sorted(cells, key=lambda kept: (kept.cell.run, kept.cell.kind == "direct"))[:MOST_CELLS]
+    """The document. state: "waiting" or "running" while this page's job goes on, "drawing" when another one draws it,
+    "finished", "stopped" or "failed"; message: a sentence about it."""
+    shown = sorted(cells, key=lambda kept: (kept.cell.run, kept.cell.kind != "run"))[:MOST_CELLS]
     lost = [f"Only the first {MOST_CELLS:,} of {len(cells):,} answers are listed."] if len(shown) < len(cells) else []
     return json.dumps(
         {

@@ -6,22 +6,23 @@ gradio or how a probe is drawn.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
 from engine import limits
-from engine.errors import BadInput, NotFound
+from engine.errors import BadInput, Busy, NotFound
 from engine.models import LanguageModel
 from engine.outcomes import REGISTRY
 from engine.probe import MOST_RUNS, Price, ProbePlan, fit, plan_probe, price, prompt_lengths
 from engine.resume import check_same_model
-from storage.records import RunQuery, StoredAnalysis
+from storage.records import RunQuery
 from ui.access import Viewer
 from ui.actions import Workbench
 from ui.numbers import whole
-from ui.probe_board import KIND, NOTHING_KEPT, Board
+from ui.probe_board import KIND, LIVE_RESAMPLES, NOTHING_KEPT, Board
 from ui.probe_shelf import Binned, ProbePage, ProbeShelf
 from ui.probe_view import price_sentence
 
@@ -34,7 +35,10 @@ class Probes:
     def __init__(self, workbench: Workbench, *, most_tokens: int = 5_000_000) -> None:
         self._workbench = workbench
         self._most_tokens = most_tokens
+        # those being drawn, and those whose page was closed while their last answers are being stored
         self._at_work: list[Board] = []
+        self._saving: list[Board] = []
+        self._lock = threading.Lock()
         self._shelf = ProbeShelf(workbench.store, self.at_work)
 
     def plan(self, fields: Mapping[str, Any]) -> ProbePlan:
@@ -83,20 +87,23 @@ class Probes:
 
     def resume(self, uid: str, viewer: Viewer) -> Iterator[str]:
         """Go on with a probe that was stopped or broke off, from the answers there are. Raises UserError."""
-        board = self._opened(uid, viewer)
+        board = self._to_draw(uid, viewer)
         if board.state == "finished":
             raise BadInput("This probe is finished: there is nothing left to draw.")
-        if board.header and board.header.owner != viewer.name:
-            raise _no_probe(uid)
         yield from self._job(board, viewer)
 
     def open(self, uid: str, viewer: Viewer) -> str:
-        """The document of a stored probe. Raises NotFound, StoreDamaged, BadInput when its field is not known."""
-        board = self._opened(uid, viewer)
-        if not self.at_work(board.uid):
+        """The document of a stored probe: one's own, or that of an example.
+
+        Raises NotFound, StoreDamaged, BadInput when its field is not known.
+        """
+        at_work = self.at_work(uid)
+        board = self._opened(uid, viewer, settled=not at_work)
+        if not at_work:
             return board.document()
         there = f"{len(board.cells):,} of {board.price.total:,} answers"
-        return board.document("waiting", f"This probe is being drawn just now: here are its first {there}.")
+        said = f"This probe is being drawn just now: here are its first {there}."
+        return board.document("drawing", said, resamples=LIVE_RESAMPLES)
 
     def check_free(self, viewer: Viewer) -> None:
         """Raises BadInput while this page draws a probe, which another one on show would hide."""
@@ -109,7 +116,7 @@ class Probes:
 
     def delete(self, uid: str, viewer: Viewer) -> Binned:
         """Move a probe to the bin together with its answers. Raises NotFound; BadInput while it is being drawn."""
-        return self._shelf.delete(self._stored(uid, viewer), viewer)
+        return self._shelf.delete(uid, viewer)
 
     def restore(self, runs: object, viewer: Viewer) -> None:
         """Undo a deletion: bring these answers back, and with them the probe. Raises NotFound, BadInput."""
@@ -122,27 +129,44 @@ class Probes:
         return self._workbench.stop(viewer)
 
     def at_work(self, uid: str) -> bool:
-        """Whether a probe is being drawn, or waits for it, at this moment."""
-        return any(board.uid == uid for board in self._at_work)
+        """Whether a probe is being drawn, waits for it, or its last answers are being stored at this moment."""
+        return any(board.uid == uid for board in self._at_work) or self._being_stored(uid)
 
-    def _stored(self, uid: str, viewer: Viewer) -> StoredAnalysis:
-        stored = self._workbench.store.analyses.get(uid, viewer=viewer.name)
-        if stored.header.kind != KIND:
+    def _being_stored(self, uid: str) -> bool:
+        with self._lock:
+            self._saving = [board for board in self._saving if board.saving]
+            return any(board.uid == uid for board in self._saving)
+
+    def _opened(self, uid: str, viewer: Viewer, *, settled: bool) -> Board:
+        store = self._workbench.store
+        stored = store.analyses.get(uid, viewer=viewer.name)
+        header = stored.header
+        # a run that its owner lets others see does not open the answers to other prompts: a probe has all of them
+        mine = header.owner == viewer.name
+        if header.kind != KIND or not (mine or store.runs.header(header.run, viewer=viewer.name).example):
             raise _no_probe(uid)
-        return stored
+        return Board.opened(store, stored, viewer, settled=settled)
 
-    def _opened(self, uid: str, viewer: Viewer) -> Board:
-        return Board.opened(self._workbench.store, self._stored(uid, viewer), viewer)
+    def _to_draw(self, uid: str, viewer: Viewer) -> Board:
+        """One's own probe with every answer that was drawn. Raises NotFound; Busy while the last are being stored."""
+        if self._being_stored(uid):
+            raise Busy("The last answers of this probe are still being stored: go on with it in a moment.")
+        board = self._opened(uid, viewer, settled=False)
+        if board.header and board.header.owner != viewer.name:
+            raise _no_probe(uid)
+        return board
 
     def _job(self, board: Board, viewer: Viewer) -> Iterator[str]:
         with self._workbench.turns.enter(viewer.place) as ticket, self._working(board):
+            # at once, so that the page knows that it is at work
+            yield board.document("waiting", resamples=LIVE_RESAMPLES)
             model = yield from self._workbench.wait_telling(ticket, lambda said: board.document("waiting", said))
             if model is None:
                 yield board.document("stopped", "" if board.cells else NOTHING_KEPT)
                 return
             if board.uid:
                 # another page may have gone on with it while this one waited for its turn
-                now = self._opened(board.uid, viewer)
+                now = self._to_draw(board.uid, viewer)
                 if now.state == "finished":
                     yield now.document()
                     return
@@ -159,6 +183,9 @@ class Probes:
         try:
             yield
         finally:
+            if board.saving:
+                with self._lock:
+                    self._saving.append(board)
             self._at_work.remove(board)
 
     def _fitted(self, model: LanguageModel, plan: ProbePlan) -> tuple[ProbePlan, str, Price]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,25 +11,13 @@ import pytest
 from engine.errors import BadInput, NotFound
 from storage.analysis_index import newest_analyses
 from tests.support.bench import ME, OTHER
+from tests.support.probing import FIELDS, STRANGER, TOTAL, crashed, made, part_of
 from ui import probe_board, probe_record
-from ui.access import Viewer
 from ui.actions import Workbench
 from ui.probe_api import drawing_endpoints, keeping_endpoints
 from ui.probe_shelf import shelf_document
 from ui.probes import Probes
 from ui.tabs import probe as probe_tab
-
-STRANGER = Viewer("visitor:1", "session-9", False)
-FIELDS: dict[str, Any] = {
-    "template": "{Sex}: tell me",
-    "values": "her\nhim",
-    "n": 2,
-    "field": "exact_text",
-    "temperature": 1.0,
-    "max_new_tokens": 5,
-    "seed": 4,
-}
-TOTAL = 2 * (2 + 2 + 2)
 
 
 @pytest.fixture
@@ -38,27 +25,6 @@ def probing(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Probes:
     monkeypatch.setattr(probe_board, "FRAME_SECONDS", 0.0)
     monkeypatch.setattr(probe_board, "LIVE_SHARE", 0.0)
     return Probes(bench)
-
-
-def made(probing: Probes, viewer: Viewer = ME, **more: Any) -> dict[str, Any]:
-    return json.loads(list(probing.run({**FIELDS, **more}, viewer))[-1])
-
-
-def part_of(probing: Probes, done: int, **more: Any) -> Iterator[str]:
-    """A probe that is being drawn and has come so far."""
-    job = iter(probing.run({**FIELDS, **more}, ME))
-    for document in job:
-        if json.loads(document)["progress"]["done"] == done:
-            return job
-    raise AssertionError("it never came so far")
-
-
-def crashed(probing: Probes, done: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The uid of a probe whose program died after so many answers: nothing of its end was stored."""
-    with monkeypatch.context() as patch:
-        patch.setattr(probe_board.Board, "_end", lambda *_: "")
-        part_of(probing, done).close()  # type: ignore[attr-defined]
-    return probing.list(ME).rows[0].uid
 
 
 def test_kept_probes_are_listed_newest_first_with_what_they_are_about(probing: Probes) -> None:
@@ -76,19 +42,28 @@ def test_kept_probes_are_listed_newest_first_with_what_they_are_about(probing: P
         probing.list(ME, limit=501)
 
 
-def test_nobody_sees_the_probes_of_somebody_else(probing: Probes, bench: Workbench) -> None:
+def test_nobody_sees_the_probes_of_somebody_else(probing: Probes) -> None:
     mine = made(probing)
     assert probing.list(STRANGER).total == 0 and probing.list(OTHER).total == 1
     theirs = made(probing, STRANGER)
     assert [row.uid for row in probing.list(STRANGER).rows] == [theirs["uid"]]
     assert [row.uid for row in probing.list(ME).rows] == [mine["uid"]]
-    with pytest.raises(NotFound):
-        probing.delete(mine["uid"], STRANGER)
-    bench.store.runs.update(mine["cells"][0]["uid"], viewer=ME.name, visibility="unlisted")
-    assert json.loads(probing.open(mine["uid"], STRANGER))["uid"] == mine["uid"], "whoever has the link may look"
-    with pytest.raises(NotFound, match="somebody else's"):
-        probing.delete(mine["uid"], STRANGER)
+    for attempt in (probing.delete, probing.open):
+        with pytest.raises(NotFound):
+            attempt(mine["uid"], STRANGER)
     assert probing.list(STRANGER).total == 1 and probing.list(ME).total == 1
+
+
+def test_a_first_answer_that_others_may_see_does_not_open_the_whole_probe(probing: Probes, bench: Workbench) -> None:
+    """A link to one answer is no leave to read the template, the system text and every other answer."""
+    mine = made(probing)
+    first = mine["cells"][0]["uid"]
+    bench.store.runs.update(first, viewer=ME.name, visibility="unlisted")
+    assert bench.store.runs.get(first, viewer=STRANGER.name), "the answer itself is open to whoever has its link"
+    for attempt in (probing.open, probing.delete, lambda uid, who: list(probing.resume(uid, who))):
+        with pytest.raises(NotFound, match="There is no probe"):
+            attempt(mine["uid"], STRANGER)
+    assert json.loads(probing.open(mine["uid"], OTHER))["uid"] == mine["uid"], "its owner has it on every page"
 
 
 def test_only_probes_are_listed(probing: Probes, bench: Workbench) -> None:
@@ -135,7 +110,7 @@ def test_a_probe_at_work_is_listed_as_such_and_neither_deleted_nor_shown_as_stop
     with pytest.raises(BadInput, match="press Stop, then delete it"):
         probing.delete(row.uid, ME)
     shown = json.loads(probing.open(row.uid, OTHER))
-    assert shown["state"] == "waiting" and "being drawn just now: here are its first 6 of 12" in shown["message"]
+    assert shown["state"] == "drawing" and "being drawn just now: here are its first 6 of 12" in shown["message"]
     with pytest.raises(BadInput, match="press Stop first"):
         probing.check_free(ME)
     probing.check_free(OTHER)
@@ -144,19 +119,18 @@ def test_a_probe_at_work_is_listed_as_such_and_neither_deleted_nor_shown_as_stop
     assert probing.list(ME).rows[0].state == "stopped" and probing.delete(row.uid, ME).runs
 
 
-@pytest.mark.parametrize("done", [1, 5, 6, 8])
-def test_a_probe_whose_program_died_says_so_and_goes_on_to_the_same_end(probing, bench, monkeypatch, done) -> None:
-    whole = made(probing)
-    uid = crashed(probing, done, monkeypatch)
-    restarted = Probes(bench)
-    (row, _) = restarted.list(ME).rows
-    kept = 6 * (done // 6)
-    assert (row.uid, row.state, row.done, row.total) == (uid, "stopped", kept, TOTAL)
-    opened = json.loads(restarted.open(uid, ME))
-    assert opened["state"] == "stopped" and opened["progress"]["done"] == kept == len(opened["cells"])
-    ended = json.loads(list(restarted.resume(uid, ME))[-1])
-    assert ended["state"] == "finished" and ended["uid"] == uid and ended["effects"] == whole["effects"]
-    assert restarted.list(ME).rows[0].state == "finished" and restarted.list(ME).total == 2
+def test_a_page_of_the_list_is_read_at_once_whatever_its_length(probing, bench, monkeypatch) -> None:
+    first = made(probing)["cells"][0]["uid"]
+    real, begun = bench.store.read, []
+    monkeypatch.setattr(bench.store, "read", lambda: begun.append(1) or real())
+    probing.list(ME)
+    one = len(begun)
+    for _ in range(9):
+        bench.store.analyses.add(
+            first, "probe", bench.store.analyses.list(first, viewer=ME.name)[0].settings, viewer=ME.name
+        )
+    begun.clear()
+    assert len(probing.list(ME).rows) == 10 and len(begun) == one == 1
 
 
 def count_effects(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -183,14 +157,25 @@ def test_effects_that_were_not_stored_are_computed_at_the_first_opening_only(pro
     assert probing.open(uid, ME) == first and len(asked) == 2
 
 
-def test_a_reader_who_may_not_save_still_sees_the_effects(probing, bench, monkeypatch) -> None:
-    uid = crashed(probing, 8, monkeypatch)
-    run = bench.store.analyses.get(uid, viewer=ME.name).header.run
-    bench.store.runs.update(run, viewer=ME.name, visibility="unlisted")
+def example_of(bench: Workbench, uid: str) -> str:
+    """The uid of the same probe, hung on an example: without its effects."""
+    stored = bench.store.analyses.get(uid, viewer=ME.name)
+    first = bench.store.runs.get(stored.header.run, viewer=ME.name)
+    run = bench.store.runs.add(first.trace, owner="page", status="finished", run_scores={}, example=True)
+    example = bench.store.analyses.add(run, "probe", stored.header.settings, viewer="page")
+    bench.store.analyses.save(example, viewer="page", arrays={k: v for k, v in stored.arrays.items() if k != "effects"})
+    return example
+
+
+def test_a_reader_who_may_not_save_still_sees_the_effects_of_an_example(probing, bench, monkeypatch) -> None:
+    uid = example_of(bench, made(probing)["uid"])
     asked = count_effects(monkeypatch)
     assert json.loads(probing.open(uid, STRANGER))["effects"] and json.loads(probing.open(uid, STRANGER))["effects"]
     assert len(asked) == 2
-    assert "effects" not in bench.store.analyses.get(uid, viewer=ME.name).arrays
+    assert "effects" not in bench.store.analyses.get(uid, viewer="page").arrays
+    for attempt in (lambda: list(probing.resume(uid, STRANGER)), lambda: probing.delete(uid, STRANGER)):
+        with pytest.raises(NotFound, match="There is no probe"):
+            attempt()
 
 
 def test_a_probe_kept_before_luck_alone_was_drawn_opens_and_goes_on_as_it_was(probing, bench, monkeypatch) -> None:
@@ -198,7 +183,9 @@ def test_a_probe_kept_before_luck_alone_was_drawn_opens_and_goes_on_as_it_was(pr
     real = probe_board.plan_settings
     with monkeypatch.context() as patch:
         patch.setattr(
-            probe_board, "plan_settings", lambda plan: {k: v for k, v in real(plan).items() if k != "baseline"}
+            probe_board,
+            "plan_settings",
+            lambda plan, key: {k: v for k, v in real(plan, key).items() if k != "baseline"},
         )
         uid = crashed(probing, 5, monkeypatch)
     assert "baseline" not in bench.store.analyses.get(uid, viewer=ME.name).header.settings
@@ -218,15 +205,15 @@ def test_a_probe_of_a_field_read_otherwise_by_now_is_listed_with_the_reason(prob
     monkeypatch.setattr(probe_record, "extractor", newer)
     (row,) = probing.list(ME).rows
     assert row.uid == uid and "by an older rule" in row.problem and row.template == FIELDS["template"]
-    assert not isinstance(probe_tab._newest(probing, ME), str), "nothing can be shown"
+    assert not isinstance(probe_tab._arrival(probing, ME, show=True)[1], str), "nothing can be shown"
     assert probing.delete(uid, ME).runs and probing.list(ME).total == 0
 
 
 def test_the_newest_probe_that_opens_is_the_one_shown_at_first(probing: Probes) -> None:
-    assert not isinstance(probe_tab._newest(probing, ME), str), "nothing is kept yet"
+    assert not isinstance(probe_tab._arrival(probing, ME, show=True)[1], str), "nothing is kept yet"
     made(probing)
     newest = made(probing, seed=8)
-    assert json.loads(probe_tab._newest(probing, ME))["uid"] == newest["uid"]
+    assert json.loads(probe_tab._arrival(probing, ME, show=True)[1])["uid"] == newest["uid"]
 
 
 def test_the_list_travels_as_strict_json_with_what_undo_needs(probing: Probes) -> None:

@@ -207,8 +207,9 @@ def test_a_stop_before_the_first_answer_leaves_the_finished_probe_on_show(probin
     updates = list(probe_tab._shown(stopped, json.dumps(old)))
     board, notice = updates[-1][:2]
     assert json.loads(board) == old and notice == probes.NOTHING_KEPT
-    assert json.loads(updates[1][0])["cells"] == [], "negative control: something else was on show meanwhile"
-    alone = list(probe_tab._shown(stopped))[-1][0]
+    assert json.loads(updates[0][0])["cells"] == [], "negative control: something else was on show meanwhile"
+    *_, (alone, *_), (unchanged, *_) = probe_tab._shown(stopped)
+    assert not isinstance(unchanged, str), "with nothing on show before, that sentence stays"
     assert json.loads(alone)["message"] == probes.NOTHING_KEPT
 
 

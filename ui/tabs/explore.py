@@ -21,7 +21,7 @@ from ui.components.explorer import Explorer
 from ui.components.notice import Notice
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, shown_frames
+from ui.tabs.frames import JOB, PRIVATE, opened, shown_frames
 from ui.tabs.strategy import strategy_fields, strategy_of
 
 
@@ -163,14 +163,12 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
         workbench.host.start(name, quantization=None if quantization == "default" else quantization)
         return ""
 
-    asked = gr.on(
+    gr.on(
         [parts.generate.click, parts.prompt.submit], generate, [parts.prompt, *parts.fields], shown,
         **JOB,
     )  # fmt: skip
-    scored = parts.score.click(score, [parts.context, parts.text], shown, **JOB)
-    continued = parts.explorer.run_continue(go_on, None, shown, **JOB)
-    for job in (asked, scored, continued):
-        job.then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+    parts.score.click(score, [parts.context, parts.text], shown, **JOB)
+    parts.explorer.run_continue(go_on, None, shown, **JOB)
     for button in (parts.stop, parts.stop_scoring):
         button.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(

@@ -26,7 +26,7 @@ def payload(event: gr.EventData) -> dict[str, Any]:
 def at_rest(pairs: int = 2) -> tuple:
     """Buttons when nothing is drawn: all that start something can be pressed, none that stop it can.
 
-    pairs: how many of each there are, those that start first.
+    pairs: how many of each there are, those that start first. `shown_frames` ends with it by itself.
     """
     return _buttons(True, pairs)
 
@@ -36,18 +36,21 @@ def shown_frames(
 ) -> Iterator[tuple]:
     """Frames of a job as updates of instrument, notice and the buttons of `at_rest`.
 
+    A job refused before its first document changes neither buttons nor what is shown: another one of this page may be
+    at work, and the buttons are about that one. Every job therefore tells with a first document that it has begun.
     ending: from the last document ("" for none) and the sentence of a refusal ("" for none), what is shown at last and
     with which sentence. By default a refusal leaves the run on show as it was.
     """
     same = [gr.skip()] * (2 * pairs)
-    yield gr.skip(), "", *_buttons(False, pairs)
-    document = ""
+    document, begun = "", False
     with Caught() as problem:
         for document in start():
-            yield document, gr.skip(), *same
+            # what was said before is over only once something new has begun
+            yield (document, gr.skip(), *same) if begun else (document, "", *_buttons(False, pairs))
+            begun = True
     shown, sentence = (ending or _broken_off)(document, problem.sentence)
-    if sentence:
-        yield shown, sentence, *same
+    if begun or sentence:
+        yield shown, sentence or gr.skip(), *(at_rest(pairs) if begun else same)
 
 
 def _buttons(rest: bool, pairs: int) -> tuple:

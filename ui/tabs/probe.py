@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from engine.errors import NotFound, StoreDamaged
 from engine.outcomes import REGISTRY
 from engine.probe import MOST_RUNS, MOST_VALUES
 from ui.access import Viewer, viewer_of
@@ -20,12 +22,12 @@ from ui.components.notice import Notice
 from ui.components.probe import ProbeBoard, ProbePrice, ProbeShelf
 from ui.errors import Caught
 from ui.numbers import whole
-from ui.probe_shelf import Binned, shelf_document
+from ui.probe_shelf import Binned, ProbePage, shelf_document
 from ui.probe_view import field_choices
 from ui.probes import Probes
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
-from ui.tabs.frames import JOB, PRIVATE, at_rest, payload, shown_frames
+from ui.tabs.frames import JOB, PRIVATE, payload, shown_frames
 
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
@@ -152,9 +154,8 @@ def wire(
         event(resume, parts.board, outputs, **JOB) for event in (parts.board.probe_resume, parts.shelf.probe_resume)
     ]
     for job in (started, *resumed):
-        ended = job.then(lambda: at_rest(1), None, outputs[2:], queue=False, **PRIVATE)
         # by now there are runs that tell how fast the model is
-        priced = ended.then(cost, inputs, parts.price, queue=False, **PRIVATE)
+        priced = job.then(cost, inputs, parts.price, queue=False, **PRIVATE)
         priced.then(listed, None, parts.shelf, queue=False, **PRIVATE)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
     _wire_shelf(parts, tab, probes, viewer)
@@ -170,8 +171,7 @@ def _wire_shelf(parts: ProbeParts, tab: gr.Tab, probes: Probes, viewer: Callable
         return gr.skip(), gr.skip(), problem.sentence
 
     def arrive(request: gr.Request, on_show: str | None) -> tuple:
-        who = viewer(request)
-        return answer(lambda: (_list(probes, who), gr.skip() if on_show else _newest(probes, who)))
+        return answer(lambda: _arrival(probes, viewer(request), show=not on_show))
 
     def more(event: gr.EventData, request: gr.Request) -> tuple:
         limit = payload(event).get("limit")
@@ -195,8 +195,9 @@ def _wire_shelf(parts: ProbeParts, tab: gr.Tab, probes: Probes, viewer: Callable
     def restore(event: gr.EventData, request: gr.Request, on_show: str | None) -> tuple:
         def work() -> tuple:
             probes.restore(payload(event).get("runs"), viewer(request))
-            again = gr.skip() if on_show else probes.open(str(payload(event).get("uid")), viewer(request))
-            return _list(probes, viewer(request)), again
+            uid, gone = str(payload(event).get("uid")), payload(event).get("whole") is False
+            again = gr.skip() if on_show or gone else probes.open(uid, viewer(request))
+            return _list(probes, viewer(request), restored=uid), again
 
         return answer(work)
 
@@ -238,15 +239,27 @@ def _wire_opening(
     page.load(arrive, None, [parts.board, parts.notice, tabs, parts.shelf], queue=False, **PRIVATE)
 
 
-def _list(probes: Probes, who: Viewer, *, limit: object = None, binned: Binned | None = None) -> str:
+def _list(
+    probes: Probes, who: Viewer, *, limit: object = None, binned: Binned | None = None, restored: str = ""
+) -> str:
     rows = whole("The number of probes", limit, 1, MOST_ROWS, ROWS)
-    return shelf_document(probes.list(who, limit=rows), binned=binned)
+    return shelf_document(probes.list(who, limit=rows), binned=binned, restored=restored)
 
 
-def _newest(probes: Probes, who: Viewer) -> Any:
-    """The newest probe that can be opened; no change where there is none."""
-    uid = next((row.uid for row in probes.list(who, limit=ROWS).rows if not row.problem), "")
-    return probes.open(uid, who) if uid else gr.skip()
+def _arrival(probes: Probes, who: Viewer, *, show: bool) -> tuple[str, Any]:
+    """The list, and to show the newest probe of it that can be opened; no change where there is none."""
+    page = probes.list(who, limit=ROWS)
+    return shelf_document(page), _newest(probes, page, who) if show else gr.skip()
+
+
+def _newest(probes: Probes, page: ProbePage, who: Viewer) -> Any:
+    for row in page.rows:
+        if row.problem:
+            continue
+        # the next one instead of a damaged one, which says so itself when it is opened
+        with suppress(StoreDamaged, NotFound):
+            return probes.open(row.uid, who)
+    return gr.skip()
 
 
 def _named(values: tuple[Any, ...]) -> dict[str, Any]:
