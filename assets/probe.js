@@ -7,8 +7,8 @@
   const { el } = dom;
   const FIRST_RUNS = 40;
   const GAP = "\u00a0";
-  /** Which probe is drawn below the list of those that are kept; "" for none. */
-  const onShow = (Forklore.probeOnShow = Forklore.observable({ uid: "" }));
+  /** Which probe is drawn below the list of those that are kept, "" for none; busy: this page draws it just now. */
+  const onShow = (Forklore.probeOnShow = Forklore.observable({ uid: "", busy: false }));
 
   /** Words of people or models, with marks for what cannot be seen. */
   const words = (text) => { const node = el("bdi"); Forklore.fillText(node, text); return node; };
@@ -252,7 +252,7 @@
       said = text;
       root.hidden = !text;
       const doc = text ? JSON.parse(text) : null;
-      onShow.set({ uid: doc ? doc.uid : "" });
+      onShow.set({ uid: doc ? doc.uid : "", busy: Boolean(doc) && (doc.state === "waiting" || doc.state === "running") });
       if (!doc) return;
       board = board || new ProbeBoard(root, trigger);
       board.show(doc);

@@ -20,10 +20,10 @@
 
   class Shelf {
     constructor(root, trigger) {
-      Object.assign(this, { root, trigger, all: false, doc: null });
+      Object.assign(this, { root, trigger, all: false, doc: null, offer: null });
       this.title = el("h3", {});
       this.list = el("ul", { class: "fl-ps-list" });
-      this.gone = el("div", { class: "fl-ps-gone", role: "status" });
+      this.gone = el("div", { class: "fl-ps-gone", role: "status", hidden: true });
       this.empty = el("p", { class: "fl-ps-empty", text: "No probe is kept yet. A probe puts each value into the slot of the template, answers every prompt with the same luck, and shows how often the answer changes. Press Run probe to draw the first one; it is kept here." });
       this.more = dom.button("", () => this.showMore());
       root.replaceChildren(this.title, this.gone, this.empty, this.list, this.more);
@@ -36,10 +36,14 @@
       this.doc = doc;
       this.title.textContent = doc.total ? `Kept probes (${format.count(doc.total)})` : "Kept probes";
       this.empty.hidden = doc.total > 0;
+      if (doc.restored && doc.rows.slice(FIRST).some((row) => row.uid === doc.restored)) this.all = true;
       this.draw();
-      this.sayGone(doc.binned);
-      if (held && !doc.binned) [...this.list.children].find((row) => row.dataset.uid === held)?.querySelector("button")?.focus();
+      this.sayGone(doc);
+      const wanted = doc.restored || (doc.binned ? null : held);
+      if (wanted) this.rowOf(wanted)?.querySelector("button:not(:disabled)")?.focus();
     }
+
+    rowOf(uid) { return [...this.list.children].find((row) => row.dataset.uid === uid); }
 
     draw() {
       const shown = this.all ? this.doc.rows : this.doc.rows.slice(0, FIRST);
@@ -58,13 +62,19 @@
       const values = el("span", { class: "fl-ps-values" }, row.values.flatMap((value, i) => [i ? " · " : "", words(value)]));
       const open = el("button", { type: "button", class: "fl-ps-open", disabled: Boolean(row.problem), onclick: () => this.trigger("probe_open", { uid: row.uid }) },
         name, values, el("span", { class: "fl-ps-facts", text: facts.filter(Boolean).join(" · ") }));
-      const about = `the probe “${format.label(row.template).slice(0, 60)}”`;
-      const goOn = !row.problem && (row.state === "stopped" || row.state === "failed") ? dom.button("Go on", () => this.trigger("probe_resume", { uid: row.uid }), { "aria-label": `Go on with ${about}` }) : null;
-      const remove = row.template && row.state !== "drawing" ? dom.button("Delete", () => this.trigger("probe_delete", { uid: row.uid }), { "aria-label": `Delete ${about}` }) : null;
+      const about = row.template ? `the probe “${format.label(row.template).slice(0, 60)}”` : "the damaged probe";
+      const goOn = !row.problem && (row.state === "stopped" || row.state === "failed") ? dom.button("Go on", () => { if (!Forklore.probeOnShow.state.busy) this.trigger("probe_resume", { uid: row.uid }); }, { "aria-label": `Go on with ${about}`, data: { goesOn: "1" } }) : null;
+      const remove = row.state !== "drawing" ? dom.button("Delete", () => this.trigger("probe_delete", { uid: row.uid }), { "aria-label": `Delete ${about}` }) : null;
       return el("li", { data: { uid: row.uid } }, open, el("span", { class: "fl-ps-acts" }, goOn, remove));
     }
 
+    /** Which row is on show, and whether this page can go on with another one: a button keeps its focus meanwhile. */
     mark() {
+      const { busy } = Forklore.probeOnShow.state;
+      for (const button of this.list.querySelectorAll("[data-goes-on]")) {
+        if (busy) button.setAttribute("aria-disabled", "true");
+        else button.removeAttribute("aria-disabled");
+      }
       for (const row of this.list.children) {
         const here = row.dataset.uid === Forklore.probeOnShow.state.uid;
         row.classList.toggle("fl-ps-here", here);
@@ -73,12 +83,19 @@
       }
     }
 
-    sayGone(binned) {
+    /** The offer of Undo stays, whatever list comes, until the probe is back or another one is deleted. */
+    sayGone({ binned, restored, rows }) {
+      const back = this.offer && (restored === this.offer.uid || rows.some((row) => row.uid === this.offer.uid));
+      if (!binned && !back) return;
+      this.offer = binned || null;
       this.gone.hidden = !binned;
       if (!binned) { this.gone.replaceChildren(); return; }
-      const undo = dom.button("Undo", () => this.trigger("probe_restore", { uid: binned.uid, runs: binned.runs }));
-      this.gone.replaceChildren(el("span", {}, "Moved to the bin with ", counted(binned.runs.length, "answer"), ": ", words(binned.template)), undo);
-      undo.focus();
+      const what = binned.whole ? "Moved to the bin with " : "The damaged probe is deleted for good; moved to the bin: ";
+      const said = el("span", {}, what, counted(binned.runs.length, "answer"), binned.template ? ": " : "", words(binned.template));
+      const undo = binned.runs.length ? dom.button("Undo", () => this.trigger("probe_restore", { uid: binned.uid, runs: binned.runs, whole: binned.whole })) : null;
+      this.gone.replaceChildren(said, undo || "");
+      if (undo) undo.focus();
+      else this.list.querySelector("button:not(:disabled)")?.focus();
     }
 
     showMore() {
