@@ -119,6 +119,14 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
                 raise BadInput(f"The runs must be given as JSONL text, not {type(data).__name__}.")
             return shelf.import_text(data, _viewer(request, public))
 
+    def restore_runs(uids: list[str], request: gr.Request = None) -> int:  # type: ignore[assignment]
+        """Take runs of yours out of the bin, all or none: what `undo_branch` and `delete_probe` moved there; gives how
+        many. With the answers of a probe, the probe is back too."""
+        with said():
+            if not isinstance(uids, list) or not all(isinstance(uid, str) for uid in uids):
+                raise BadInput("The runs to bring back must be a list of run ids.")
+            return workbench.store.runs.restore(uids, viewer=_viewer(request, public).name)
+
     def scores() -> dict:
         """Every score with name, symbol, unit, direction, definition, range, caveat and source."""
         return json.loads(methods_view.methods())
@@ -129,7 +137,7 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
         allowed."""
         return strategy_jobs.listed()
 
-    return list_runs, export_runs, import_runs, scores, strategies
+    return list_runs, export_runs, import_runs, restore_runs, scores, strategies
 
 
 def records(documents: Iterator[str]) -> Iterator[dict]:

@@ -104,8 +104,8 @@ def keeping_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any],
             return {"total": page.total, "rows": [plain(row) for row in page.rows]}
 
     def delete_probe(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """Move a probe of yours to the bin together with its answers; returns its uid and the runs that went with it.
-        Bringing these runs back brings the probe back."""
+        """Move a probe of yours to the bin together with its answers; returns its uid and the runs that went with it:
+        `restore_runs` with these brings the probe back, unless whole is false (a damaged one is gone for good)."""
         with said():
             return asdict(probes.delete(uid, viewer(request)))
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from gradio_client.exceptions import AppError
 
 from engine.errors import BadInput, NotFound
 from storage.analysis_index import newest_analyses
 from tests.support.bench import ME, OTHER
 from tests.support.probing import FIELDS, STRANGER, TOTAL, crashed, made, part_of
+from tests.ui.test_api import client_of, served
 from ui import probe_board, probe_record
 from ui.actions import Workbench
 from ui.probe_api import drawing_endpoints, keeping_endpoints
@@ -241,3 +243,19 @@ def test_a_script_lists_and_deletes_as_the_page_does(probing: Probes) -> None:
     for limit in (-1, 501, "many", None, 2.5):
         with pytest.raises(Exception, match=r"The limit .*must be a whole number from 0 to 500"):
             named["list_probes"](limit)
+
+
+def test_a_script_brings_back_runs_of_its_own_and_with_them_the_probe(probing: Probes, bench: Workbench) -> None:
+    probe = made(probing)
+    with served(bench, public=False) as url:
+        client = client_of(url)
+        gone = list(probing.delete(probe["uid"], ME).runs)
+        assert client.predict(gone, api_name="/restore_runs") == 4
+        assert json.loads(probing.open(probe["uid"], ME))["cells"] == probe["cells"]
+        for bad, words in (("abc", "list of run ids"), ([1], "list of run ids"), (["nothing"], "There is no run")):
+            with pytest.raises(AppError, match=words):
+                client.predict(bad, api_name="/restore_runs")
+    gone = list(probing.delete(probe["uid"], ME).runs)
+    with served(bench, public=True) as url, pytest.raises(AppError, match="There is no run"):
+        client_of(url).predict(gone, api_name="/restore_runs")
+    assert probing.list(ME).total == 0, "nobody takes runs out of the bin of somebody else"
