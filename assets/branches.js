@@ -250,9 +250,7 @@
       this.after(Object.keys(patch).every((key) => key === "selected"));
     }
     travel(direction) {
-      const step = this.shape.travel(direction);
-      if (!step) { this.say(direction < 0 ? "Nothing to undo." : "Nothing to do again."); return; }
-      this.deeds.again(step);
+      if (!this.deeds.travel(direction)) return;
       this.after(false);
       this.reveal(this.selected);
     }
@@ -354,7 +352,7 @@
     // ---- the server and the instrument
 
     emit(type, detail) {
-      this.trigger?.(type, { run: this.data.run || this.asked, ...detail });
+      this.trigger?.(type, { run: this.data.run || this.asked, numbering: this.data.numbering, ...detail });
     }
     fileItems() {
       return Forklore.treeFiles.items(this);

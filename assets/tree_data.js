@@ -32,6 +32,7 @@
     clear() {
       this.text = "";
       this.header = null;
+      this.numbering = undefined; // the server's token of the numbers below, which goes back with everything asked
       this.nodes = []; // [index, parent, text, logprob, entropy, rest, flags, hex] by index
       this.kids = [];
       this.firsts = new Map();
@@ -76,7 +77,23 @@
       if (same) this.firsts = moved ? new Map([...firsts].map(([node, first]) => [moved.get(node), moved.get(first)]).filter((pair) => !pair.includes(undefined))) : firsts;
       this.derive();
       if (grown && before) return { kind: "append" };
-      return { kind: same ? "same" : "reset", place: moved && ((node, exact) => (exact ? moved.get(node) : nearest(nodes, moved, node))) };
+      return { kind: same ? "same" : "reset", place: moved && this.placing(nodes, moved) };
+    }
+
+    /** place(node) -> its number now, or that of the nearest before it; place.exact(node) -> undefined where it is gone; place.way(node) -> by what `find` finds it again. */
+    placing(nodes, moved) {
+      const place = (node) => nearest(nodes, moved, node);
+      place.exact = (node) => moved.get(node);
+      place.way = (node) => {
+        const way = [];
+        for (let at = node; nodes[at] && nodes[at][1] >= 0; at = nodes[at][1]) way.unshift(nodes[at]);
+        return way;
+      };
+      return place;
+    }
+    /** The token at the end of a way, as of `placing`; undefined where the tree has none. */
+    find(way) {
+      return way.reduce((at, row) => (at === undefined ? at : (this.kids[at] || []).find((kid) => [2, 3, 7].every((part) => this.nodes[kid][part] === row[part]))), 0);
     }
 
     /** Number before -> number now of the tokens that are still there; null where each kept its own. */
@@ -95,6 +112,7 @@
 
     take(line) {
       if (!line) return;
+      this.numbering = line.numbering || (line.s && line.s.numbering) || this.numbering;
       if (line.v !== undefined) this.header = line;
       else if (line.n) for (const row of line.n) this.put(row);
       else if (line.runs) this.runs = line.runs;

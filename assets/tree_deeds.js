@@ -4,14 +4,16 @@
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
 
+  const PATIENCE = 20000; // milliseconds; an answer that takes longer has been lost
+
   class TreeDeeds {
     constructor(context) {
       this.context = context;
       this.awaited = null;
     }
 
-    /** Asks the server for one thing at a node: {type, node, ...details}. */
-    send({ type, ...details }) {
+    /** Asks the server for one thing: {type, ...details}. */
+    send({ type, lost, ...details }) {
       this.context.emit(type, details);
     }
 
@@ -27,59 +29,100 @@
       this.send(deed.redo);
     }
 
-    /** Writes a sibling of a token. */
+    /** Writes a sibling of a token; what it writes is then what an undo takes out of sight. */
     write(node, text) {
-      const deed = { undo: { type: "tree_remove", node }, redo: { type: "tree_edit", node, text } };
-      this.ask(deed, "redo");
+      this.ask({ undo: { type: "tree_remove" }, redo: { type: "tree_edit", node, text } }, "redo");
     }
 
     /** Takes away what was written: from where it begins, unless something else hangs on its beginning. */
     remove(node) {
       const { context } = this;
       const { data } = context;
+      if (this.busy()) return;
       let head = node;
       const goesUp = () => { const above = data.parent(head); return above > 0 && data.flag(above, "forced") && !data.onRun[above] && data.children(above).length === 1; };
       while (goesUp()) head = data.parent(head);
-      const words = [head];
-      for (let at = head; data.children(at).length === 1 && data.flag(data.children(at)[0], "forced");) words.push((at = data.children(at)[0]));
-      const beside = data.children(data.parent(head)).find((child) => child !== head);
-      const redo = { type: "tree_remove", node: head };
-      const undo = { type: "tree_edit", node: beside, text: data.pathText(words) };
-      context.step({ selected: data.parent(head) }, false, beside === undefined ? null : { undo, redo });
-      this.send(redo);
+      const deed = { undo: { type: "tree_restore" }, redo: { type: "tree_remove", node: head } };
+      context.step({ selected: data.parent(head) }, false, deed);
+      this.ask(deed, "redo", 1);
       context.focus();
     }
 
-    /** Asks for an undo or a redo of a step: {deed, asked}. */
-    again({ deed, asked }) {
-      // the token of a mark may be gone
-      if (!asked || asked.node === undefined) return;
-      if (asked.type === "tree_edit") this.ask(deed, asked === deed.undo ? "undo" : "redo", true);
-      else this.send(asked);
+    /** One step back (-1) or forth (1), with what has to be asked for it; false, saying why, where there is none now. */
+    travel(direction) {
+      const { context } = this;
+      const { shape } = context;
+      const deed = shape.ahead(direction);
+      if (deed && this.busy()) return false;
+      const side = direction < 0 ? "undo" : "redo";
+      const asked = deed && deed[side];
+      if (asked && asked.node === undefined && !asked.removed) {
+        context.grow.tell("The token of this step is no longer in the tree.");
+        return Boolean(shape.travel(direction));
+      }
+      if (!shape.travel(direction)) { context.say(direction < 0 ? "Nothing to undo." : "Nothing to do again."); return false; }
+      if (asked && asked.type === "tree_mark") this.send(asked);
+      else if (asked) this.ask(deed, side, direction);
+      return true;
     }
 
-    /** Writes as the deed says; what it writes is then what its other half removes. known: the step is there already. */
-    ask(deed, side, known = false) {
-      this.awaited = { deed, other: deed[side === "undo" ? "redo" : "undo"], size: this.context.data.nodes.length, known };
+    /** Whether the tree cannot be changed now, which is then said. */
+    busy() {
+      const { data, grow } = this.context;
+      const awaits = this.awaited && Date.now() - this.awaited.since < PATIENCE;
+      if (data.growing) grow.tell("The tree is growing: stop that, or wait until it is done, then try again.");
+      else if (awaits) grow.tell("The last change is still on its way: try again in a moment.");
+      return Boolean(data.growing || awaits);
+    }
+
+    /** Asks for one side of a deed whose answer says what its other side is about. step: in which direction the view has gone for it already, 0 for not at all. */
+    ask(deed, side, step = 0) {
+      const { data, shape } = this.context;
+      this.awaited = { deed, side, step, size: data.nodes.length, run: data.run, since: Date.now(), at: [shape.past.length, shape.future.length] };
       this.send(deed[side]);
     }
 
-    /** Selects what the reader wrote, once it stands in the tree. */
+    /** The view as it was before a step whose deed was refused. */
+    takeBack({ deed, step, at }) {
+      const { context } = this;
+      const { shape } = context;
+      if (!step || at[0] !== shape.past.length || at[1] !== shape.future.length) return;
+      // a refusal is no news for the deed's other side: only the step is gone
+      if (shape.ahead(-step) !== deed) return;
+      shape.travel(-step);
+      context.after(false);
+    }
+
+    /** Takes the answer to what was asked last: what came, went or came back is what the deed's other side is about. */
     settle() {
       const { context, awaited } = this;
       const { data } = context;
       const { status } = data;
       if (!awaited || !status || data.growing) return;
+      if (data.run !== awaited.run) { this.awaited = null; return; }
+      const { deed, side, step } = awaited;
+      const other = deed[side === "undo" ? "redo" : "undo"];
+      const { type } = deed[side];
+      if (status.state !== "idle") { this.awaited = null; this.takeBack(awaited); return; }
+      // what else was asked for meanwhile is answered, too
+      if (!status[{ tree_remove: "removed", tree_restore: "restored", tree_edit: "reason" }[type]]) return;
       this.awaited = null;
-      if (status.state !== "idle" || !data.has(status.start) || !data.flag(status.start, "forced")) return;
-      const fresh = data.path(status.start).find((node) => node >= awaited.size);
-      if (fresh !== undefined) awaited.other.node = fresh;
-      if (awaited.known) context.step({ selected: status.start }, true);
+      if (type === "tree_remove") { this.turn(other, { type: "tree_restore", removed: status.removed }); return; }
+      if (!data.has(status.start) || !data.flag(status.start, "forced")) return;
+      const fresh = type === "tree_restore" ? status.start : data.path(status.start).find((node) => node >= awaited.size);
+      if (fresh !== undefined) this.turn(other, { type: "tree_remove", node: fresh });
+      if (step) context.step({ selected: status.start }, true);
       else {
         context.pick(status.start, "key");
-        if (fresh !== undefined) context.shape.state.deed = awaited.deed;
+        if (fresh !== undefined) context.shape.state.deed = deed;
       }
       context.reveal(context.selected);
+    }
+
+    /** Makes one side of a deed another one, in place: steps of the view share it. */
+    turn(asked, into) {
+      for (const name of Object.keys(asked)) delete asked[name];
+      Object.assign(asked, into);
     }
   }
 

@@ -47,7 +47,7 @@
       this.buttons = {
         expand: act("expand", "Expand here…", "E", "Look into what follows this token"), edit: dom.button("Edit…", () => this.edit(), { title: "Write a sibling of this token; the original stays" }),
         bookmark: act("bookmark", "Bookmark", "B", "Bookmark this token; bookmarked tokens are never hidden"), note: dom.button("Tags, note…", () => this.writeNote(), { title: "Write a note at this token, or tags" }),
-        remove: dom.button("Remove", () => context.deeds.remove(context.selected), { title: "Take away what you wrote here and everything that followed it; the original stays" }),
+        remove: dom.button("Remove", () => context.deeds.remove(context.selected), { title: "Take away what you wrote here and everything that followed it; undo brings it back" }),
         fold: act("fold", "Fold", "F", "Hide what follows this token"), hoist: act("hoist", "Hoist", "H", "Show only what follows this token"),
         compare: act("compare", "Compare", "C", "Compare this branch with another one"),
       };

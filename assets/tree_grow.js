@@ -6,6 +6,7 @@
   const { dom, format } = Forklore;
   const { el } = dom;
   const FIELDS = [["budget", "Nodes to look into", 64], ["width", "Branches a node", 5], ["depth", "Tokens deep", 32]];
+  const TOLD_FOR = 5000; // milliseconds
   const HOURS_FROM = 5400; // seconds
   const REASONS = {
     complete: "Nothing is left to look into from here.", budget: "Stopped at the number of nodes asked for.",
@@ -108,17 +109,25 @@
       this.close();
     }
 
+    /** Says one sentence where the growth is told, until something else is to be told there. */
+    tell(sentence) {
+      const { status } = this.context.data;
+      this.told = { sentence, status, until: Date.now() + TOLD_FOR };
+      this.update();
+    }
+
     /** One line on the growth that is under way or has ended. */
     update() {
       const { data } = this.context;
       const status = data.status;
-      const shown = Boolean(status) && (data.growing || status.state === "failed" || Boolean(status.message) || Boolean(reasonOf(status)));
+      const told = this.told && (this.told.status === status || (data.growing && Date.now() < this.told.until)) ? this.told.sentence : "";
+      const shown = Boolean(status) && (told || data.growing || status.state === "failed" || Boolean(status.message) || Boolean(reasonOf(status)));
       this.state.hidden = !shown;
       if (!shown) return;
       const { growing } = data;
       if (growing) this.form.hidden = true;
       const count = `${format.count(status.evaluated)} of ${format.count(status.budget)} nodes`;
-      const said = status.state === "waiting" ? status.message || "Waiting for the model." : growing ? `Growing: ${count}` : status.message || `${reasonOf(status)} ${format.count(status.evaluated)} nodes looked into.`;
+      const said = told ? told : status.state === "waiting" ? status.message || "Waiting for the model." : growing ? `Growing: ${count}` : status.message || `${reasonOf(status)} ${format.count(status.evaluated)} nodes looked into.`;
       if (this.said.textContent !== said) this.said.textContent = said;
       this.state.classList.toggle("fl-tr-failed", status.state === "failed");
       this.stop.hidden = !growing;

@@ -11,7 +11,7 @@
   const ACTS = { e: "expand", b: "bookmark", f: "fold", c: "compare", h: "hoist" };
   const HELP = [
     ["← →", "parent, best child"], ["↑ ↓", "siblings"], ["Home", "the root"], ["Enter", "select in the run"], ["E", "expand here"], ["F", "fold, unfold"], ["H", "hoist, back"],
-    ["B", "bookmark"], ["C", "compare: first, second"], ["u Shift+U", "undo, redo a step or a mark"], ["Esc", "end comparison, close"], ["?", "this help"],
+    ["B", "bookmark"], ["C", "compare: first, second"], ["u Shift+U", "undo, redo: a step, a mark, own words, a removal"], ["Esc", "end comparison, close"], ["?", "this help"],
   ];
 
   /** Performs what a key means; false when it means nothing here. */

@@ -45,22 +45,42 @@
       return { deed, asked: deed && (direction < 0 ? deed.undo : deed.redo) };
     }
 
-    /**
-     * Every step, past and to come, on a tree whose tokens have other numbers: place(node) -> number now, that of the nearest one before a token that is gone;
-     * place(node, true) -> undefined for such a token.
-     */
+    /** The deed that a step back (-1) or forth (1) would take back or do again; null where the view is all. */
+    ahead(direction) {
+      const from = direction < 0 ? this.past : this.future;
+      return !from.length ? null : direction < 0 ? this.state.deed : from[from.length - 1].deed;
+    }
+
+    /** Every step, past and to come, on a tree whose tokens have other numbers; place as of TreeData. A token that is gone is found again when it comes back. */
     renumber(place) {
       const all = (nodes) => new Set([...nodes].map(place));
       const anew = (state) => ({
         ...state, root: place(state.root), trail: state.trail.map(place), folded: all(state.folded), opened: all(state.opened), kept: all(state.kept), selected: place(state.selected),
       });
-      const deeds = new Set([this.state, ...this.past, ...this.future].flatMap(({ deed }) => (deed ? [deed.undo, deed.redo] : [])));
-      for (const asked of deeds) asked.node = place(asked.node, true);
+      for (const asked of this.asks()) {
+        if (asked.node === undefined) continue;
+        const now = place.exact(asked.node);
+        if (now === undefined) asked.lost = place.way(asked.node);
+        asked.node = now;
+      }
       [this.state, this.past, this.future] = [anew(this.state), this.past.map(anew), this.future.map(anew)];
+    }
+
+    /** What all deeds ask for. */
+    asks() {
+      return new Set([this.state, ...this.past, ...this.future].flatMap(({ deed }) => (deed ? [deed.undo, deed.redo] : [])));
+    }
+    /** Finds the tokens of deeds again that were gone for a while. */
+    recall() {
+      for (const asked of this.asks()) {
+        const node = asked.lost && this.data.find(asked.lost);
+        if (node !== undefined) { asked.node = node; delete asked.lost; }
+      }
     }
 
     compute(changed) {
       if (changed && changed.every((key) => key === "selected")) return;
+      if (!changed) this.recall();
       const { data, state } = this;
       if (!data.has(state.root)) this.state = { ...FRESH };
       this.share = data.shares(this.state.root);

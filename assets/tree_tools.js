@@ -63,8 +63,8 @@
       this.buildPrune();
       const together = dom.uid("fl-tr-together");
       this.together = el("input", { type: "checkbox", id: together, onchange: () => context.step({ collapse: this.together.checked, opened: new Set() }) });
-      this.undo = dom.button("Undo", () => context.travel(-1), { title: "Undo the last step of the view, or the last mark (u)" });
-      this.redo = dom.button("Redo", () => context.travel(1), { title: "Do it again (Shift+U)" });
+      this.undo = dom.button("Undo", () => context.travel(-1), { title: "Take back the last step of the view, mark, written words or removal (u)" });
+      this.redo = dom.button("Redo", () => context.travel(1), { title: "Do again what was taken back (Shift+U)" });
       this.tags = controls.menu({ label: "Tags", title: "Go to the next token with a tag", items: () => this.tagItems() });
       this.save = controls.menu({ label: "Save", title: "Save or load this tree", items: () => context.fileItems() });
       this.help = dom.button("?", () => context.toggleHelp(), { class: "fl-button fl-tr-help-button", title: "Keys", "aria-label": "Keys of the tree", "aria-expanded": "false" });

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from gradio_client import Client
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_branching_page import parent_run
 from tests.browser.test_page import explorer
@@ -69,3 +70,130 @@ def test_own_words_come_and_go_by_undo_and_by_remove(page: Page, app: AppServer)
     expect(tree).to_have_attribute("data-nodes", str(size))
     expect(own).to_have_count(0)
     expect(tree.locator(".fl-tr-mark")).to_have_text(["#"])
+
+
+def written(tree: Locator, place: int, words: str) -> Locator:
+    """Own words beside a token of the run; the chosen one, their last."""
+    pick(tree, place)
+    tree.get_by_role("group", name="With this token").get_by_role("button", name="Edit…", exact=True).click()
+    form = tree.get_by_role("form", name="Edit into a sibling")
+    form.get_by_role("textbox").fill(words)
+    form.get_by_role("button", name="Add beside it").click()
+    chosen = tree.locator(".fl-tr-chip.fl-tr-forced.fl-tr-selected")
+    expect(chosen).to_be_visible(timeout=60_000)
+    return chosen
+
+
+def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo(page: Page, app: AppServer) -> None:
+    parent = parent_run(page, app, 33)
+    tree = opened(page)
+    undo, redo = tree.get_by_role("button", name="Undo"), tree.get_by_role("button", name="Redo")
+    signs, own = tree.locator(".fl-tr-mark"), tree.locator(".fl-tr-chip.fl-tr-forced")
+    remove = tree.get_by_role("group", name="With this token").get_by_role("button", name="Remove", exact=True)
+    before = tree.get_attribute("data-nodes")
+    written(tree, 3, WRITTEN)
+    count = own.count()
+    page.keyboard.press("e")
+    form = tree.get_by_role("form", name="Expand here")
+    form.get_by_label("Nodes to look into").fill("6")
+    form.get_by_role("button", name="Expand", exact=True).click()
+    expect(tree.locator(".fl-tr-state")).to_contain_text("6 nodes looked into", timeout=60_000)
+    grown = tree.get_attribute("data-nodes")
+    assert int(str(grown)) > int(str(before)) + count + 6
+    own.last.click()
+    write_tags(tree, "odd", note="look")
+    page.keyboard.press("b")
+    expect(signs).to_have_text(["★"])
+
+    def whole() -> None:
+        expect(tree).to_have_attribute("data-nodes", str(grown))
+        expect(own).to_have_count(count)
+        expect(signs).to_have_text(["★"])
+
+    # removed, and back, by Remove and its undo
+    remove.click()
+    expect(own).to_have_count(0)
+    expect(signs).to_have_count(0)
+    expect(tree).to_have_attribute("data-nodes", str(before))
+    undo.click()
+    whole()
+    # all the way back: marks, then the words themselves; and all the way forth again
+    for _ in range(12):
+        if int(str(tree.get_attribute("data-nodes"))) == int(str(before)):
+            break
+        undo.click()
+        page.wait_for_timeout(600)
+    expect(own).to_have_count(0)
+    expect(tree).to_have_attribute("data-nodes", str(before))
+    for _ in range(12):
+        if redo.is_disabled() or signs.all_inner_texts() == ["★"]:
+            break
+        redo.click()
+        page.wait_for_timeout(600)
+    whole()
+
+    # hidden while something else is kept, over a reload
+    own.last.click()
+    remove.click()
+    expect(own).to_have_count(0)
+    pick(tree, 5)
+    page.keyboard.press("b")
+    expect(signs).to_have_text(["★"])
+    expect(page.get_by_role("button", name="Generate")).to_be_enabled()
+    page.reload()
+    expect(explorer(page)).to_have_attribute("data-run", parent["run"])
+    tree = opened(page)
+    expect(tree).to_have_attribute("data-nodes", str(before))
+    back = Client(app.url, verbose=False, analytics_enabled=False).predict(parent["run"], api_name="/restore_in_tree")
+    assert len(back["nodes"]) == int(str(grown)) and list(back["notes"].values()) == ["look"]
+    assert len(back["bookmarks"]) == 2 and list(back["tags"].values()) == [["odd"]]
+
+
+def test_a_second_undo_waits_for_the_first_and_none_is_dropped(page: Page, app: AppServer) -> None:
+    parent_run(page, app, 34)
+    tree = opened(page)
+    own = tree.locator(".fl-tr-chip.fl-tr-forced")
+    written(tree, 3, WRITTEN)
+    first = own.count()
+    written(tree, 6, " green whales")
+    both = own.count()
+    assert both > first
+    tree.get_by_role("tree").focus()
+    for _ in range(3):
+        page.keyboard.press("u")
+    # the one that came too early says so, and can be pressed again
+    expect(own).to_have_count(first)
+    for _ in range(10):
+        if not own.count():
+            break
+        page.keyboard.press("u")
+        page.wait_for_timeout(600)
+    expect(own).to_have_count(0)
+    for _ in range(12):
+        if own.count() == both:
+            break
+        page.keyboard.press("Shift+U")
+        page.wait_for_timeout(600)
+    expect(own).to_have_count(both)
+
+
+def test_a_page_that_is_behind_is_told_so_and_shown_the_tree_as_it_is(page: Page, app: AppServer) -> None:
+    parent = parent_run(page, app, 35)
+    tree = opened(page)
+    own = tree.locator(".fl-tr-chip.fl-tr-forced")
+    written(tree, 3, WRITTEN)
+    written(tree, 6, " green whales")
+    size = own.count()
+    client = Client(app.url, verbose=False, analytics_enabled=False)
+    now = client.predict(parent["run"], api_name="/tree")
+    first = next(node["node"] for node in now["nodes"] if node["forced"])
+    client.predict(parent["run"], first, api_name="/remove_from_tree")
+    expect(own).to_have_count(size)
+    page.keyboard.press("b")
+    expect(tree.locator(".fl-tr-state")).to_contain_text("This tree was changed elsewhere; look again.")
+    expect(own).not_to_have_count(size)
+    expect(tree.locator(".fl-tr-mark")).to_have_count(0)
+    assert client.predict(parent["run"], api_name="/tree")["bookmarks"] == []
+    own.last.click()
+    page.keyboard.press("b")
+    expect(tree.locator(".fl-tr-mark")).to_have_text(["★"])

@@ -18,7 +18,16 @@ from ui.actions import Workbench
 from ui.tree_api import tree_endpoints
 from ui.trees import Trees
 
-NAMES = {"/tree", "/grow_tree", "/edit_tree", "/mark_tree", "/export_tree", "/import_tree"}
+NAMES = {
+    "/tree",
+    "/grow_tree",
+    "/edit_tree",
+    "/remove_from_tree",
+    "/restore_in_tree",
+    "/mark_tree",
+    "/export_tree",
+    "/import_tree",
+}
 
 
 @pytest.fixture
@@ -53,12 +62,17 @@ def test_a_script_grows_edits_marks_and_carries_a_tree(client: Client, bench: Wo
     assert json.loads(text)["run"] == uid
     back = client.predict(uid, text, api_name="/import_tree")
     assert back["nodes"] == client.predict(uid, api_name="/tree")["nodes"] == marked["nodes"]
+    removed = client.predict(uid, edited["start"], api_name="/remove_from_tree")
+    assert len(removed["nodes"]) < len(back["nodes"]) and removed["removed"]
+    restored = client.predict(uid, removed["removed"], api_name="/restore_in_tree")
+    assert restored["nodes"] == back["nodes"] and restored["start"] == edited["start"]
     for endpoint, arguments, words in (
         ("/tree", ["nobody"], "There is no run"),
         ("/grow_tree", [uid, 0, "best"], "choose one of"),
         ("/grow_tree", [uid, 10**6], "node"),
         ("/edit_tree", [uid, 0, "x"], "no place beside"),
         ("/mark_tree", [uid, 10**5], "has no node"),
+        ("/restore_in_tree", [uid, "x"], "Nothing that was removed"),
         ("/import_tree", [uid, "{"], "holds no tree"),
     ):
         with pytest.raises(AppError, match=words) as refused:

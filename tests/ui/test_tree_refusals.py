@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.bench import FIELDS, ME, OTHER, lines
 from tests.support.tree_documents import SMALL, analyses, last, nodes
 from ui import trees
 from ui.access import Viewer
+from ui.tree_fields import marks_from_plain, together
 
 STRANGER = Viewer("visitor:a", "visitor:a", False)
 
@@ -132,3 +134,30 @@ def test_a_queued_person_can_leave_and_sees_the_tree_again(bench, run, grove):
     bench.stop(ME)
     assert nodes(list(job)[-1]) == nodes(grove.open(run, ME)) and analyses(bench, run) == []
     held.close()
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_a_missing_node_is_the_root_for_a_growth_and_for_nothing_else(bench, run, grove, missing):
+    for ask in (
+        lambda: grove.mark(run, missing, ME, bookmark=True),
+        lambda: list(grove.edit(run, missing, "x", ME)),
+        lambda: grove.remove(run, missing, ME),
+        lambda: grove.path(run, missing, ME),
+    ):
+        with pytest.raises(BadInput, match="The node is missing"):
+            ask()
+    assert analyses(bench, run) == []
+    document = list(grove.grow(run, {**SMALL, "node": missing}, ME))[-1]
+    assert last(document, "s")["start"] == 0 and last(document, "s")["evaluated"] == SMALL["budget"]
+
+
+def test_a_file_with_too_many_marks_is_refused_at_once_and_so_are_too_many_together(bench, run, grove):
+    for name, value in (("bookmarks", [1] * 10**6), ("notes", {str(i): "x" for i in range(401)})):
+        began = time.monotonic()
+        with pytest.raises(BadInput, match=f"{name}; at most 400 can be kept"):
+            marks_from_plain({name: value})
+        assert time.monotonic() - began < 1
+    marks = marks_from_plain({"bookmarks": list(range(400))})
+    assert together(marks, marks_from_plain({"bookmarks": [1, 2]})) == marks
+    with pytest.raises(BadInput, match="marks on 402 nodes"):
+        together(marks, marks_from_plain({"bookmarks": [1, 900, 901]}))
