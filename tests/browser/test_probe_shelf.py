@@ -82,9 +82,15 @@ def test_probes_are_kept_opened_deleted_and_brought_back(page: Page, probing: Ap
     expect(gone).to_contain_text("Moved to the bin with 2 answers: Where does a {job} live?")
     expect(gone.get_by_role("button", name="Undo")).to_be_focused()
     assert serious(page) == []
-    page.keyboard.press("Enter")
+    # the offer outlives every new list
+    page.get_by_role("tab", name="Library").click()
+    page.get_by_role("tab", name="Probe").click()
+    page.wait_for_timeout(1_000)
+    expect(gone).to_contain_text("Where does a {job} live?")
+    gone.get_by_role("button", name="Undo").press("Enter")
     expect(rows(shelf)).to_have_count(2)
     expect(gone).to_be_hidden()
+    expect(rows(shelf).first.get_by_role("button").first).to_be_focused()
 
     rows(shelf).nth(1).get_by_role("button", name="Delete").click()
     expect(rows(shelf)).to_have_count(1)
@@ -94,6 +100,7 @@ def test_probes_are_kept_opened_deleted_and_brought_back(page: Page, probing: Ap
     expect(board(page).locator(".fl-pr-template")).to_have_text("A {job} earns 1")
 
 
+@pytest.mark.console_ok("signal is aborted", "Connection errored out")
 def test_a_probe_whose_program_was_killed_is_gone_on_with_from_the_list(page: Page, probing: AppServer) -> None:
     shelf = arrive(page, probing)
     before = rows(shelf).count()
@@ -115,6 +122,14 @@ def test_a_probe_whose_program_was_killed_is_gone_on_with_from_the_list(page: Pa
     killed.get_by_role("button", name="Go on").click()
     expect(board(page).get_by_role("progressbar")).to_be_visible(timeout=SLOW)
     expect(board(page).locator(".fl-pr-status")).not_to_contain_text(f"{stopped} of 180", timeout=SLOW)
+    # nothing takes the buttons from the one that is being drawn
+    for other in shelf.get_by_role("button", name=re.compile("^Go on")).all():
+        expect(other).to_have_attribute("aria-disabled", "true")
+        other.click(force=True)
+    page.wait_for_timeout(500)
+    expect(page.locator("#probe-start")).to_be_disabled()
+    expect(page.locator("#probe-stop")).to_be_enabled()
+    expect(page.locator("#probe-notice")).not_to_contain_text("already at work")
     # another one is not shown over the one that is being drawn
     rows(shelf).nth(1).get_by_role("button").first.click()
     expect(page.locator("#probe-notice")).to_contain_text("press Stop first")
