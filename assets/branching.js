@@ -172,7 +172,7 @@
       const typed = this.text.value;
       const stop = this.doing === "insert" ? from : to;
       const was = trace.tokens.slice(from, to).map((token) => token.t).join("");
-      if (this.doing === "delete") return { start: from, stop, text: "" };
+      if (this.doing === "delete") return { start: from, stop, ids: [] };
       if (this.rival && !this.touched) return { start: from, stop, ids: [this.rival.id] };
       if (!typed || (this.doing === "replace" && typed === was)) return null;
       return { start: from, stop, text: typed };
@@ -278,7 +278,7 @@
     if (start === stop) return `before token ${start + 1}: ${now}`;
     const place = stop - start === 1 ? `token ${start + 1}` : `tokens ${start + 1} to ${stop}`;
     const was = trace.tokens.slice(start, stop).map((token) => token.t).join("");
-    return `${place}: ${quoted(was.length > 30 ? `${was.slice(0, 29)}…` : was)} ${text === "" ? "left out" : `→ ${now}`}`;
+    return `${place}: ${quoted(was.length > 30 ? `${was.slice(0, 29)}…` : was)} ${ids && !ids.length ? "left out" : `→ ${now}`}`;
   }
 
   Forklore.Branching = Branching;

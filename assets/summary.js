@@ -36,6 +36,21 @@
       el("dd", { class: "fl-figure-means", text: figure.short || "" }));
   }
 
+  const LUCK = { same: "the same as the original's", fresh: "fresh, another noise stream of the seed", inferred: "inferred from the original's text by hindsight" };
+
+  /** Of a branch: which run it left, what was changed, and whose luck it has. */
+  function branchRows({ header, tokens, parent }) {
+    if (!parent) return [];
+    let shift = 0;
+    const edits = ((header.edit && header.edit.edits) || []).map(([start, stop, written]) => {
+      const words = tokens.slice(start + shift, start + shift + written).map((token) => token.t).join("");
+      shift += written - (stop - start);
+      const place = start === stop ? `before token ${start + 1}` : stop - start === 1 ? `token ${start + 1}` : `tokens ${start + 1} to ${stop}`;
+      return `${place}: ${written ? `“${format.label(words)}”` : "left out"}`;
+    });
+    return [["Branch of", [parent.title, parent.uid].filter(Boolean).join(" · ")], ["Edit", edits.join("; ")], ["Changed", (header.changed || []).join(", ")], ["Luck", LUCK[header.luck] || ""]];
+  }
+
   /** [[name, value]] of everything that made the run; values are text, empty ones are left out. */
   function recipeOf(trace) {
     const { header, done } = trace;
@@ -45,6 +60,7 @@
       ["Run", Forklore.isLiveRun(trace.run) ? "not stored" : trace.run], ["Title", header.title], ["What it is", KINDS[header.kind] || header.kind], ["Made", header.example ? "for this project, with which it ships" : format.date(header.created)],
       ["Model", trace.modelTitle], ["Weights", [m.repo, m.revision].filter(Boolean).join(" @ ")], ["Precision", [m.quantization, m.dtype].filter((word) => word && word !== "none" && word !== "unknown").join(", ")], ["Device", m.device === "unknown" ? "" : m.device],
     ];
+    rows.push(...branchRows(trace));
     if (s) {
       rows.push(["Temperature", s.temperature === 0 ? "0 (greedy)" : String(s.temperature)], ["Top-k", s.top_k ? String(s.top_k) : "off"], ["Top-p", s.top_p && s.top_p < 1 ? String(s.top_p) : "off"],
         ["Seed", String(s.seed)], ["Limit", `${format.count(s.max_new_tokens)} tokens`], ["Stop strings", (s.stop || []).map((x) => `“${format.label(x)}”`).join(", ")]);

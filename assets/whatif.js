@@ -51,7 +51,7 @@
       this.strip = new Forklore.WhatIfStrip(context);
       this.lead = el("p", { class: "fl-wi-lead" });
       this.parent = dom.button("", () => context.emit("run_open", { uid: context.trace.parent.uid }), { class: "fl-link-button" });
-      this.undo = dom.button("Undo", () => { this.undone = context.trace.run; context.emit("branch_undo", {}); }, { class: "fl-link-button", title: "Delete this run and go back to the original; it can be brought back there" });
+      this.undo = dom.button("Undo", () => { [this.undone, this.left] = [context.trace.run, context.trace.parent.uid]; context.emit("branch_undo", {}); }, { class: "fl-link-button", title: "Delete this run and go back to the original; it can be brought back there" });
       this.again = dom.button("Bring back the branch just undone", () => { const uid = this.undone; this.undone = ""; context.emit("branch_redo", { uid }); }, { class: "fl-button fl-wi-again" });
       this.compare = dom.button("Compare side by side", () => context.emit("run_compare", { a: context.trace.parent.uid, b: context.trace.run }), { class: "fl-link-button" });
       this.copy = dom.button("Copy figures", () => this.copyFigures(), { class: "fl-link-button" });
@@ -76,7 +76,7 @@
     later() {
       const { trace } = this.context;
       const changed = Boolean(trace.parent);
-      if (!this.undone || this.undone === trace.run) this.again.remove();
+      if (!this.undone || trace.run !== this.left) this.again.remove();
       else if (!this.again.isConnected) this.own.before(this.again);
       this.own.hidden = !changed;
       if (changed) this.showChanged();

@@ -54,8 +54,8 @@
     const share = format.exists(percentile) ? `, percentile ${Math.round(100 * percentile)}` : "";
     const ties = equal ? `, as close as ${equal}` : "";
     const spread = inferred && format.exists(inferred.error) ? ` ± ${inferred.error.toFixed(2)}` : "";
-    const mean = inferred ? ` The line is the mean of ${inferred.distances.length} draws of the inferred luck${spread}, each a short stroke.` : "";
-    return `Closer to the original than ${further} of ${known.length} resampling${known.length === 1 ? "" : "s"}${ties} (n = ${known.length}${share}).${mean}`;
+    if (inferred) return `Over its ${inferred.distances.length} draws of the inferred luck, on average closer to the original than ${format.exists(percentile) ? format.percent(1 - percentile, 0) : format.NA} of ${known.length} resamplings (n = ${known.length}${share}). The line is the mean of the draws${spread}, each a short stroke.`;
+    return `Closer to the original than ${further} of ${known.length} resampling${known.length === 1 ? "" : "s"}${ties} (n = ${known.length}${share}).`;
   }
 
   class WhatIfStrip {
@@ -109,7 +109,7 @@
       const running = Boolean(data) && !data.finished && !data.problem;
       const key = `${running}|${this.context.trace.stored}|${this.certain}|${data?.distances.length}|${data?.count}|${this.drawn}|${JSON.stringify(this.context.trace.later.price)}`;
       if (running) {
-        const words = `Drawing ${format.count(data.count)} replicates: ${several(data.done, "token")} so far, ${format.count(data.distances.length)} ended`;
+        const words = `Drawing ${format.count(data.count)} replicates: the longest has ${several(data.done, "token")}, ${format.count(data.distances.length)} came to their end`;
         if (this.progress?.isConnected) this.progress.textContent = words;
         else {
           this.progress = el("span", { class: "fl-running", text: words });
@@ -129,7 +129,7 @@
       const count = !has ? price.replicates || MORE : data.distances.length < data.count ? data.count : Math.min(MOST, 2 * data.count);
       const each = has && format.exists(data.seconds) ? data.seconds / data.count : format.exists(price.seconds_per_token) ? (this.drawn * price.seconds_per_token) / TOGETHER : null;
       const seconds = each === null ? "" : `, about ${format.seconds(count * each)}`;
-      const ask = dom.button(`Draw ${count} replicates (${count} × ${several(this.drawn, "token")}${seconds})`, () => {
+      const ask = dom.button(`Draw ${count} replicates (${count} × about ${several(this.drawn, "token")}${seconds})`, () => {
         ask.disabled = true;
         setTimeout(() => { ask.disabled = false; }, 2500);
         this.context.emit("replicates_ask", { count });

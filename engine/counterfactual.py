@@ -42,9 +42,6 @@ from engine.types import HINDSIGHT_VERSION, NOISE_VERSION, FinishReason, Generat
 if TYPE_CHECKING:
     from engine.models import LanguageModel
 
-# below this lead another machine, or another way of batching, may draw another token (float32; bfloat16)
-FRAGILE_MARGIN = 1e-3
-FRAGILE_MARGIN_BFLOAT16 = 0.25
 # how much longer than the text a continuation of given text may become
 ROOM_BEHIND = 100
 OTHER_MODEL = "load it, or score the text with the loaded model and go on from there by hindsight"
@@ -108,6 +105,16 @@ class Plan:
     intervention: Intervention
     noise_rows: NoiseRows | None = None
 
+    def ended(self, model: LanguageModel) -> FinishReason | None:
+        """Why the other run ends with the tokens that are kept; None where there is anything to score or to draw."""
+        held, most = self.held, self.request.max_new_tokens
+        if not held.ids or held.untouched < len(held.ids):
+            return None
+        room = min(held.longest(most), model.context_length - len(self.prompt_ids)) > len(held.ids)
+        if room and held.ids[-1] not in model.end_ids:
+            return None
+        return finish_of(model, self.request, held.ids[-1], "", 0, last=True)
+
     def steps(self, model: LanguageModel, cancelled: Callable[[], bool] | None = None) -> Iterator[Step]:
         """The tokens behind those kept; see `counterfactual_steps`."""
         return counterfactual_steps(
@@ -137,18 +144,22 @@ def plan(
     had in that way, ModelUnavailable for another model than the run's.
     """
     check_same_model(trace.model, model.card, OTHER_MODEL)
-    recorded = _observed(trace, settings) if intervention.luck == "inferred" else check_replayable(trace)
+    if intervention.luck == "same":
+        recorded = check_replayable(trace)
+    else:
+        recorded = _taken(trace, settings, inferred=intervention.luck == "inferred")
     request = _validated(settings or recorded, trace)
     if request.seed != recorded.seed:
         raise BadInput("A counterfactual keeps the run's seed: ask for fresh luck instead of another seed.")
     request = replace(request, stream=_stream(intervention.luck, recorded, draw))
     rows = np.full(len(trace), FORCED) if intervention.luck == "inferred" else trace.noise_rows
-    splices, first = _changes(trace, intervention)
+    same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
+    other_input = not same_prompt or _drawn_from(request) != _drawn_from(recorded)
+    splices, first = _changes(trace, intervention, other_input)
     known = trace.intervention.next_row if trace.intervention and intervention.luck != "inferred" else None
     held = hold(trace.token_ids, rows, splices, first=first, alignment=intervention.alignment, next_row=known)
     check_ends(model, held)
-    same_prompt = (request.prompt, request.system) == (recorded.prompt, recorded.system)
-    if not same_prompt or _drawn_from(request) != _drawn_from(recorded):
+    if other_input:
         # what stands behind another prompt, or was drawn from another distribution, stands by intervention
         held = replace(held, rows=(FORCED,) * len(held.ids), untouched=0)
     ids = trace.prompt_ids.tolist() if same_prompt else model.encode_prompt(request.prompt, request.system)
@@ -179,17 +190,22 @@ def regenerate(
     edits: Sequence[Replace | Insert | Delete | EditPrompt] = (),
     *,
     noise: Literal["same", "fresh"] = "same",
-    alignment: Alignment = "suffix",
+    alignment: Alignment | Literal["fresh"] = "suffix",
     stream: int = 1,
     cancelled: Callable[[], bool] | None = None,
 ) -> Trace:
     """The run as it would have been after these edits, with its own luck ("same") or another ("fresh").
 
-    stream: which other luck, from 1. An edit of the prompt draws the whole answer anew and goes with no other edit.
+    alignment: "fresh" is another word for fresh noise. stream: which other luck, from 1. An edit of the prompt draws
+    the whole answer anew and goes with no other edit.
     Raises the errors of `plan`; BadInput for an empty edit or noise that is neither.
     """
     if noise not in ("same", "fresh"):
         raise BadInput(f"The noise {str(noise)[:40]!r} is unknown; choose same or fresh.")
+    if alignment == "fresh":
+        noise, alignment = "fresh", "suffix"
+    if noise == "fresh" and (isinstance(stream, bool) or not isinstance(stream, int) or stream < 1):
+        raise BadInput(f"The stream of fresh luck is {stream!r}; it must be a whole number from 1.")
     prompts = [edit for edit in edits if isinstance(edit, EditPrompt)]
     splices = [splice_of(edit, model.encode) for edit in edits if not isinstance(edit, EditPrompt)]
     if prompts and (splices or len(prompts) > 1):
@@ -197,7 +213,8 @@ def regenerate(
     settings = None
     if prompts:
         system = trace.system if prompts[0].system is None else prompts[0].system
-        settings = replace(check_replayable(trace), prompt=prompts[0].text, system=system)
+        recorded = check_replayable(trace) if noise == "same" else _taken(trace, None, inferred=False)
+        settings = replace(recorded, prompt=prompts[0].text, system=system)
     return counterfactual(
         model, trace, splices, settings=settings, alignment=alignment, cancelled=cancelled,
         stream=None if noise == "same" else stream,
@@ -230,11 +247,8 @@ def recorded_run(
     model: LanguageModel, planned: Plan, started: float, cancelled: Callable[[], bool] | None = None
 ) -> Trace:
     """Draw a planned run to its end; started: time.perf_counter() of the beginning."""
-    request, held = planned.request, planned.held
+    request = planned.request
     steps = list(planned.steps(model, cancelled))
-    ended: FinishReason | None = None
-    if not steps and held.ids:
-        ended = finish_of(model, request, held.ids[-1], "", 0, last=True)
     added = trace_of(
         model,
         steps,
@@ -243,21 +257,21 @@ def recorded_run(
         system=request.system,
         settings=request,
         kind=planned.kind,
-        finish_reason=ended,
+        finish_reason=None if steps else planned.ended(model),
         seconds=time.perf_counter() - started,
     )
     return planned.whole(model, added)
 
 
-def _changes(trace: Trace, intervention: Intervention) -> tuple[tuple[Splice, ...], int]:
-    """The edits to be made, and without any how many leading tokens stay.
+def _changes(trace: Trace, intervention: Intervention, other_input: bool) -> tuple[tuple[Splice, ...], int]:
+    """The edits to be made, and without any how many leading tokens stay; other_input: prompt or settings differ.
 
     What an earlier intervention wrote into the run stays where nothing is changed before it, so that a run to which
     nothing is done comes back as it is.
     """
     ids, splices = trace.token_ids.tolist(), intervention.splices
     seam = _seam(trace)
-    if intervention.luck == "inferred" or not seam:
+    if intervention.luck == "inferred" or not seam or other_input:
         return splices, intervention.first
     idle = all(tuple(ids[s.start : s.stop]) == s.ids and s.stop <= len(ids) for s in splices)
     if not idle or any(s.start >= seam for s in splices):
@@ -267,16 +281,18 @@ def _changes(trace: Trace, intervention: Intervention) -> tuple[tuple[Splice, ..
 
 def _seam(trace: Trace) -> int:
     """Where the last stretch begins that was drawn with one row after the other; 0 for a run nobody intervened in."""
+    if trace.intervention and trace.intervention.next_row is not None:
+        return len(trace)
     rows = trace.noise_rows
     breaks = [i for i in range(1, len(rows)) if rows[i] != FORCED and rows[i] != rows[i - 1] + 1]
     written = (rows == FORCED).nonzero()[0]
     return max(breaks[-1] if breaks else 0, int(written[-1]) + 1 if len(written) else 0)
 
 
-def rewritten(trace: Trace, intervention: Intervention) -> bool:
-    """Whether an earlier intervention stands behind the edit, and so is drawn over like everything behind it."""
-    splices, _ = _changes(trace, intervention)
-    return bool(splices and trace.intervention and _seam(trace) > max(s.stop for s in splices))
+def rewritten(trace: Trace, planned: Plan) -> bool:
+    """Whether an earlier intervention stands behind what is changed, and so is drawn over like everything there."""
+    kept = len(planned.held.ids) - planned.held.shift
+    return bool(trace.intervention and _seam(trace) > kept)
 
 
 def _stream(luck: Luck, recorded: GenerationRequest, draw: int) -> int:
@@ -296,11 +312,16 @@ def _validated(request: GenerationRequest, trace: Trace) -> GenerationRequest:
     return replace(limits.validate(replace(request, prompt="-"), limits.UNBOUNDED), prompt="")
 
 
-def _observed(trace: Trace, settings: GenerationRequest | None) -> GenerationRequest:
-    """The settings under which a text is taken to have been drawn: its own, else those given, else temperature 1."""
+def _taken(trace: Trace, settings: GenerationRequest | None, *, inferred: bool) -> GenerationRequest:
+    """The settings under which a text is taken to have been drawn: its own, else those given, else temperature 1.
+
+    inferred: its luck is, which truncation does not allow; fresh luck asks nothing of the record.
+    """
     taken = trace.settings or settings or GenerationRequest(trace.prompt, trace.system)
-    for request in filter(None, (taken, settings)):
+    for request in filter(None, (taken, settings) if inferred else ()):
         check_untruncated(request.top_k, request.top_p)
+    if not inferred and replayable(trace):
+        return taken
     room = limits.UNBOUNDED.max_new_tokens
     return replace(taken, prompt=trace.prompt, system=trace.system, max_new_tokens=min(room, len(trace) + ROOM_BEHIND))
 
@@ -340,37 +361,3 @@ def check_ends(model: LanguageModel, held: Held) -> None:
     end = next((i for i, token_id in enumerate(held.ids) if token_id in model.end_ids), None)
     if end is not None and end + 1 < len(held.ids):
         raise BadInput(f"The answer ends at token {end}; nothing can stand behind it. Replace that token instead.")
-
-
-def fragile(trace: Trace) -> list[int]:
-    """Positions whose draw was so close that another machine, device or batch may decide it otherwise."""
-    threshold = FRAGILE_MARGIN_BFLOAT16 if trace.model.dtype == "bfloat16" else FRAGILE_MARGIN
-    return [int(i) for i in (trace.margin < threshold).nonzero()[0]]
-
-
-def replay(model: LanguageModel, trace: Trace, *, cancelled: Callable[[], bool] | None = None) -> list[int]:
-    """The ids that a run's noise gives when it is drawn again: each token with the row it had, forced ones as they are.
-
-    The recorded ids are the truth and this is a check: they may differ only from a token on that `fragile` names.
-    """
-    request, stopped = check_replayable(trace), cancelled or (lambda: False)
-    rows, recorded = trace.noise_rows.tolist(), trace.token_ids.tolist()
-    reading = read(model, trace.prompt_ids.tolist(), (), stopped)
-    ids: list[int] = []
-    while reading is not None and len(ids) < len(rows) and not stopped():
-        start = len(ids)
-        stop = next((i for i in range(start + 1, len(rows)) if not _goes_on(rows, i)), len(rows))
-        if rows[start] == FORCED:
-            ids += [step.token_id for step in score_on(reading, recorded[start:stop], start, stopped, ends=False)]
-            continue
-        drawn = draw_on(model, request, reading, range(start, stop), rows[start], stopped)
-        ids += [step.token_id for step in drawn]
-        if len(ids) < stop:
-            break
-        reading.logits = reading.context.feed(ids[-1:])
-    return ids
-
-
-def _goes_on(rows: Sequence[int], i: int) -> bool:
-    """Whether token i belongs to the same stretch as the one before: both forced, or drawn with neighbouring rows."""
-    return rows[i] == rows[i - 1] == FORCED or (rows[i - 1] != FORCED and rows[i] == rows[i - 1] + 1)

@@ -152,19 +152,33 @@ def hold(
 
 def splice_of(edit: Replace | Insert | Delete, encode: Callable[[str], Sequence[int]]) -> Splice:
     """An edit as a splice; encode: text -> ids, for what is written alone. Raises BadInput where nothing is written."""
+    if not isinstance(edit, Replace | Insert | Delete):
+        raise BadInput(f"{str(edit)[:40]!r} is no edit: use Replace, Insert, Delete or EditPrompt.")
     if isinstance(edit, Delete):
+        _whole(edit.start, "The start of an edit")
+        _whole(edit.end, "The end of an edit")
         if edit.start >= edit.end:
             raise BadInput(
                 f"There is nothing from token {edit.start} to before token {edit.end} that could be deleted."
             )
         return Splice(edit.start, edit.end)
     written = edit.token_ids if edit.text is None else edit.text
-    ids = tuple(int(i) for i in (encode(written) if isinstance(written, str) else written))
+    _whole(edit.position if isinstance(edit, Replace) else edit.after, "The position of an edit")
+    given = encode(written) if isinstance(written, str) else written or ()
+    ids = tuple(_whole(i, "A token id of an edit") for i in given)
     if not ids:
         raise BadInput("The replacement is empty: say which tokens or which text shall stand there, or use Delete.")
     if isinstance(edit, Replace):
         return Splice(edit.position, edit.position + 1, ids)
     return Splice(edit.after + 1, edit.after + 1, ids)
+
+
+def _whole(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise BadInput(
+            f"{what} is {str(value)[:40] if isinstance(value, float) else repr(value)[:40]}; it must be a whole number."
+        )
+    return int(value)
 
 
 def row_at(noise_rows: Sequence[int], index: int, next_row: int | None = None) -> int:

@@ -19,8 +19,8 @@ from engine.errors import BadInput
 if TYPE_CHECKING:
     from engine.models import LanguageModel
 
-NOISE_STREAMS = 10**6
-TIME_STREAMS = 2 * 10**6
+NOISE_STREAMS = noise.HINDSIGHT_STREAMS
+TIME_STREAMS = 2 * NOISE_STREAMS
 FEWEST_DRAWS = 8
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# streams below are those of runs, their fresh lucks and replicates; posterior draws and other strategies lie above
+HINDSIGHT_STREAMS = 10**6
+
 
 def raw_row(seed: int, stream: int, row: int, vocabulary: int) -> np.ndarray:
     """Uniform 64-bit integers of one row: uint64 [vocabulary].

@@ -21,11 +21,14 @@ class Support:
 
     ids: int64 [m], the tokens that may be drawn, most likely first, or None when all of the vocabulary may;
     size: m; log_weights: float64 [m] (or [V]), unnormalised log-probabilities after temperature.
+    rival: where only the most likely token is left because it is the most likely one (temperature 0, top-k 1), the
+    next one's id and how far it lies behind, in nats of the logits.
     """
 
     ids: np.ndarray | None
     size: int
     log_weights: np.ndarray
+    rival: tuple[int, float] | None = None
 
     @cached_property
     def log_normalizer(self) -> float:
@@ -37,7 +40,8 @@ class Support:
 class Draw:
     """The race's winner and how close it was.
 
-    margin: best minus second-best log-weight + Gumbel (inf when the support is one token); runner_up: -1 then.
+    margin: best minus second-best log-weight + Gumbel; without noise (temperature 0, top-k 1) the lead of the most
+    likely token over the next; inf, and runner_up -1, where truncation left one token for another reason.
     luck: the winner's own Gumbel noise.
     """
 
@@ -54,8 +58,8 @@ def truncate(logits: np.ndarray, temperature: float, top_k: int | None = None, t
     top_p keeps the smallest set of most likely tokens whose mass reaches top_p (at least one token).
     """
     if temperature == 0.0:
-        best = int(np.argmax(logits))
-        return Support(np.array([best]), 1, np.zeros(1))
+        best, behind = _two_best(logits)
+        return Support(np.array([best]), 1, np.zeros(1), behind)
     scaled = np.asarray(logits, dtype=np.float64)
     if temperature != 1.0:
         scaled = scaled / temperature
@@ -67,7 +71,7 @@ def truncate(logits: np.ndarray, temperature: float, top_k: int | None = None, t
     if truncated_by_p and top_p is not None:
         ids = _nucleus(scaled, ids, top_p)
     assert ids is not None
-    return Support(ids, len(ids), scaled[ids])
+    return Support(ids, len(ids), scaled[ids], _two_best(logits)[1] if top_k == 1 else None)
 
 
 def race(support: Support, log_exponential: np.ndarray) -> Draw:
@@ -82,12 +86,20 @@ def race(support: Support, log_exponential: np.ndarray) -> Draw:
     luck = -float(noise[winner])
     token = winner if support.ids is None else int(support.ids[winner])
     if support.size == 1:
-        return Draw(token, math.inf, -1, luck)
+        runner_up, margin = support.rival or (-1, math.inf)
+        return Draw(token, margin, runner_up, luck)
     best = float(finish[winner])
     finish[winner] = np.inf
     second = _argmin_lowest_id(finish, support.ids)
     runner_up = second if support.ids is None else int(support.ids[second])
     return Draw(token, float(finish[second]) - best, runner_up, luck)
+
+
+def _two_best(logits: np.ndarray) -> tuple[int, tuple[int, float] | None]:
+    """The most likely token, and the next one with the distance to it; None where nothing else is possible."""
+    best, *others = most_likely(np.asarray(logits), 2).tolist()
+    gap = float(logits[best]) - float(logits[others[0]]) if others else math.inf
+    return best, (others[0], gap) if math.isfinite(gap) else None
 
 
 def processed_entropy(support: Support) -> float:

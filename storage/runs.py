@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
 from engine.errors import BadInput, NotFound, StoreDamaged
+from engine.noise import HINDSIGHT_STREAMS
 from engine.types import Trace
 from storage.access import check_viewer, find_own, find_run
 from storage.chain import ChainArrays, assemble, read_rows
@@ -140,7 +141,8 @@ class RunStore:
         """
         with self._connections.read() as session:
             texts = find_children_settings(session, int(find_run(session, uid, viewer).run["id"]))
-        return 1 + max((int(json.loads(text).get("stream", 0)) for text in texts), default=0)
+        streams = (int(json.loads(text).get("stream", 0)) for text in texts)
+        return 1 + max((stream for stream in streams if stream < HINDSIGHT_STREAMS), default=0)
 
     def update(
         self,

@@ -13,8 +13,9 @@ from typing import Any
 from engine import limits
 from engine.counterfactual import plan, replayable, rewritten, within
 from engine.edits import Intervention
-from engine.errors import BadInput, UserError
+from engine.errors import BadInput, NotFound, UserError
 from engine.models import LanguageModel
+from engine.noise import HINDSIGHT_STREAMS
 from engine.replicates import MOST
 from engine.types import GenerationRequest, Trace
 from storage.records import StoredRun
@@ -30,6 +31,7 @@ from ui.yardstick import Yardstick, check_count
 # what a stranger may ask for at once
 PUBLIC_REPLICATES = 16
 PUBLIC_CONTEXT = 16_384
+ORPHANED = "The run that this branch left was deleted:"
 
 
 class Branching:
@@ -59,7 +61,10 @@ class Branching:
         run = self._store.runs.get(uid, viewer=viewer.name)
         if run.header.parent is None:
             raise BadInput("This run is no branch of another one: delete it in the library instead.")
-        self._store.runs.header(run.header.parent, viewer=viewer.name)
+        try:
+            self._store.runs.header(run.header.parent, viewer=viewer.name)
+        except NotFound as gone:
+            raise BadInput(f"{ORPHANED} delete this branch in the library instead.") from gone
         self._store.runs.delete([uid], viewer=viewer.name)
         return self._bench.open_run(run.header.parent, viewer)
 
@@ -76,8 +81,10 @@ class Branching:
         wanted = check_count(count, MOST if viewer.trusted else PUBLIC_REPLICATES)
         run = self._store.runs.get(uid, viewer=viewer.name)
         parent = self._bench.documents.parent(run, viewer)
-        if run.header.parent is None or parent is None:
+        if run.header.parent is None:
             raise BadInput("Replicates are drawn of a branch: change a token of this run first.")
+        if parent is None:
+            raise BadInput(f"{ORPHANED} bring that one back first, so that there is a text to be near to.")
         if not viewer.trusted and wanted * (len(run.trace.prompt_ids) + len(run.trace)) > PUBLIC_CONTEXT:
             raise BadInput(f"{wanted} answers as long as this one at once are too many here: ask for fewer.")
         document = self._bench.documents.of(run, viewer)
@@ -134,9 +141,10 @@ class Branching:
             steps=planned.steps,
             notes=(
                 *edit_notes(model, trace, planned.held),
-                *((OVERWRITTEN,) if luck != "inferred" and rewritten(trace, intervention) else ()),
+                *((OVERWRITTEN,) if luck != "inferred" and rewritten(trace, planned) else ()),
             ),
             kept=planned.kept,
+            nothing=planned.ended(model),
             parent=parent,
             origin=origin(
                 parent,
@@ -154,6 +162,8 @@ class Branching:
         if asked.draw or luck != "fresh":
             return asked.draw or 1
         own = parent.trace.settings.stream if parent.trace.settings else 0
+        if own >= HINDSIGHT_STREAMS:
+            own = 0
         return max(own + 1, self._store.runs.next_stream(parent.header.uid, viewer=viewer.name))
 
     def _settings(self, trace: Trace, asked: Asked) -> GenerationRequest | None:

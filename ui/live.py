@@ -26,8 +26,9 @@ class Job:
 
     before: the stored run that this job goes on with; its steps are then those that follow. kept: tokens that stand
     before the steps of a new run; parent: the run that it leaves behind them. whole: the finished run, from the run of
-    the steps alone. steps: None among them is time to look and nothing to show. shown_by: what writes the document when
-    it is not a LiveDocument; stored: told the uid of the stored run, it says what else could not be kept, or "".
+    the steps alone. nothing: why it ends where no step is to come, as all of its tokens are `kept`. steps: None among
+    them is time to look and nothing to show. shown_by: what writes the document when it is not a LiveDocument;
+    stored: told the uid of the stored run, it says what else could not be kept, or "".
     """
 
     prompt: str
@@ -41,6 +42,7 @@ class Job:
     length: int | None = None
     before: StoredRun | None = None
     kept: Trace | None = None
+    nothing: FinishReason | None = None
     parent: StoredRun | None = None
     origin: Origin = NO_ORIGIN
     whole: Callable[[LanguageModel, Trace], Trace] | None = None
@@ -114,7 +116,7 @@ class LiveDocument:
 
     def settle(self) -> bool:
         """Whether there is anything to keep, once no more steps are to come."""
-        return bool(self.steps)
+        return bool(self.steps) or self._job.nothing is not None
 
     def say_waiting(self, people: int) -> None:
         """Tell the reader how many others wait for this run to end, when that has changed."""
@@ -127,7 +129,7 @@ class LiveDocument:
         """How the steps so far would end the run: a job of known length that fell short was cancelled."""
         if self._job.ends_as and self.complete:
             return self._job.ends_as
-        return (self.steps[-1].finish_reason if self.steps else None) or "cancelled"
+        return (self.steps[-1].finish_reason if self.steps else self._job.nothing) or "cancelled"
 
     @property
     def complete(self) -> bool:

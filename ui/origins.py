@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import distance
-from engine.counterfactual import fragile
 from engine.edits import FORCED, Intervention
+from engine.replay import fragile
 from engine.types import HINDSIGHT_VERSION, GenerationRequest, Trace
 from storage.records import RunHeader, StoredRun
 from ui.wire import number, token_fields, wire_line

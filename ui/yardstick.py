@@ -128,6 +128,8 @@ class Yardstick:
         distances = [distance.text_distance(self._factual, text) for text in texts]
         own = distance.text_distance(self._factual, behind(self._run.trace, self._fork))
         value = float(np.mean(self._inferred)) if self._inferred else own
+        # a mean over draws varies less than a replicate does: each draw is held against them by itself
+        percentile = float(np.mean([distance.percentile(d, distances) for d in self._inferred or [own]]))
         inferred = {
             "distances": [number(d) for d in self._inferred],
             "mean": number(value),
@@ -141,7 +143,8 @@ class Yardstick:
             "tokens": [number(distance.token_distance(self._factual_ids, self._spoken(one.ids))) for one in ended],
             "value": number(value),
             "own": number(own),
-            "percentile": number(distance.percentile(value, distances)),
+            # those that end early come first, so a share of them says nothing before all have ended
+            "percentile": number(percentile) if finished or len(ended) == self._count else None,
             "stickiness": number(float(np.mean(self._stickiness))) if self._stickiness and finished else None,
             "inferred": inferred if self._inferred else None,
             "finished": finished,

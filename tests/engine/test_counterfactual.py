@@ -9,17 +9,10 @@ import pytest
 
 from engine.along import LogitsAlong
 from engine.counterfactual import (
-    Delete,
-    EditPrompt,
-    Insert,
-    Replace,
     check_replayable,
     counterfactual,
-    fragile,
     hindsight_row,
     plan,
-    regenerate,
-    replay,
     rewritten,
     within,
 )
@@ -29,6 +22,7 @@ from engine.errors import BadInput, ModelUnavailable
 from engine.generate import run
 from engine.hindsight import HindsightNoise
 from engine.recording import beginning
+from engine.replay import fragile, replay
 from engine.replicates import replicates
 from engine.testing import END_ID, tiny_model
 from engine.types import GenerationRequest
@@ -238,50 +232,42 @@ def test_a_branch_to_which_nothing_is_done_comes_back_with_what_was_written_into
     for at in (0, 3, 6, 7, len(ids) - 1):
         again = counterfactual(tiny, branch, [Splice(at, at + 1, (ids[at],))])
         assert again.token_ids.tolist() == ids, at
-    cooler = counterfactual(tiny, branch, settings=replace(REQUEST, temperature=0.3))
-    written = [i for i, row in enumerate(branch.noise_rows) if row == FORCED]
-    assert [int(cooler.token_ids[i]) for i in written] == [ids[i] for i in written]
-    assert rewritten(branch, Intervention((Splice(0, 1, (75,)),)))
-    assert not rewritten(branch, Intervention((Splice(9, 10, (75,)),)))
+    for at, gone in ((0, True), (9, False)):
+        intervention = Intervention((Splice(at, at + 1, (75,)),))
+        assert rewritten(branch, plan(tiny, branch, intervention)) == gone
+    assert not rewritten(branch, plan(tiny, branch, Intervention((Splice(3, 4, (ids[3],)),))))
 
 
-def test_edits_in_words_or_ids_are_those_of_the_same_splices(tiny):
-    trace = run(tiny, REQUEST)
-    for edit, splice in (
-        (Replace(4, [70, 71]), Splice(4, 5, (70, 71))),
-        (Replace(4, text="ab"), Splice(4, 5, tuple(tiny.encode("ab")))),
-        (Replace(4, "ab"), Splice(4, 5, tuple(tiny.encode("ab")))),
-        (Insert(4, (70,)), Splice(5, 5, (70,))),
-        (Insert(-1, text="ab"), Splice(0, 0, tuple(tiny.encode("ab")))),
-        (Delete(4, 7), Splice(4, 7)),
-    ):
-        got, expected = regenerate(tiny, trace, [edit]), counterfactual(tiny, trace, [splice])
-        assert ids(got) == ids(expected) and got.kind == "counterfactual", edit
-    fresh = regenerate(tiny, trace, [Delete(4, 7)], noise="fresh", stream=3)
-    assert ids(fresh) == ids(counterfactual(tiny, trace, [Splice(4, 7)], stream=3)) and fresh.settings.stream == 3
-    absolute = regenerate(tiny, trace, [Insert(4, (70,))], alignment="absolute")
-    assert absolute.noise_rows.tolist()[6:] == list(range(6, len(absolute)))
-    assert ids(regenerate(tiny, trace)) == ids(trace)
-    asked = regenerate(tiny, trace, [EditPrompt("Tell us", system="Short.")])
-    assert ids(asked) == ids(run(tiny, replace(REQUEST, prompt="Tell us", system="Short.")))
-    assert asked.noise_rows.tolist() == list(range(len(asked)))
+def test_another_prompt_or_temperature_draws_all_of_a_branch_anew_unless_its_beginning_is_asked_for(tiny):
+    branch = counterfactual(tiny, run(tiny, REQUEST), [Splice(6, 8, (72,))])
+    for settings in (replace(REQUEST, prompt="Tell us"), replace(REQUEST, temperature=0.3)):
+        whole = counterfactual(tiny, branch, settings=settings)
+        assert whole.noise_rows.tolist() == list(range(len(whole)))
+        assert ids(whole) == ids(run(tiny, settings)), "the same seed, the same noise, the same input"
+        assert rewritten(branch, plan(tiny, branch, Intervention(), settings=settings))
+        held = counterfactual(tiny, branch, settings=settings, first=7)
+        assert ids(held)[:7] == ids(branch)[:7] and (held.noise_rows[:7] == FORCED).all()
 
 
-@pytest.mark.parametrize(
-    ("edits", "words"),
-    [
-        ([Replace(4)], "empty"),
-        ([Insert(4, text="")], "empty"),
-        ([Delete(4, 4)], "nothing from token 4"),
-        ([Delete(20, 99)], "outside the answer"),
-        ([EditPrompt("a"), Delete(1, 2)], "either the prompt"),
-    ],
-)
-def test_edits_that_say_nothing_are_refused(tiny, edits, words):
-    with pytest.raises(BadInput, match=words):
-        regenerate(tiny, run(tiny, REQUEST), edits)
-    with pytest.raises(BadInput, match="choose same or fresh"):
-        regenerate(tiny, run(tiny, REQUEST), noise="other")
+def test_a_branch_whose_end_was_left_out_comes_back_too(tiny):
+    trace = run(tiny, replace(REQUEST, max_new_tokens=9))
+    shorter = counterfactual(tiny, trace, [Splice(5, 9)])
+    assert len(shorter) == 5 and shorter.finish_reason == "length" and shorter.intervention.next_row == 9
+    assert ids(counterfactual(tiny, shorter)) == ids(shorter)
+    for at in range(5):
+        assert ids(counterfactual(tiny, shorter, [Splice(at, at + 1, (ids(shorter)[at],))])) == ids(shorter), at
+    longer = counterfactual(tiny, shorter, [Splice(5, 5, (70, 71))])
+    assert ids(longer) == [*ids(shorter), 70, 71]
+    assert ids(counterfactual(tiny, longer, [Splice(5, 7)])) == ids(shorter)
+
+
+def test_a_close_call_of_greedy_decoding_is_named(tiny):
+    greedy = run(tiny, replace(REQUEST, temperature=0.0))
+    logits = LogitsAlong(tiny, greedy.prompt_ids.tolist(), ids(greedy))
+    for at in range(4):
+        first, second = np.sort(logits.before(at))[::-1][:2]
+        assert greedy.margin[at] == pytest.approx(first - second, abs=1e-4)
+    assert (greedy.runner_up >= 0).all() and (greedy.runner_up != greedy.token_ids).all()
 
 
 def test_a_hindsight_row_lets_the_observed_token_win_and_is_the_one_that_counterfactuals_use(tiny):

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.counterfactual import counterfactual, counterfactual_steps, fragile, plan, replay
+from engine.counterfactual import counterfactual, counterfactual_steps, plan
 from engine.edits import FORCED, Intervention, Splice, hold
 from engine.generate import run
 from engine.models import LanguageModel
+from engine.replay import fragile, replay
 from engine.replicates import replicates
 from engine.scoring import score_text
 from engine.types import GenerationRequest, Step, Trace
@@ -66,8 +67,9 @@ def test_a_run_comes_back_to_the_last_bit_in_this_process(
 
 AFRESH = """
 import json, sys
-from engine.counterfactual import counterfactual, replay
+from engine.counterfactual import counterfactual
 from engine.edits import Splice
+from engine.replay import replay
 from engine.generate import run
 from engine.models import load_model
 from storage.database import Store

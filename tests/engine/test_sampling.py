@@ -44,7 +44,13 @@ def test_support_and_weights_are_those_of_transformers(seed, size, temperature, 
 def test_temperature_zero_is_greedy_with_ties_to_the_lowest_id():
     support = sampling.truncate(np.array([0.0, 5.0, 5.0]), 0.0)
     draw = sampling.race(support, noise.log_exponential_row(0, 0, 0, 3))
-    assert (draw.token_id, draw.runner_up, draw.margin) == (1, -1, np.inf)
+    assert (draw.token_id, draw.runner_up, draw.margin) == (1, 2, 0.0)
+    apart = sampling.race(sampling.truncate(np.array([0.0, 5.0, 4.0]), 0.0), noise.log_exponential_row(0, 0, 0, 3))
+    assert (apart.token_id, apart.runner_up, apart.margin) == (1, 2, 1.0), "a close call of greedy decoding is told"
+    first = sampling.truncate(np.array([0.0, 5.0, 4.0]), 0.7, top_k=1)
+    assert sampling.race(first, noise.log_exponential_row(0, 0, 0, 3)).margin == 1.0
+    alone = sampling.truncate(np.array([0.0, 50.0, 4.0]), 1.0, top_p=0.5)
+    assert (sampling.race(alone, noise.log_exponential_row(0, 0, 0, 3)).runner_up) == -1
 
 
 def test_equal_finishes_go_to_the_lowest_id():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.counterfactual import replay
 from engine.errors import BadInput
 from engine.generate import run
+from engine.replay import replay
 from engine.run_scores import REGISTRY as RUN_SCORES
 from engine.strategies import STRATEGIES, check, note, record, start
 from engine.trials import FIRST_STREAM, Outcome, TokenDrawn, TrialBegun, TrialEnded

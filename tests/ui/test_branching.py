@@ -320,3 +320,59 @@ def test_nobody_branches_what_is_not_theirs(bench, branching, parent):
         list(branching.branch(parent, edit(bench, parent, 1)[0], STRANGER))
     with pytest.raises(NotFound):
         list(branching.replicates(parent, 8, STRANGER))
+
+
+@pytest.mark.parametrize("luck", ["same", "fresh"])
+def test_the_last_tokens_left_out_are_a_branch_too_though_nothing_is_drawn(bench, branching, parent, luck):
+    length = len(trace_of(bench, parent))
+    assert trace_of(bench, parent).finish_reason == "length", "or more would follow"
+    for first in (length - 1, length - 4):
+        fields = {"edits": [{"start": first, "stop": length, "ids": []}], "luck": luck}
+        document = list(branching.branch(parent, fields, ME))[-1]
+        uid = done(document)["run"]
+        assert uid != parent and ids_of(document) == trace_of(bench, parent).token_ids[:first].tolist()
+        assert bench.store.runs.header(uid, viewer="local").parent == parent
+        assert done(document)["reason"] == "length" and not done(document).get("problem")
+        back = {"edits": [{"start": first, "stop": first, "ids": trace_of(bench, parent).token_ids[first:].tolist()}]}
+        if luck == "same":
+            assert ids_of(list(branching.branch(uid, back, ME))[-1]) == trace_of(bench, parent).token_ids.tolist()
+
+
+def test_a_given_text_and_a_branch_by_hindsight_take_fresh_luck_as_well(bench, branching):
+    given = done(list(bench.score_text("Tell me", "a b c d e f", ME))[-1])["run"]
+    inferred = done(list(branching.branch(given, {"edits": [{"start": 2, "stop": 3, "text": "x"}]}, ME))[-1])["run"]
+    for uid in (given, inferred):
+        streams = set()
+        for _ in range(2):
+            fields = {"edits": [{"start": 3, "stop": 4, "text": "y"}], "luck": "fresh"}
+            branch = trace_of(bench, done(list(branching.branch(uid, fields, ME))[-1])["run"])
+            streams.add(branch.settings.stream)
+            assert (
+                branch.kind == "branch" and branch.token_ids[:3].tolist() == trace_of(bench, uid).token_ids[:3].tolist()
+            )
+        assert streams == {1, 2}
+
+
+def test_another_prompt_draws_all_of_a_branch_anew_and_says_what_is_gone(bench, branching, parent):
+    first = done(list(branching.branch(parent, edit(bench, parent, 9)[0], ME))[-1])["run"]
+    document = list(branching.branch(first, {"changes": {"prompt": "Tell us"}}, ME))[-1]
+    assert trace_of(bench, done(document)["run"]).noise_rows[:12].tolist() == list(range(12))
+    assert any("An earlier edit stood behind" in note for note in lines(document)[0]["notes"])
+
+
+def test_a_branch_whose_original_was_deleted_is_told_what_can_be_done(bench, branching, parent):
+    branch = done(list(branching.branch(parent, edit(bench, parent, 3)[0], ME))[-1])["run"]
+    bench.store.runs.delete([parent], viewer="local")
+    with pytest.raises(BadInput, match="left was deleted: bring that one back"):
+        next(branching.replicates(branch, 4, ME))
+    with pytest.raises(BadInput, match="left was deleted: delete this branch in the library"):
+        branching.undo(branch, ME)
+    bench.store.runs.restore([parent], viewer="local")
+    assert done(branching.undo(branch, ME))["run"] == parent
+
+
+def test_percentiles_wait_for_all_replicates_and_hold_each_inferred_draw_by_itself(bench, branching, parent):
+    branch = done(list(branching.branch(parent, edit(bench, parent, 3)[0], ME))[-1])["run"]
+    told = [line_with(frame, "replicates") for frame in branching.replicates(branch, 5, ME) if "replicates" in frame]
+    assert all(each["percentile"] is None for each in told if len(each["distances"]) < 5)
+    assert told[-1]["percentile"] is not None and len(told[-1]["distances"]) == 5

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from engine.counterfactual import replay
 from engine.errors import BadInput
 from engine.generate import run
 from engine.models import LanguageModel
+from engine.replay import replay
 from engine.strategies import STRATEGIES
 from engine.tree import masses
 from engine.types import GenerationRequest, Trace
