@@ -91,7 +91,7 @@
       this.gone.hidden = !binned;
       if (!binned) { this.gone.replaceChildren(); return; }
       const what = binned.whole ? "Moved to the bin with " : "The damaged probe is deleted for good; moved to the bin: ";
-      const said = el("span", {}, what, counted(binned.runs.length, "answer"), binned.template ? ": " : "", words(binned.template));
+      const said = el("span", {}, what, counted(binned.runs.length, "run"), binned.template ? ": " : "", words(binned.template));
       const undo = binned.runs.length ? dom.button("Undo", () => this.trigger("probe_restore", { uid: binned.uid, runs: binned.runs, whole: binned.whole })) : null;
       this.gone.replaceChildren(said, undo || "");
       if (undo) undo.focus();

@@ -101,7 +101,7 @@
       }
       this.figures.hidden = false;
       this.lead.textContent = `${whatChanged(trace, aligned)}, ${LUCK[trace.header.luck] || "drawn anew"}: ${whatFollowed(trace, aligned)}`;
-      this.parent.textContent = format.label(trace.parent.title || "the original");
+      this.parent.textContent = format.label(trace.parent.title || (["branch", "counterfactual"].includes(trace.parent.kind) ? "an earlier branch" : "the original"));
       const listens = Boolean(context.props.branches);
       this.parent.disabled = !listens;
       this.compare.hidden = !listens || !trace.stored;

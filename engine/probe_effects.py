@@ -19,7 +19,7 @@ from engine.probe import Cell, CellKey, CellKind, ProbePlan
 LEVEL = 0.95
 RESAMPLES = 2_000
 # which rules made an effect: raise it when another number would come out
-VERSION = 2
+VERSION = 3
 # a mean of fewer runs has no interval: resamples of so few are almost only those few again
 LEAST_RUNS = 5
 TOO_FEW = f"n below {LEAST_RUNS}"
@@ -138,11 +138,14 @@ def _bounds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _share(value: float, low: float, high: float, n: int) -> Estimate:
-    """A share; where all n agree, the exact binomial bound in place of an interval without width."""
+def _share(value: float, low: float, high: float, n: int, trials: int | None = None) -> Estimate:
+    """A share; where all agree, the exact binomial bound in place of an interval without width.
+
+    n: runs; trials: independent comparisons among them, by default one a run.
+    """
     if 0.0 < value < 1.0:
         return Estimate(value, low, high, n)
-    far = ((1 - LEVEL) / 2) ** (1 / n)
+    far = ((1 - LEVEL) / 2) ** (1 / (trials or n))
     return Estimate(0.0, 0.0, 1 - far, n, True) if value == 0.0 else Estimate(1.0, far, 1.0, n, True)
 
 
@@ -171,7 +174,10 @@ def _chance(a: int, b: int, one: _Column, other: _Column, weights: np.ndarray) -
     changed = difference = Estimate()
     if valid.any():
         differs = one.codes[:, None] != other.codes
-        changed = _share(*_pairs_with_interval(differs.astype(float), valid, weights), _runs_in(valid))
+        runs = _runs_in(valid)
+        # a run is part of one independent pair only
+        pairs = max(1, runs // 2)
+        changed = _share(*_pairs_with_interval(differs.astype(float), valid, weights), runs, pairs)
     if a != b:
         difference = _apart(one.numbers, other.numbers, weights)
     return Effect("chance", a, b, changed, difference, int((there & ~valid).sum()))

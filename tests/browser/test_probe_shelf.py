@@ -79,7 +79,7 @@ def test_probes_are_kept_opened_deleted_and_brought_back(page: Page, probing: Ap
     expect(rows(shelf)).to_have_count(1)
     expect(board(page).locator(".fl-pr-template")).to_have_text("A {job} earns 1")
     gone = shelf.get_by_role("status")
-    expect(gone).to_contain_text("Moved to the bin with 2 answers: Where does a {job} live?")
+    expect(gone).to_contain_text("Moved to the bin with 2 runs: Where does a {job} live?")
     expect(gone.get_by_role("button", name="Undo")).to_be_focused()
     assert serious(page) == []
     # the offer outlives every new list

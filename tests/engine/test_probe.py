@@ -182,6 +182,14 @@ def test_cut_answers_are_left_out_and_a_field_that_vanishes_is_a_change():
     assert one.changed.value == 1.0 and one.difference.value is None and one.left_out == 0
 
 
+def test_where_all_pairs_agree_the_bound_counts_pairs_that_share_no_run():
+    plan, cells = numbered((4.0, 2.0), (4.0, 2.0))
+    found = effects(plan, cells)
+    for a, b in ((0, 0), (0, 1)):
+        chance = effect(found, "chance", a, b).changed
+        assert (chance.value, chance.n, chance.exact) == (1.0, 2, True) and chance.low == pytest.approx(0.025)
+
+
 def test_one_run_alone_has_no_chance_to_compare_with_and_no_spread():
     found = probed("the slot decides", runs=1)
     assert effect(found, "chance", 0, 1).changed.value is None
