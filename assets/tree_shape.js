@@ -7,7 +7,7 @@
   const CHAIN_HEAD = 4;
   const CHAIN_TAIL = 4;
   const STEPS_KEPT = 200;
-  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, kept: new Set(), collapse: true, selected: 0, deed: null };
+  const FRESH = { root: 0, trail: [], folded: new Set(), opened: new Set(), prune: 0.05, kept: new Set(), collapse: true, selected: 0, lost: null, deed: null };
 
   class TreeShape {
     constructor(data) {
@@ -30,7 +30,7 @@
       if (!amend) this.past.push(this.state);
       if (this.past.length > STEPS_KEPT) this.past.shift();
       if (!amend) this.future = [];
-      this.state = { ...this.state, ...patch, deed: amend ? this.state.deed : deed };
+      this.state = { ...this.state, ...patch, deed: amend ? this.state.deed : deed, lost: amend && !("selected" in patch) ? this.state.lost : null };
       this.compute(Object.keys(patch));
     }
     /** Back (-1) or forth (1): {deed}, which is null where the view is all; null where there is no step. */
@@ -56,6 +56,7 @@
       const all = (nodes) => new Set([...nodes].map(place));
       const anew = (state) => ({
         ...state, root: place(state.root), trail: state.trail.map(place), folded: all(state.folded), opened: all(state.opened), kept: all(state.kept), selected: place(state.selected),
+        lost: state.lost || (place.exact(state.selected) === undefined ? place.way(state.selected) : null),
       });
       for (const asked of this.asks()) {
         if (asked.node === undefined) continue;
@@ -70,8 +71,12 @@
     asks() {
       return new Set([this.state, ...this.past, ...this.future].flatMap(({ deed }) => (deed ? [deed.undo, deed.redo] : [])));
     }
-    /** Finds the tokens of deeds again that were gone for a while. */
+    /** Finds tokens again that were gone for a while: those of deeds, and those selected. */
     recall() {
+      for (const state of [this.state, ...this.past, ...this.future]) {
+        const node = state.lost ? this.data.find(state.lost) : undefined;
+        if (node !== undefined) Object.assign(state, { selected: node, lost: null });
+      }
       for (const asked of this.asks()) {
         const node = asked.lost && this.data.find(asked.lost);
         if (node !== undefined) { asked.node = node; delete asked.lost; }
