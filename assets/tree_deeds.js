@@ -107,7 +107,7 @@
       // what else was asked for meanwhile is answered, too
       if (!status[{ tree_remove: "removed", tree_restore: "restored", tree_edit: "reason" }[type]]) return;
       this.awaited = null;
-      if (type === "tree_remove") { this.turn(other, { type: "tree_restore", removed: status.removed }); return; }
+      if (type === "tree_remove") { this.turn(other, { type: "tree_restore", removed: status.removed }); context.reveal(context.selected); return; }
       if (!data.has(status.start) || !data.flag(status.start, "forced")) return;
       const fresh = type === "tree_restore" ? status.start : data.path(status.start).find((node) => node >= awaited.size);
       if (fresh !== undefined) this.turn(other, { type: "tree_remove", node: fresh });
