@@ -268,12 +268,13 @@
       this.trigger(type, { ...detail, run: this.trace.run });
     }
 
-    /** Keeps ?run= and ?tok= of a stored run in the address bar; takes them away while a new one is written. */
+    /** Keeps ?run= and ?tok= of a stored run in the address bar; while a branch is written, those of the run it leaves. */
     address() {
       if (!this.props.deeplink || !this.trace.header || !location.protocol.startsWith("http")) return;
       const url = new URL(location.href);
       for (const key of ["run", "tok"]) url.searchParams.delete(key);
-      if (this.trace.stored) url.searchParams.set("run", this.trace.run);
+      const known = this.trace.stored ? this.trace.run : this.trace.parent && !this.trace.parent.gone ? this.trace.parent.uid : "";
+      if (known) url.searchParams.set("run", known);
       if (this.trace.stored && this.place.state.pinned >= 0 && !this.place.state.soft) url.searchParams.set("tok", String(this.place.state.pinned));
       if (url.href === location.href) return;
       // another run is another page to go back to; another token of it is not
