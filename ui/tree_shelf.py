@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -28,6 +28,7 @@ from storage.records import AnalysisHeader, AnalysisStatus, RunHeader, StoredRun
 from storage.traces import vocabulary, vocabulary_arrays
 from ui import actions
 from ui.access import Viewer
+from ui.tree_family import anchor_of, chosen
 from ui.tree_fields import (
     bounds_of,
     growth_from_plain,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from engine.models import LanguageModel
 
 KIND = "tree"
-MOST_RUNS = 60
 # trees of one person, trees of all people together, and nodes in all of these
 REMEMBERED = 8
 REMEMBERED_BY_ALL = 128
@@ -133,7 +133,7 @@ class TreeShelf:
         run = self._store.runs.get(uid, viewer=viewer.name)
         model = at_hand(run.trace)
         family = self._family(run, viewer)
-        anchor = _anchor(run, family)
+        anchor = anchor_of(run, family)
         kept = self._kept(anchor, viewer, shared=any(r.header.uid == anchor and r.header.example for r in family))
         with self._lock:
             shown = self._shown.get((viewer.name, anchor))
@@ -250,7 +250,7 @@ class TreeShelf:
         """The runs that share this one's prompt and model, oldest first, itself among them."""
         headers = self._store.runs.family(run.header.uid, viewer=viewer.name)
         family = []
-        for header in _chosen(run.header, [*self._above(headers, viewer), *headers]):
+        for header in chosen(run.header, [*self._above(headers, viewer), *headers]):
             if header.uid == run.header.uid:
                 family.append(run)
                 continue
@@ -363,29 +363,6 @@ def _most_nodes(trace: Trace) -> int:
     """As many nodes as a run can put into a tree."""
     # while it is put in, room is asked for a token and its alternatives, known or not
     return len(trace) + trace.topk_ids.size + 1
-
-
-def _chosen(run: RunHeader, headers: Sequence[RunHeader]) -> list[RunHeader]:
-    """At most MOST_RUNS of a family: the run itself, those it comes from, then the newest; oldest first."""
-    known = {header.uid: header for header in headers}
-    wanted = dict.fromkeys([run.uid, *_ancestors(run, known), *reversed(known)])
-    chosen = set(list(wanted)[:MOST_RUNS])
-    return [header for header in headers if header.uid in chosen]
-
-
-def _ancestors(run: RunHeader, known: Mapping[str, RunHeader]) -> list[str]:
-    found: list[str] = []
-    above = known.get(run.parent or "")
-    while above is not None and above.uid not in found:
-        found.append(above.uid)
-        above = known.get(above.parent or "")
-    return found
-
-
-def _anchor(run: StoredRun, family: Iterable[StoredRun]) -> str:
-    """The uid of the topmost run from which this one comes without a change of the prompt."""
-    known = {each.header.uid: each.header for each in family}
-    return [run.header.uid, *_ancestors(run.header, known)][-1]
 
 
 def _luck(run: StoredRun) -> str | None:

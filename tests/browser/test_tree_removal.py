@@ -84,6 +84,23 @@ def written(tree: Locator, place: int, words: str) -> Locator:
     return chosen
 
 
+def expand(page: Page, tree: Locator, budget: int) -> None:
+    """Grows the tree from the chosen token."""
+    page.keyboard.press("e")
+    form = tree.get_by_role("form", name="Expand here")
+    form.get_by_label("Nodes to look into").fill(str(budget))
+    form.get_by_role("button", name="Expand", exact=True).click()
+    expect(tree.locator(".fl-tr-state")).to_contain_text(f"{budget} nodes looked into", timeout=60_000)
+
+
+def reloaded(page: Page, run: str) -> Locator:
+    """The tree of the same run on a page loaded anew."""
+    expect(page.get_by_role("button", name="Generate")).to_be_enabled()
+    page.reload()
+    expect(explorer(page)).to_have_attribute("data-run", run)
+    return opened(page)
+
+
 def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo(page: Page, app: AppServer) -> None:
     parent = parent_run(page, app, 33)
     tree = opened(page)
@@ -93,11 +110,7 @@ def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo
     before = tree.get_attribute("data-nodes")
     written(tree, 3, WRITTEN)
     count = own.count()
-    page.keyboard.press("e")
-    form = tree.get_by_role("form", name="Expand here")
-    form.get_by_label("Nodes to look into").fill("6")
-    form.get_by_role("button", name="Expand", exact=True).click()
-    expect(tree.locator(".fl-tr-state")).to_contain_text("6 nodes looked into", timeout=60_000)
+    expand(page, tree, 6)
     grown = tree.get_attribute("data-nodes")
     assert int(str(grown)) > int(str(before)) + count + 6
     own.last.click()
@@ -141,10 +154,7 @@ def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo
     pick(tree, 0)  # whichever token of the run is drawn
     page.keyboard.press("b")
     expect(signs).to_have_text(["★"])
-    expect(page.get_by_role("button", name="Generate")).to_be_enabled()
-    page.reload()
-    expect(explorer(page)).to_have_attribute("data-run", parent["run"])
-    tree = opened(page)
+    tree = reloaded(page, parent["run"])
     expect(tree).to_have_attribute("data-nodes", str(before))
     back = Client(app.url, verbose=False, analytics_enabled=False).predict(parent["run"], api_name="/restore_in_tree")
     assert len(back["nodes"]) == int(str(grown)) and list(back["notes"].values()) == ["look"]
