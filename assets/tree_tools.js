@@ -89,7 +89,7 @@
         this.dragging = true;
       });
       this.slider.addEventListener("change", () => { this.dragging = false; });
-      this.prunePart = el("span", { class: "fl-tr-prune" }, el("label", { for: id, text: "Hide below" }), this.slider, this.pruneSaid);
+      this.prunePart = el("span", { class: "fl-tr-prune" }, el("label", { for: id, text: "Prune below" }), this.slider, this.pruneSaid);
     }
 
     update() {

@@ -53,7 +53,7 @@ def tree_from_dict(data: object, *, tree_limits: TreeLimits = LIMITS) -> Tree:
     """
     top = _mapping(data, "The tree")
     if top.get("format") != FORMAT:
-        raise BadInput(f"This is no tree of this project: its format is {_shown(top.get('format'))}, not {FORMAT!r}.")
+        raise BadInput(f"Its format is {_shown(top.get('format'))}, not {FORMAT!r}.")
     if top.get("version") != VERSION or isinstance(top["version"], bool):
         raise BadInput(f"The tree has version {_shown(top.get('version'))}; only version {VERSION} can be read here.")
     expected = {"version": NOISE_VERSION, "prefix_hash": PREFIX_HASH}

@@ -70,7 +70,7 @@ def read_tree_file(text: object, bounds: TreeBounds) -> ReadTree:
     try:
         values = strict_json.parse(raw, NESTING)
     except BadInput as problem:
-        raise BadInput(f"This file holds no tree: {problem}.") from problem
+        raise BadInput(f"It cannot be read: {problem}.") from problem
     tree = tree_from_dict(values, tree_limits=replace(LIMITS, nodes=bounds.nodes))
     model = values.get("model")
     if not isinstance(model, dict):

@@ -69,7 +69,7 @@ def test_hoist_shows_only_what_follows_and_the_breadcrumb_leads_back(page: Page,
 
 
 def test_pruning_says_what_it_hides_and_spares_runs_bookmarks_and_own_words(tree: Locator) -> None:
-    slider = tree.get_by_label("Hide below")
+    slider = tree.get_by_label("Prune below")
     assert chip(tree, 3).count() == 0, "2 % is below the usual 5 %"
     slider.fill("0")
     expect(chip(tree, 3)).to_be_visible()
@@ -274,7 +274,7 @@ def test_a_tree_that_gets_its_name_keeps_what_the_reader_folded(page: Page, tree
 def test_hostile_words_and_unfinished_characters_are_shown_exactly(page: Page, tree: Locator) -> None:
     shown = HOSTILE.replace("\u202e", "⟨RLO⟩").replace("\u200b", "⟨ZWSP⟩")
     expect(chip(tree, 9).locator("bdi")).to_have_text(shown)
-    tree.get_by_label("Hide below").fill("0")
+    tree.get_by_label("Prune below").fill("0")
     expect(chip(tree, 32).locator("bdi")).to_have_text("⟨e2 82⟩")
     assert page.evaluate(f"{TREE}.data.pathText([32, 33])") == "€", (
         "the token that completes a character carries it whole"

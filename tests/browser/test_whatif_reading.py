@@ -203,11 +203,11 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     document = child() + VERSUS + PRICE
     show(page, document)
     shown_here = panel(page)
-    shown_here.get_by_role("button", name="Draw 8 replicates (8 × 21 tokens, about 0.4 s)").click()
+    shown_here.get_by_role("button", name="Draw 8 replicates (8 × about 21 tokens, about 0.4 s)").click()
     assert heard(page, "replicates_ask") == [{"count": 8, "run": "child"}]
     document += replicates(40, [], False)
     feed(page, document)
-    expect(shown_here).to_contain_text("Drawing 8 replicates: 40 tokens so far, 0 ended")
+    expect(shown_here).to_contain_text("Drawing 8 replicates: the longest has 40 tokens, 0 came to their end")
     stop = shown_here.get_by_role("button", name="Stop")
     kept = stop.element_handle()
     document += replicates(80, [], False)

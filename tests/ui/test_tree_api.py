@@ -73,7 +73,7 @@ def test_a_script_grows_edits_marks_and_carries_a_tree(client: Client, bench: Wo
         ("/edit_tree", [uid, 0, "x"], "no place beside"),
         ("/mark_tree", [uid, 10**5], "has no node"),
         ("/restore_in_tree", [uid, "x"], "Nothing that was removed"),
-        ("/import_tree", [uid, "{"], "holds no tree"),
+        ("/import_tree", [uid, "{"], "is no tree of Forklore. It cannot be read"),
     ):
         with pytest.raises(AppError, match=words) as refused:
             client.predict(*arguments, api_name=endpoint)

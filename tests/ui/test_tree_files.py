@@ -81,12 +81,12 @@ def wrong(change):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda text: "", "holds no tree"),
+        (lambda text: "", "It cannot be read"),
         (lambda text: "{" * 50, "nested"),
         (lambda text: text[:-5], "not JSON"),
         (lambda text: 5, "not int"),
         (lambda text: "[1]", "not a JSON object"),
-        (wrong(lambda v: v.update(format="x")), "no tree of this project"),
+        (wrong(lambda v: v.update(format="x")), "Its format is"),
         (wrong(lambda v: v.pop("model")), "which model"),
         (wrong(lambda v: v["model"].update(revision="b")), "another model.*revision"),
         (wrong(lambda v: v["model"].update(dtype="bfloat16")), "dtype"),

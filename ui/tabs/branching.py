@@ -17,7 +17,7 @@ from ui.branching import Branching
 from ui.errors import Caught
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
-from ui.tabs.frames import JOB, PRIVATE, at_rest, opened, payload, shown_frames
+from ui.tabs.frames import JOB, PRIVATE, opened, payload, shown_frames
 from ui.tree_numbering import CHANGED
 from ui.tree_view import with_problem
 from ui.trees import Trees
@@ -59,13 +59,9 @@ def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branchi
         document, notice = opened(lambda: workbench.open_run(str(payload(event).get("uid", "")), viewer(request)))
         return document, notice, *fields_of(document)
 
-    jobs = [
-        explorer.branch_ask(branch, None, shown, **JOB),
-        explorer.replicates_ask(replicates, None, shown, **JOB),
-        explorer.score_here(score, None, shown, **JOB),
-    ]
-    for job in jobs:
-        job.then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+    explorer.branch_ask(branch, None, shown, **JOB)
+    explorer.replicates_ask(replicates, None, shown, **JOB)
+    explorer.score_here(score, None, shown, **JOB)
     explorer.job_stop(stop, None, None, queue=False, **PRIVATE)
     shown_runs = (explorer.run_open, show), (parts.branches.run_open, show)
     for event, handler in ((explorer.branch_undo, undo), (explorer.branch_redo, redo), *shown_runs):
@@ -121,7 +117,7 @@ def wire_trees(
     tree.tree_edit(edit, None, tree, trigger_mode="multiple", **JOB)
     tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
     _wire_deeds(tree, trees, at)
-    tree.tree_take(take, None, [*shown, tree], **JOB).then(at_rest, None, shown[2:], queue=False, **PRIVATE)
+    tree.tree_take(take, None, [*shown, tree], **JOB)
 
 
 def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request], Asked]) -> None:
