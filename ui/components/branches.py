@@ -16,8 +16,9 @@ class Branches(Piece):
     leaves is "more" for one answer more, None for as many as the budget allows; seed is None unless the policy is fair.
     tree_stop(run). tree_edit(run, node, text): a sibling beside node. tree_remove(run, node): what was written, from
     node on. tree_restore(run, removed): what was removed under this name. tree_mark(run, node, bookmark, note, tags):
-    None or nothing leaves a field as it is; tags are words with commas between them. tree_import(run, text); tree_export(run): answered with an export line.
-    tree_take(run, node, luck): the path to node as a run that goes on, luck "same" or "fresh". run_open(uid).
+    None or nothing leaves a field as it is; tags are words with commas between them. tree_import(run, text);
+    tree_export(run): answered with an export line. tree_take(run, node, luck): the path to node as a run that goes on,
+    luck "same" or "fresh". run_open(uid).
     """
 
     mount = "mountBranches"
