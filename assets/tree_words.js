@@ -24,7 +24,9 @@
     const logprob = data.phi[node];
     if (logprob === -Infinity) return "−∞\u00a0nats, 0\u00a0%";
     const share = Math.exp(logprob);
-    const percent = share >= 1e-4 || share === 0 ? format.percent(share || 1e-300, 2) : `${format.number(100 * share, 2)}\u00a0%`;
+    // two digits that say something, however small
+    const small = share >= 1e-5 ? (100 * share).toPrecision(2) : format.number(100 * share, 2);
+    const percent = share >= 1e-4 || share === 0 ? format.percent(share || 1e-300, 2) : `${small}\u00a0%`;
     return `${format.number(logprob, 4)}\u00a0nats, ${percent}`;
   }
 

@@ -142,6 +142,9 @@ def test_a_share_is_said_only_where_a_branch_left_a_run(tree: Locator) -> None:
     expect(share()).to_have_attribute("title", re.compile("since the branch left the nearest run"))
     path = tree.locator(".fl-tr-facts > div").filter(has_text="of the whole path")
     expect(path).to_contain_text(re.compile(r"−4\.2\d+\snats, 1\.40\s%"))
+    for logprob, said in ((-9.24, "0.0097"), (-11.48, "0.0010"), (-11.61, "9.1×10⁻⁴")):
+        shown = tree.page.evaluate("(phi) => Forklore.treeWords.pathOf({ phi: [phi] }, 0)", logprob)
+        assert shown.endswith(f"{said}\u00a0%"), "small shares are told in digits that say something"
 
 
 def test_a_run_whose_first_token_stands_in_the_root_is_followed_to_the_right_token(page: Page, tree: Locator) -> None:
