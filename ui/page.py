@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui import api, branch_api, probe_api, tree_api
+from ui import api, branch_api, fork_api, probe_api, tree_api
 from ui.actions import Workbench
 from ui.branching import Branching
 from ui.components.masthead import Masthead
+from ui.forks import Forks
 from ui.probes import Probes
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -45,6 +46,7 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
         branch_api.register(branching, public=settings.public)
         tree_api.register(trees, public=settings.public)
         probe_api.register(probes, public=settings.public)
+        fork_api.register(Forks(workbench), public=settings.public)
         wire_masthead(page, masthead, workbench)
         explore.wire(page, explored, workbench, shelf, settings)
         wire_branching(explored, workbench, branching, settings)
