@@ -212,7 +212,7 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     kept = stop.element_handle()
     document += replicates(80, [], False)
     feed(page, document)
-    expect(shown_here).to_contain_text("80 tokens so far")
+    expect(shown_here).to_contain_text("the longest has 80 tokens")
     assert kept is not None and kept.evaluate("node => node.isConnected"), "a button must not vanish under the pointer"
     stop.click()
     assert heard(page, "job_stop") == [{"run": "child"}]
