@@ -221,7 +221,8 @@ def test_replicates_are_priced_first_counted_while_drawn_and_stand_as_dots(page:
     expect(shown_here).to_contain_text("Closer to the original than 7 of 8 resamplings (n = 8, percentile 13).")
     expect(shown_here.locator(".fl-wi-strip circle")).to_have_count(8)
     expect(shown_here.locator(".fl-wi-strip text").last).to_have_text("same luck 0.13")
-    expect(shown_here.get_by_role("button", name="Draw 16 replicates (16 × about 21 tokens, about 6.0 s)")).to_be_visible()
+    more = shown_here.get_by_role("button", name="Draw 16 replicates (16 × about 21 tokens, about 6.0 s)")
+    expect(more).to_be_visible()
     shown_here.get_by_text("The replicates as table and text").click()
     cells = shown_here.locator(".fl-wi-table tbody tr").first.locator("th, td").all_inner_texts()
     assert cells == ["5", "0.090", "0.090", "text 4"]
