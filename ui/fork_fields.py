@@ -83,10 +83,14 @@ def settings_of(asked: Mapping[str, Any], bounds: ForkBounds) -> ForkSettings:
 
 
 def check_price(plan: ForkPlan, bounds: ForkBounds) -> ForkPlan:
-    """The plan again; BadInput when it takes more tokens than this person may ask for."""
-    if plan.expected_tokens > bounds.tokens:
+    """The plan again; BadInput when it may take more tokens than this person may ask for."""
+    settings = plan.settings
+    # until a band is narrow, every branch may get the most draws there are
+    reached = {key: max(count, settings.most) for key, count in plan.counts.items()} if settings.until else plan.counts
+    tokens = replace(plan, counts=reached).expected_tokens
+    if tokens > bounds.tokens:
         raise BadInput(
-            f"This analysis takes about {plan.expected_tokens:,} tokens; at most {bounds.tokens:,} are allowed here: "
+            f"This analysis takes about {tokens:,} tokens; at most {bounds.tokens:,} are allowed here: "
             "give fewer draws, a range of positions, or a higher least probability of an alternative."
         )
     return plan

@@ -169,6 +169,9 @@ class Forks:
                 yield self._document(opened, Standing(opened.state), viewer)
                 return
             check_same_model(opened.run.trace.model, model.card, LOAD_IT)
+            if opened.uid:
+                # another page may have gone on with it while this one waited for its turn
+                opened = replace(opened, draws=self._own(opened.uid, viewer).draws)
             ends = replace(opened, end_ids=model.end_ids)
             ends = replace(
                 ends, draws=replace(ends.draws, control=ends.draws.control | model.end_ids | model.special_ids)

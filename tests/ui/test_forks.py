@@ -192,6 +192,10 @@ def test_strangers_are_held_to_less_and_see_nothing_of_others(bench, forks, answ
         with pytest.raises(NotFound):
             call(uid, stranger)
     own = bench.keep(bench.store.runs.get(answer, viewer=ME.name).trace, stranger)
+    most = SMALL | {"draws": 1, "fewest": 1, "most": 100, "threshold": 0.001, "alternates": 20, "max_tokens": 500}
+    forks.price(own, most, stranger)
+    with pytest.raises(BadInput, match="are allowed here"):
+        forks.price(own, most | {"until": 0.01}, stranger)
     with pytest.raises(BadInput, match="at most 60,000 are allowed here"):
         forks.price(
             own, SMALL | {"draws": 100, "most": 100, "threshold": 0.001, "alternates": 20, "fewest": 100}, stranger
