@@ -18,7 +18,7 @@ from ui.numbers import whole
 
 BRANCH = (
     "position", "token_id", "text", "probability", "base", "draws", "counts", "distance", "influence", "p_value",
-    "real",
+    "real", "low", "high",
 )  # fmt: skip
 MOST_POSITION = 2**31 - 1
 MOST_DRAWS = 10_000
@@ -151,6 +151,8 @@ def _record(document: str) -> dict:
         branch["counts"] = dict(zip(labels, branch["counts"], strict=True))
         branch["base"] = bool(branch["base"])
         branch["real"] = None if branch["real"] is None else bool(branch["real"])
+        for name in ("low", "high"):
+            branch[name] = branch[name] and dict(zip(labels, branch[name], strict=True))
     head = {name: value for name, value in found.items() if name not in ("labels", "p", "b", "said", "s", "end", "v")}
     return {
         **head, "status": found["s"]["state"], "message": found["s"]["message"], "draws": found["s"]["draws"],

@@ -6,15 +6,15 @@ Knows a report; does not know the store, the queue or gradio.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine import changepoints, fork_measures
-from engine.fork_analysis import ForkingReport
-from engine.forking import Branches, OutcomeCurve
+from engine.fork_analysis import BAND_SAMPLES, ForkingReport
+from engine.forking import Branches, OutcomeCurve, band, chance_samples
 from engine.outcomes import REGISTRY, TRUNCATED, UNPARSED
 from ui.wire import number, wire_line
 
@@ -38,8 +38,16 @@ class Standing:
     left: float | None = None
 
 
-def header_line(*, run: str, uid: str, title: str, report: ForkingReport, seconds_per_token: float | None) -> str:
-    """What was asked and what it costs."""
+def header_line(
+    *,
+    run: str,
+    uid: str,
+    title: str,
+    pieces: Sequence[str],
+    report: ForkingReport,
+    seconds_per_token: float | None,
+) -> str:
+    """What was asked and what it costs. pieces: the answer's tokens as text."""
     plan, settings = report.plan, report.plan.settings
     return wire_line(
         {
@@ -47,11 +55,14 @@ def header_line(*, run: str, uid: str, title: str, report: ForkingReport, second
             "run": run,
             "forks": uid,
             "title": title,
+            "pieces": list(pieces),
             "extractor": settings.extractor,
             "parameter": settings.parameter,
             "field": REGISTRY[settings.extractor].label,
             "estimator": settings.estimator,
             "threshold": number(settings.threshold),
+            "drawn": settings.draws,
+            "until": number(settings.until),
             "seed": str(settings.seed),
             "first": plan.sites[0].position,
             "stop": plan.sites[-1].position + 1,
@@ -136,10 +147,12 @@ def _curve_lines(report: ForkingReport, curve: OutcomeCurve) -> str:
 
 
 def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve, *, whole: bool) -> str:
-    """One row a branch: position, token id, text, probability, base, draws, counts, distance, influence, p, real."""
+    """One row a branch: position, token id, text, probability, base, draws, counts, distance, influence, p, real, and
+    the 80 % band of each outcome's share, low and high."""
     estimator = report.plan.settings.estimator
     strength = fork_measures.strengths(branches, curve, estimator)
     tests = fork_measures.fork_tests(branches, curve, estimator=estimator, seed=0) if whole else None
+    bands = band(chance_samples(branches, count=BAND_SAMPLES, seed=0)) if whole else None
     rows = []
     for i in range(len(branches)):
         token_id = int(branches.token_ids[i])
@@ -156,6 +169,8 @@ def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve
                 number(strength.influences[i]),
                 number(tests.p_values[i]) if tests else None,
                 int(tests.real[i]) if tests else None,
+                _numbers(bands[0][i]) if bands and branches.draws[i] else None,
+                _numbers(bands[1][i]) if bands and branches.draws[i] else None,
             ]
         )
     return wire_line({"b": rows})
@@ -212,7 +227,7 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
     least = int(curve.kept_mass.argmin())
     if curve.kept_mass[least] < LOW_KEPT_MASS:
         said.append(
-            f"At token {int(curve.positions[least])} the alternatives hold {curve.kept_mass[least]:.0%} of the "
+            f"At token {int(curve.positions[least]) + 1} the alternatives hold {curve.kept_mass[least]:.0%} of the "
             "probability only; the rest is unexplored."
         )
     drawn = np.where(branches.certain[:, None], 0.0, branches.counts)

@@ -269,7 +269,10 @@ def document_of(
     """The document of an analysis; see `fork_view`."""
     header = opened.run.header
     title = header.title or opened.run.trace.prompt[:60]
-    first = fork_view.header_line(run=header.uid, uid=opened.uid, title=title, report=report, seconds_per_token=speed)
+    pieces = opened.run.trace.pieces[: len(report.plan.base)]
+    first = fork_view.header_line(
+        run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed
+    )
     return fork_view.document(first, report, standing, whole=whole)
 
 
