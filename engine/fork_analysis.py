@@ -2,7 +2,7 @@
 
 Knows sites, roll-outs and extractors; does not know where analyses are kept or how they are drawn.
 Source: Bigelow et al., "Forking Paths in Neural Text Generation", arXiv 2412.07961; the recursion is explained in
-`forking`.
+`fork_curves`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import BadInput
-from engine.fork_draws import ForkDraws, label
-from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
-from engine.fork_sites import Site
-from engine.forking import (
+from engine.fork_curves import (
     Branches,
     OutcomeCurve,
     band,
@@ -28,6 +25,9 @@ from engine.forking import (
     outcome_curve,
     without_rare,
 )
+from engine.fork_draws import ForkDraws, label
+from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
+from engine.fork_sites import Site
 from engine.outcomes import extractor
 from engine.rollouts import MEMORY_BYTES, ROWS, Decided, Task, roll_out
 from engine.types import Trace

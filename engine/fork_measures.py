@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from engine.errors import BadInput
-from engine.forking import Branches, Estimator, OutcomeCurve, chance_samples, curve_samples
+from engine.fork_curves import Branches, Estimator, OutcomeCurve, chance_samples, curve_samples
 
 Distance = Literal["L2", "L1", "TV", "JS"]
 JUMP = 0.15

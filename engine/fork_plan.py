@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from engine import fork_sites
 from engine.errors import BadInput
+from engine.fork_curves import Estimator
 from engine.fork_sites import Site, base_ids, draws_for
-from engine.forking import Estimator
 from engine.outcomes import extractor
 from engine.types import Trace
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.forking import OTHER, Branches, branches_of
+from engine.fork_curves import OTHER, Branches, branches_of
 
 STRIDED = ("deepseek_row002", "llama_row012_s1000_stride4")
 
