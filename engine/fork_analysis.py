@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import BadInput
+from engine.errors import BadInput, UserError
 from engine.fork_curves import (
     Branches,
     OutcomeCurve,
@@ -25,9 +25,10 @@ from engine.fork_curves import (
     outcome_curve,
     without_rare,
 )
-from engine.fork_draws import ForkDraws, label
+from engine.fork_draws import ForkDraws
 from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
 from engine.fork_sites import Site
+from engine.meaning import Embed
 from engine.outcomes import extractor
 from engine.rollouts import MEMORY_BYTES, ROWS, Decided, Task, roll_out
 from engine.types import Trace
@@ -44,7 +45,8 @@ MORE = 1.5
 @dataclass(frozen=True)
 class ForkingReport:
     """What an analysis has so far. tokens: drawn by this call; rows: tokens that went through the network for them;
-    done: nothing is left to draw; seconds: of this call. All else is worked out when it is asked for."""
+    done: nothing is left to draw; seconds: of this call; provisional: labels that are found jointly may be those of
+    fewer draws. All else is worked out when it is asked for, and raises UserError where the draws cannot be read."""
 
     plan: ForkPlan
     draws: ForkDraws
@@ -53,11 +55,25 @@ class ForkingReport:
     rows: int
     seconds: float
     done: bool
+    provisional: bool = False
+
+    def settled(self) -> ForkingReport:
+        """The same with the labels that all draws together have."""
+        return replace(self, provisional=False) if self.provisional else self
+
+    @cached_property
+    def problem(self) -> str:
+        """Why the draws cannot be read as it was asked, "" where they can."""
+        try:
+            _ = self.branches
+        except UserError as error:
+            return str(error)
+        return ""
 
     @cached_property
     def branches(self) -> Branches | None:
         """Branches of the positions that are complete from the end on; None before the last one is."""
-        return branches_so_far(self.plan, self.draws, self.count)
+        return branches_so_far(self.plan, self.draws, self.count, provisional=self.provisional)
 
     @cached_property
     def curve(self) -> OutcomeCurve | None:
@@ -86,25 +102,27 @@ def analyse(
     resume: ForkDraws | None = None,
     rows: int = ROWS,
     memory_bytes: int = MEMORY_BYTES,
+    embed: Embed | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[ForkingReport]:
     """Draw what an analysis of a run needs; yields a report after every step of the network, the last one `done`.
 
     resume: draws of an earlier call, which are not drawn again: a draw depends on seed, position, token and number
-    alone, so the whole is the same as that of a call that was never interrupted. Stops within one step when
-    `cancelled()` turns true; the report then is not `done`. Raises BadInput, OutOfMemory.
+    alone, so the whole is the same as that of a call that was never interrupted. embed: vectors of texts, where
+    outcomes are told apart by meaning and `resume` brings none. Stops within one step when `cancelled()` turns true;
+    the report then is not `done`. Raises BadInput, OutOfMemory.
     """
     started, stopped = time.perf_counter(), cancelled or (lambda: False)
     plan = plan_analysis(trace, settings, model.end_ids)
     words = {i: model.token_bytes(i) for i in plan.base}
-    draws = resume or ForkDraws(plan.base, words, model.special_ids | model.end_ids)
+    draws = resume or ForkDraws(plan.base, words, model.special_ids | model.end_ids, embed=embed)
     if draws.base_ids != plan.base:
         raise BadInput("These draws are of another answer: begin a new analysis.")
     tokens = passed = 0
 
     def report(done: bool) -> ForkingReport:
         seconds = time.perf_counter() - started
-        return ForkingReport(plan, draws, len(draws.rollouts), tokens, passed, seconds, done)
+        return ForkingReport(plan, draws, len(draws.rollouts), tokens, passed, seconds, done, provisional=not done)
 
     while True:
         for tasks in _rounds(plan, draws):
@@ -128,11 +146,11 @@ def analyse(
         plan = wider
 
 
-def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int) -> Branches | None:
+def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int, *, provisional: bool = False) -> Branches | None:
     """The branches of all positions from the last one back to the first that lacks a draw."""
     settings = plan.settings
     found: dict[tuple[int, int], list[str]] = {}
-    names = draws.labels(settings.extractor, settings.parameter)
+    names = draws.labels(settings.extractor, settings.parameter, provisional=provisional)
     for one, name in zip(draws.rollouts[:count], names[:count], strict=True):
         found.setdefault((one.position, one.token_id), []).append(name)
     records: list[dict[str, Any]] = []
@@ -159,7 +177,7 @@ def _records(
         if certain:
             # an end of turn adds nothing to what stands before it
             ids = plan.base[: site.position] if ended else plan.base
-            outcomes = [label(draws.text_of(ids), "stop", settings.extractor, settings.parameter)]
+            outcomes = [draws.label_of(ids, settings.extractor, settings.parameter)]
         yield {
             "position": site.position, "token_id": token_id, "probability": probability, "is_base": is_base,
             "outcomes": outcomes, "certain": certain,

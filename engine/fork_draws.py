@@ -1,34 +1,45 @@
 """The draws of a forking analysis as they are kept: whole continuations, so that any extractor can read them again.
 
 Arrays that only grow, in the order in which draws came to their end; labels are made from them and never stored alone.
-Does not know the model: it carries the bytes of every token that it needs.
+Does not know the model: it carries the bytes of every token that it needs, and is handed what embeds sentences.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 
-from engine.outcomes import outcome
+from engine.clusters import distance_of
+from engine.errors import BadInput
+from engine.fork_curves import OTHER
+from engine.meaning import Embed, Meanings
+from engine.outcomes import TRUNCATED, UNPARSED, Extractor, extractor, outcome
 from engine.rollouts import Ending, Rollout
 
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
 Key = tuple[int, int, int]
+# extractor and parameter
+Reading = tuple[str, str]
 
 
 @dataclass
 class ForkDraws:
-    """Continuations by (position, token id, draw). words: id -> bytes; control: ids that are no part of the text."""
+    """Continuations by (position, token id, draw). words: id -> bytes; control: ids that are no part of the text;
+    embed: makes vectors of texts where outcomes are to be told apart by meaning."""
 
     base_ids: tuple[int, ...]
     words: dict[int, bytes]
     control: frozenset[int]
     rollouts: list[Rollout] = field(default_factory=list)
     known: set[Key] = field(default_factory=set)
-    _read: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    embed: Embed | None = None
+    _read: dict[Reading, list[str]] = field(default_factory=dict)
+    _spent: dict[Reading, float] = field(default_factory=dict)
+    _together: dict[Reading, Meanings] = field(default_factory=dict)
 
     def add(self, rollouts: Iterable[Rollout]) -> None:
         """Take in draws that came to their end; one that is there already stays as it is."""
@@ -57,17 +68,57 @@ class ForkDraws:
         raw = b"".join(self.words.get(i, b"") for i in ids if i not in self.control)
         return raw.decode("utf-8", "replace")
 
-    def labels(self, extractor: str, parameter: str = "") -> Sequence[str]:
-        """What each draw came to, in their order; read once. Raises BadInput for an unknown extractor."""
-        read = self._read.setdefault((extractor, parameter), [])
+    def labels(self, name: str, parameter: str = "", *, provisional: bool = False) -> Sequence[str]:
+        """What each draw came to, in their order. Raises UserError for what `extractor` refuses or cannot be read.
+
+        provisional: while more draws come, where labels are found jointly, they may be those of fewer draws.
+        """
+        entry = extractor(name, parameter)
+        if entry.jointly:
+            return self._jointly(entry, parameter, provisional)
+        read = self._read.setdefault((name, parameter), [])
         for one in self.rollouts[len(read) :]:
-            read.append(label(self.text(one), one.ending, extractor, parameter))
+            read.append(self._label(self.text(one), one.ending, entry, parameter))
         return read
 
+    def label_of(self, ids: Iterable[int], name: str, parameter: str = "") -> str:
+        """What an answer of these ids that ended by itself comes to, among those that were drawn. Raises UserError."""
+        entry, text = extractor(name, parameter), self.text_of(ids)
+        if entry.jointly:
+            return self._meanings(entry, parameter).label(text)
+        return self._label(text, "stop", entry, parameter)
 
-def label(text: str, ending: Ending, extractor: str, parameter: str) -> str:
-    """What a response came to; one that hit the length limit counts only if nothing could have followed."""
-    return outcome(extractor, text, parameter=parameter, cut=ending != "stop").label
+    def _label(self, text: str, ending: Ending, entry: Extractor, parameter: str) -> str:
+        """What a response came to; one that hit the length limit counts only if nothing could have followed."""
+        key = (entry.name, parameter)
+        began, spent = time.perf_counter(), self._spent.get(key, 0.0)
+        if entry.seconds is not None and spent > entry.seconds:
+            raise BadInput(
+                f"{entry.parameter.capitalize()} was given that took more than {entry.seconds:g} s for "
+                f"{len(self._read.get(key, ())):,} of {len(self.rollouts):,} answers: write it more simply."
+            )
+        found = outcome(entry.name, text, parameter=parameter, cut=ending != "stop").label
+        self._spent[key] = spent + time.perf_counter() - began
+        return found
+
+    def _jointly(self, entry: Extractor, parameter: str, provisional: bool) -> list[str]:
+        meanings = self._meanings(entry, parameter)
+        meanings.take([self.text(one) if one.ending == "stop" else None for one in self.rollouts[meanings.taken :]])
+        return meanings.labels(provisional=provisional)
+
+    def _meanings(self, entry: Extractor, parameter: str) -> Meanings:
+        """The groups of these draws; the answer itself has one, too."""
+        key = (entry.name, parameter)
+        if key not in self._together:
+            if self.embed is None:
+                raise BadInput(
+                    f"The field '{entry.label}' needs a sentence model, and none is at hand: choose another."
+                )
+            self._together[key] = Meanings(
+                self.embed, distance_of(parameter), [self.text_of(self.base_ids)],
+                blank=UNPARSED, cut=TRUNCATED, reserved=(OTHER,),
+            )  # fmt: skip
+        return self._together[key]
 
 
 def to_arrays(draws: ForkDraws) -> dict[str, np.ndarray]:
@@ -92,11 +143,11 @@ def to_arrays(draws: ForkDraws) -> dict[str, np.ndarray]:
     }
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> ForkDraws:
+def from_arrays(arrays: Mapping[str, np.ndarray], embed: Embed | None = None) -> ForkDraws:
     """The draws that `to_arrays` wrote."""
     raw, cuts = arrays["word_bytes"].tobytes(), arrays["word_start"].tolist()
     words = {int(i): raw[a:b] for i, a, b in zip(arrays["word_id"], cuts[:-1], cuts[1:], strict=True)}
-    draws = ForkDraws(tuple(arrays["base_ids"].tolist()), words, frozenset(arrays["control"].tolist()))
+    draws = ForkDraws(tuple(arrays["base_ids"].tolist()), words, frozenset(arrays["control"].tolist()), embed=embed)
     ids, starts = arrays["ids"].tolist(), arrays["start"].tolist()
     columns = (arrays[name].tolist() for name in ("position", "token_id", "draw", "ending", "close"))
     draws.add(

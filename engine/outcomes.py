@@ -1,7 +1,8 @@
 """What an answer says, as a label: named, versioned extractors that can be run again on stored text.
 
 An extractor is one pure function and one entry of REGISTRY. Knows text only; does not know models, tokens' ids or who
-compares the labels. Free patterns are left out on purpose: a pattern that runs away cannot be stopped here.
+compares the labels. An extractor whose labels are found `jointly`, from all answers at once, is no function of one
+text: its entry says how it is asked for, `meaning` finds the labels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine import patterns
+from engine.clusters import DISTANCE, distance_of
 from engine.errors import BadInput
 from engine.outcome_json import find_key
 
@@ -78,8 +81,11 @@ Find = Callable[[str, str], Found | None]
 class Extractor:
     """One way of reading an answer. find(text, parameter) -> Found or None; a change of its rule raises `version`.
 
-    parameter: what the parameter is, "" where there is none. numeric: whether its labels are numbers.
+    parameter: what the parameter is, "" where there is none; default: what stands for an empty one, "" where one is
+    needed; check(parameter): raises BadInput; longest: its characters. numeric: whether its labels are numbers.
     settled(text, found): whether no further text could change what was found; None means never.
+    jointly: its labels come from all answers together. seconds: all texts of an analysis together may take so long,
+    None where no text can take long; guarded: only for whoever runs the page, never for strangers.
     """
 
     name: str
@@ -90,27 +96,44 @@ class Extractor:
     numeric: bool = False
     parameter: str = ""
     settled: Callable[[str, Found], bool] | None = None
+    default: str = ""
+    check: Callable[[str], object] | None = None
+    longest: int = PARAMETER_CHARS
+    jointly: bool = False
+    seconds: float | None = None
+    guarded: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Whether anybody may have one answer read by it, by itself."""
+        return not self.jointly and not self.guarded
 
 
 def extractor(name: str, parameter: str = "") -> Extractor:
-    """The extractor of that name; BadInput, listing the names, for any other, and for a parameter that is missing."""
+    """The extractor of that name; BadInput, listing the names, for any other, and for a parameter that is missing or
+    wrong."""
     if name not in REGISTRY:
         raise BadInput(f"There is no field {str(name)[:40]!r}; the fields are: {', '.join(REGISTRY)}.")
     entry = REGISTRY[name]
-    if entry.parameter and not parameter.strip():
+    if entry.parameter and not parameter.strip() and not entry.default:
         raise BadInput(f"The field '{entry.label}' needs {entry.parameter}: write it beside the field.")
-    if len(parameter) > PARAMETER_CHARS:
+    if len(parameter) > entry.longest:
         raise BadInput(f"{entry.parameter or 'The parameter'} has {len(parameter)} characters; at most "
-                       f"{PARAMETER_CHARS} are allowed.")  # fmt: skip
+                       f"{entry.longest} are allowed.")  # fmt: skip
+    if entry.check:
+        entry.check(parameter.strip() or entry.default)
     return entry
 
 
 def outcome(name: str, text: str, *, parameter: str = "", cut: bool = False) -> Outcome:
     """The label of an answer. cut: it hit the length limit, so that what is found counts only if nothing could follow.
 
-    text: without control tokens. Raises BadInput for an unknown name or a missing parameter.
+    text: without control tokens. Raises BadInput for an unknown name, a missing or wrong parameter, a name whose labels
+    are found jointly, and a pattern that takes too long.
     """
     entry = extractor(name, parameter)
+    if entry.jointly:
+        raise BadInput(f"The field '{entry.label}' is found from many answers together, not from one: choose another.")
     found = entry.find(text, parameter.strip())
     if cut and not (found and entry.settled and entry.settled(text, found)):
         return Outcome(TRUNCATED)
@@ -274,6 +297,16 @@ def _json_key(text: str, key: str) -> Found | None:
     return Found(label, member.start, member.stop, number)
 
 
+def _pattern(text: str, pattern: str) -> Found | None:
+    """The last match of a free pattern, as a number where it is one."""
+    match = patterns.last_match(text, pattern)
+    if match is None:
+        return None
+    words = " ".join(text[match.start : match.stop].split())
+    label, number = canonical_number(words) or (words, None)
+    return Found(label, match.start, match.stop, number) if label else None
+
+
 REGISTRY: dict[str, Extractor] = {
     entry.name: entry
     for entry in (
@@ -289,5 +322,16 @@ REGISTRY: dict[str, Extractor] = {
             parameter="the name of the key", settled=lambda text, found: True,
         ),
         Extractor("exact_text", 1, "Whole answer", "the whole answer, blanks evened out", _exact),
+        Extractor(
+            "meaning", 1, "Meaning (clusters of answers)",
+            "the cluster of the whole answer, by the cosine of embeddings, which is not entailment", _exact,
+            parameter="the largest mean distance within a cluster", default=f"{DISTANCE:g}", check=distance_of,
+            jointly=True,
+        ),
+        Extractor(
+            "pattern", 1, "Own pattern", "the last match of a regular expression: its first group, else all of it",
+            _pattern, parameter="a regular expression", check=patterns.check, longest=patterns.PATTERN_CHARS,
+            seconds=patterns.ALL_SECONDS, guarded=True,
+        ),
     )
 }  # fmt: skip

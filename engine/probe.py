@@ -18,7 +18,7 @@ from engine.counterfactual import counterfactual_steps
 from engine.edits import FORCED, Held
 from engine.errors import BadInput
 from engine.generate import generate
-from engine.outcomes import Outcome, extractor, first_token, outcome
+from engine.outcomes import REGISTRY, Outcome, extractor, first_token, outcome
 from engine.recording import trace_of
 from engine.types import FinishReason, GenerationRequest, Step, Trace
 
@@ -173,7 +173,12 @@ def plan_probe(
         raise BadInput(f"The seed {request.seed} leaves no room for {runs} runs: choose a smaller one.")
     if request.temperature == 0.0 and runs > 1:
         raise BadInput("At temperature 0 all runs of a value are the same: ask for 1 run, or raise the temperature.")
-    extractor(field, parameter)
+    entry = extractor(field, parameter)
+    if not entry.single:
+        raise BadInput(
+            f"The field '{entry.label}' is for forking analyses only: a bias probe reads each answer by itself, by "
+            f"one of {', '.join(name for name, other in REGISTRY.items() if other.single)}."
+        )
     asked = replace(request, prompt=template)
     # at temperature 0 luck decides nothing
     baseline = request.temperature > 0.0

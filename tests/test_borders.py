@@ -26,6 +26,7 @@ TORCH_FILES = {
     "engine.models",
     "engine.plain_rows",
     "engine.rollouts",
+    "engine.sentence_model",
     "engine.shared_prefix",
     "engine.testing",
     "engine.tree_forward",

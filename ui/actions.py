@@ -21,6 +21,7 @@ from engine.host import ModelHost
 from engine.models import LanguageModel
 from engine.resume import check_unfinished, plan, resume
 from engine.scoring import encode_for_scoring, score_steps
+from engine.sentence_model import SentenceModel
 from engine.types import FinishReason, Trace
 from storage.access import not_found
 from storage.database import Store
@@ -65,6 +66,8 @@ class Workbench:
         # one for all who save trees, so that their saves wait for each other
         self.tree_shelf = TreeShelf(store)
         self.turns = Turnstile(capacity, per_session=1)
+        # loaded by whoever first tells answers apart by their meaning, and shared by all
+        self.sentences = SentenceModel()
 
     def generate(self, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
         """Answer a prompt, yielding the growing document; the last one is the stored run.

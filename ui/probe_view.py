@@ -117,8 +117,8 @@ def price_sentence(price: Price, tokens_a_second: float | None) -> str:
 
 
 def field_choices() -> list[tuple[str, str]]:
-    """Label and name of every field, for a list to choose from."""
-    return [(entry.label, entry.name) for entry in REGISTRY.values()]
+    """Label and name of every field that one answer can be read by, for a list to choose from."""
+    return [(entry.label, entry.name) for entry in REGISTRY.values() if entry.single]
 
 
 def _tokens(count: int) -> str:
