@@ -1,8 +1,9 @@
 """Answers grouped by meaning: clusters of unit vectors by the cosine between them, each with a short readable name.
 
 Average linkage cut at a distance, on texts in an order of their own, so that the order in which answers came decides
-nothing. Closeness of embeddings is not entailment: "it is safe" and "it is not safe" lie close together.
-Does not know where the vectors come from.
+nothing. What two answers begin with alike makes them close whatever follows; a distance is therefore divided by the
+share of text that is not shared. Closeness of embeddings is not entailment: "it is safe" and "it is not safe" lie close
+together. Does not know where the vectors come from.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from engine.errors import BadInput
 
-DISTANCE = 0.3
+# Of pairs of 83 labelled answers to nine questions 76 % of those that mean the same are joined and 91 % of the others
+# are kept apart; behind a shared beginning of 45 words 64 % and 88 %, where without the next two lines all are one.
+DISTANCE = 0.35
+UNSHARED_POWER = 1.25
+LEAST_UNSHARED = 0.2
 # distinct texts that are compared with each other; the rest goes to the nearest centre
 MOST_TEXTS = 2_000
 ROWS_AT_ONCE = 1_024
@@ -61,7 +67,7 @@ def cluster(counts: Mapping[str, int], vectors: Mapping[str, np.ndarray], distan
     """
     texts = sorted(counts, key=lambda text: (-counts[text], _digest(text)))[:MOST_TEXTS]
     table = np.stack([vectors[text] for text in texts]).astype(np.float64)
-    groups = _linked(table, distance)
+    groups = _linked(distances(texts, table), distance)
     # groups are counted in the order of their first text
     order = list(dict.fromkeys(groups.tolist()))
     places = {group: place for place, group in enumerate(order)}
@@ -78,14 +84,34 @@ def cluster(counts: Mapping[str, int], vectors: Mapping[str, np.ndarray], distan
     return Clusters(np.stack(centres), tuple(distinct_names(central)), members)
 
 
-def _linked(table: np.ndarray, distance: float) -> np.ndarray:
-    """The group of each row: average linkage of cosine distances, merged while below `distance`; int64 [n]."""
+def distances(texts: Sequence[str], table: np.ndarray) -> np.ndarray:
+    """Cosine distance of each pair of unit vectors [n, d] over the share of its text that is not shared: [n, n]."""
+    unshared = np.maximum(1.0 - shared_beginnings(texts), LEAST_UNSHARED)
+    apart = np.clip(1.0 - table @ table.T, 0.0, 2.0) / unshared**UNSHARED_POWER
+    np.fill_diagonal(apart, 0.0)
+    return np.asarray(apart)
+
+
+def shared_beginnings(texts: Sequence[str]) -> np.ndarray:
+    """How many words each pair begins with alike, as a share of the longer one's: float64 [n, n]."""
+    words = [text.split() for text in texts]
+    order = sorted(range(len(words)), key=words.__getitem__)
+    # in alphabetical order two texts share what all neighbours between them share
+    steps = np.array([_shared([words[a], words[b]]) for a, b in pairwise(order)], dtype=np.float64)
+    counts = np.zeros((len(words), len(words)))
+    for place, i in enumerate(order):
+        counts[i, order[place + 1 :]] = counts[order[place + 1 :], i] = np.minimum.accumulate(steps[place:])
+    lengths = np.array([len(one) for one in words], dtype=np.float64)
+    np.fill_diagonal(counts, lengths)
+    return counts / np.maximum(np.maximum.outer(lengths, lengths), 1.0)
+
+
+def _linked(apart: np.ndarray, distance: float) -> np.ndarray:
+    """The group of each row of distances [n, n]: average linkage, merged while below `distance`; int64 [n]."""
     from sklearn.cluster import AgglomerativeClustering
 
-    if len(table) < 2:
-        return np.zeros(len(table), dtype=np.int64)
-    apart = np.clip(1.0 - table @ table.T, 0.0, 2.0)
-    np.fill_diagonal(apart, 0.0)
+    if len(apart) < 2:
+        return np.zeros(len(apart), dtype=np.int64)
     linkage = AgglomerativeClustering(
         n_clusters=None, distance_threshold=distance, metric="precomputed", linkage="average"
     )
