@@ -24,9 +24,11 @@ PAGE = (
     "probe_plot", "probe", "probe_shelf",
     "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",
     "tree_detail", "tree_answers", "tree_picture", "tree_keys", "tree_deeds", "branches", "branches_panel",
+    "forks_data", "forks_curve", "forks_text", "forks_detail", "forks_ranking", "forks_form", "forks_tools", "forks",
+    "forks_panel",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
-PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "tree", "glance")
+PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "tree", "forks", "glance")
 
 
 def head() -> str:

@@ -106,6 +106,20 @@ def standing_line(report: ForkingReport, standing: Standing) -> str:
     )
 
 
+def ways(*, public: bool, sentences: bool) -> list[dict[str, str]]:
+    """How an outcome may be read, for the page's choice. public: strangers choose; sentences: meaning can be read."""
+    return [
+        {"name": entry.name, "label": entry.label, "parameter": entry.parameter, "usual": entry.default}
+        for entry in REGISTRY.values()
+        if not (public and entry.guarded) and (sentences or not entry.jointly)
+    ]
+
+
+def refusal(run: str, sentence: str) -> str:
+    """The document of a run that cannot be analysed."""
+    return wire_line({"v": VERSION, "run": run, "forks": "", "refused": sentence})
+
+
 def texts_line(report: ForkingReport, position: int, token_id: int) -> str:
     """The continuations of one branch, grouped by outcome, the commonest first; alike ones once, with their number."""
     settings, draws = report.plan.settings, report.draws
@@ -153,6 +167,7 @@ def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve
     strength = fork_measures.strengths(branches, curve, estimator)
     tests = fork_measures.fork_tests(branches, curve, estimator=estimator, seed=0) if whole else None
     bands = band(chance_samples(branches, count=BAND_SAMPLES, seed=0)) if whole else None
+    drawn = np.where(branches.certain, 0, branches.draws)
     rows = []
     for i in range(len(branches)):
         token_id = int(branches.token_ids[i])
@@ -163,14 +178,14 @@ def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve
                 report.draws.text_of([token_id]),
                 number(branches.probabilities[i]),
                 int(branches.is_base[i]),
-                0 if branches.certain[i] else int(branches.draws[i]),
+                int(drawn[i]),
                 [int(count) for count in branches.counts[i]],
                 number(strength.distances[i]),
                 number(strength.influences[i]),
                 number(tests.p_values[i]) if tests else None,
                 int(tests.real[i]) if tests else None,
-                _numbers(bands[0][i]) if bands and branches.draws[i] else None,
-                _numbers(bands[1][i]) if bands and branches.draws[i] else None,
+                _numbers(bands[0][i]) if bands and drawn[i] else None,
+                _numbers(bands[1][i]) if bands and drawn[i] else None,
             ]
         )
     return wire_line({"b": rows})

@@ -17,6 +17,7 @@ from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs import explore, library, methods, probe
 from ui.tabs.branching import wire_branching, wire_trees
+from ui.tabs.forking import wire_forking
 from ui.tabs.masthead import wire_masthead
 from ui.trees import Trees
 
@@ -28,7 +29,7 @@ PUBLIC_PROBE_TOKENS = 20_000
 
 def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
     """Build the whole page over these use cases; nothing is read from the environment here."""
-    branching, trees = Branching(workbench), Trees(workbench)
+    branching, trees, forks = Branching(workbench), Trees(workbench), Forks(workbench)
     probes = Probes(workbench, most_tokens=PUBLIC_PROBE_TOKENS) if settings.public else Probes(workbench)
     with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS) as page:
         masthead = Masthead(elem_id="masthead")
@@ -46,11 +47,12 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
         branch_api.register(branching, public=settings.public)
         tree_api.register(trees, public=settings.public)
         probe_api.register(probes, public=settings.public)
-        fork_api.register(Forks(workbench), public=settings.public)
+        fork_api.register(forks, public=settings.public)
         wire_masthead(page, masthead, workbench)
         explore.wire(page, explored, workbench, shelf, settings)
         wire_branching(explored, workbench, branching, settings)
         wire_trees(explored, workbench, branching, trees, settings)
+        wire_forking(explored, workbench, branching, forks, settings)
         probe.wire(probed, page, probe_tab, views, explored, workbench, probes, settings)
         library.wire(listed, library_tab, views, explored, workbench, shelf, settings)
     return page

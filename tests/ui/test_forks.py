@@ -70,7 +70,11 @@ def test_what_the_document_says_of_branches_is_what_was_drawn(bench, forks, answ
     *_, whole = forks.run(answer, SMALL, ME)
     names = last(whole, "labels")
     rows = last(whole, "b")
-    for t, token_id, _, p, is_base, draws, counts, distance, influence, p_value, real in rows:
+    for t, token_id, _, p, is_base, draws, counts, distance, influence, p_value, real, low, high in rows:
+        assert (low is None) == (draws == 0)
+        assert all(
+            a <= c / draws <= b for a, b, c in zip(low or [], high or [], counts, strict=False) if 1 < c < draws - 1
+        )
         assert sum(counts) in (draws, 1) and len(counts) == len(names) and 0 < p <= 1
         assert (p_value is None) == bool(is_base) and (distance == influence == 0 or not is_base)
         if draws and not is_base:

@@ -5,6 +5,7 @@ Collects fields and shows documents; what happens in between is in `actions`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 
 import gradio as gr
 
-from ui import views
+from engine.sentence_model import SentenceModel
+from ui import fork_view, views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.branches import Branches
 from ui.components.example_strip import ExampleStrip
 from ui.components.explorer import Explorer
+from ui.components.forks import Forks, ForksAside
 from ui.components.notice import Notice
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -27,7 +30,10 @@ from ui.tabs.strategy import strategy_fields, strategy_of
 
 @dataclass(frozen=True)
 class ExploreParts:
-    """The components that other parts of the page fill or listen to."""
+    """The components that other parts of the page fill or listen to.
+
+    fork_file: never seen; it carries an exported file's address to the browser.
+    """
 
     modes: gr.Tabs
     examples: ExampleStrip
@@ -45,6 +51,9 @@ class ExploreParts:
     notice: Notice
     explorer: Explorer
     branches: Branches
+    forks: Forks
+    forks_aside: ForksAside
+    fork_file: gr.DownloadButton
     model: gr.Dropdown
     quantization: gr.Dropdown
     load: gr.Button
@@ -93,11 +102,16 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
-    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True)
+    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True, forks=True)
     branches = Branches(elem_id="branches")
+    forks = Forks(
+        elem_id="forks", ways=json.dumps(fork_view.ways(public=settings.public, sentences=SentenceModel().installed))
+    )
+    aside = ForksAside(elem_id="forks-aside")
+    fork_file = gr.DownloadButton("Exported draws", visible="hidden", elem_id="forks-file")
     return ExploreParts(
         modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
-        notice, explorer, branches, model, quantization, load,
+        notice, explorer, branches, forks, aside, fork_file, model, quantization, load,
     )  # fmt: skip
 
 
