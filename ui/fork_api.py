@@ -49,12 +49,14 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
     ) -> Iterator[dict]:
         """How the outcome of a run would be distributed had it started again before each token (Bigelow et al., arXiv
         2412.07961). field: how an outcome is read (first_line, first_number, last_number, answer_is, yes_no,
-        choice_letter, boxed, json_key with its key as parameter, exact_text). first, stop: which positions; threshold:
-        least probability of an alternative; draws: of one with a share of 30 %, others in proportion; until: go on
-        until every 80 % band is narrower. The last item yielded is the analysis: labels, positions (share of each
-        outcome before the token, with band and kept mass), branches (draws, counts, distance, influence, whether told
-        from noise), and said (drift, jumps, survival, change points, warnings). Earlier items are progress; it is kept,
-        and `resume_forks` goes on with one that was stopped."""
+        choice_letter, boxed, json_key with its key as parameter, exact_text; meaning, clusters of whole answers by the
+        cosine of sentence embeddings, with the largest mean distance within a cluster, 0.35, as parameter; pattern, for
+        whoever runs the page: the last match of a regular expression as parameter, its first group or all of it).
+        first, stop: which positions; threshold: least probability of an alternative; draws: of one with a share of
+        30 %, others in proportion; until: go on until every 80 % band is narrower. The last item yielded is the
+        analysis: labels, positions (share of each outcome before the token, with band and kept mass), branches (draws,
+        counts, distance, influence, whether told from noise), and said (drift, jumps, survival, change points,
+        warnings). Earlier items are progress; it is kept, and `resume_forks` goes on with one that was stopped."""
         fields = {
             "extractor": field,
             "parameter": parameter,
@@ -101,7 +103,8 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         parameter: str = "",
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict:
-        """A stored analysis; field: read its draws in another way than they were first, which is not kept."""
+        """A stored analysis; field, parameter (see `analyse_forks`): read its draws in another way than they were
+        first, which is not kept and generates nothing."""
         with said():
             viewer = viewer_of(request, public=public)
             return _record(forks.read_again(uid, field, parameter, viewer) if field else forks.open(uid, viewer))
@@ -120,7 +123,15 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
             line = forks.texts(uid, place, token, viewer_of(request, public=public))
             return dict(json.loads(line)["texts"])
 
-    return open_forks, fork_texts
+    def export_forks(uid: str, kind: str = "jsonl", request: gr.Request = None) -> gr.FileData:  # type: ignore[assignment]
+        """The raw draws of an analysis as a file, kind jsonl or parquet: one line a draw with its branch, probability,
+        token ids, whole response, continuation, ending and outcome; above them (first line, or the schema's metadata)
+        settings, seed, model, prompt and all branches."""
+        with said():
+            path = forks.export(uid, kind, viewer_of(request, public=public))
+            return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
+
+    return open_forks, fork_texts, export_forks
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict]:

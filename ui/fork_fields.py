@@ -14,7 +14,7 @@ from engine import fork_sites, limits
 from engine.errors import BadInput
 from engine.fork_plan import ForkPlan, ForkSettings
 from engine.forking import Estimator
-from engine.outcomes import extractor
+from engine.outcomes import REGISTRY, extractor
 from ui.access import Viewer
 from ui.numbers import whole
 
@@ -23,15 +23,19 @@ MOST_EXTRA = 200
 
 @dataclass(frozen=True)
 class ForkBounds:
-    """Upper bounds for one person. tokens: of all draws together, about; draws: of one branch; response: tokens."""
+    """Upper bounds for one person. tokens: of all draws together, about; draws: of one branch; response: tokens;
+    whole: draws of an analysis, those that were added to it or copied with it included; guarded: ways to read an
+    outcome that are not for strangers."""
 
     tokens: int = 5_000_000
     draws: int = 2_000
     response: int = 4_096
+    whole: int = 200_000
+    guarded: bool = True
 
 
 TRUSTED = ForkBounds()
-PUBLIC = ForkBounds(tokens=60_000, draws=100, response=512)
+PUBLIC = ForkBounds(tokens=60_000, draws=100, response=512, whole=5_000, guarded=False)
 
 
 def bounds_of(viewer: Viewer) -> ForkBounds:
@@ -54,6 +58,7 @@ def settings_of(asked: Mapping[str, Any], bounds: ForkBounds) -> ForkSettings:
         )
     name = str(asked.get("extractor") or "last_number")
     parameter = str(asked.get("parameter") or "")
+    check_allowed(name, bounds)
     extractor(name, parameter)
     estimator: Any = asked.get("estimator") or "recursion"
     if estimator not in get_args(Estimator):
@@ -82,9 +87,19 @@ def settings_of(asked: Mapping[str, Any], bounds: ForkBounds) -> ForkSettings:
     )
 
 
+def check_allowed(name: str, bounds: ForkBounds) -> None:
+    """Raises BadInput for a way to read outcomes that this person may not use."""
+    entry = REGISTRY.get(name)
+    if entry and entry.guarded and not bounds.guarded:
+        raise BadInput(
+            f"The field '{entry.label}' is for whoever runs this page: choose another field, or run Forklore yourself."
+        )
+
+
 def check_price(plan: ForkPlan, bounds: ForkBounds) -> ForkPlan:
     """The plan again; BadInput when it may take more tokens than this person may ask for."""
     settings = plan.settings
+    check_allowed(settings.extractor, bounds)
     # until a band is narrow, every branch may get the most draws there are
     reached = {key: max(count, settings.most) for key, count in plan.counts.items()} if settings.until else plan.counts
     tokens = replace(plan, counts=reached).expected_tokens
@@ -93,22 +108,44 @@ def check_price(plan: ForkPlan, bounds: ForkBounds) -> ForkPlan:
             f"This analysis takes about {tokens:,} tokens; at most {bounds.tokens:,} are allowed here: "
             "give fewer draws, a range of positions, or a higher least probability of an alternative."
         )
+    if sum(reached.values()) > bounds.whole:
+        raise BadInput(
+            f"This analysis takes {sum(reached.values()):,} draws; at most {bounds.whole:,} are allowed here: "
+            "give fewer draws, a range of positions, or a higher least probability of an alternative."
+        )
+    if settings.max_tokens and settings.max_tokens > bounds.response:
+        raise BadInput(
+            f"Responses of this analysis may have {settings.max_tokens:,} tokens; at most {bounds.response:,} are "
+            "allowed here: begin one of your own with shorter responses."
+        )
     return plan
 
 
 def with_more(
-    settings: ForkSettings, plan: ForkPlan, position: int, token_id: int, more: int, most: int
+    settings: ForkSettings, plan: ForkPlan, position: int, token_id: int, more: int, most: int, *, drawn: int = 0
 ) -> ForkSettings:
-    """Settings that ask for `more` draws of one branch than it has. Raises BadInput."""
-    have = plan.counts.get((position, token_id))
-    if have is None:
+    """Settings that ask for `more` draws of one branch than are planned, or than were drawn. Raises BadInput."""
+    have = max(plan.counts.get((position, token_id), 0), drawn)
+    if (position, token_id) not in plan.counts:
         raise BadInput(
             f"Nothing is drawn for token id {token_id} at position {position}: choose one of its alternatives."
         )
     if have + more > most:
         raise BadInput(f"This branch has {have:,} draws; at most {most:,} are allowed here.")
     others = tuple(entry for entry in settings.extra if entry[:2] != (position, token_id))
+    if len(others) >= MOST_EXTRA:
+        raise BadInput(
+            f"Draws were added to {len(others)} branches of this analysis already: begin a new one with more draws."
+        )
     return replace(settings, extra=(*others, (position, token_id, have + more)))
+
+
+def with_extra_of(settings: ForkSettings, other: ForkSettings) -> ForkSettings:
+    """Settings with the draws that were added to either."""
+    counts: dict[tuple[int, int], int] = {}
+    for position, token_id, count in (*other.extra, *settings.extra):
+        counts[position, token_id] = max(count, counts.get((position, token_id), 0))
+    return replace(settings, extra=tuple((*key, count) for key, count in counts.items()))
 
 
 def to_plain(settings: ForkSettings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -18,16 +19,26 @@ import numpy as np
 from engine.errors import BadInput, NotFound, UserError
 from engine.fork_analysis import ForkingReport, analyse
 from engine.fork_draws import ForkDraws, from_arrays, to_arrays
-from engine.fork_plan import ForkSettings, plan_analysis
+from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
 from engine.models import LanguageModel
+from engine.outcomes import extractor
 from engine.resume import check_same_model
 from engine.tree_runs import known_ends
 from engine.types import Trace
-from storage.records import AnalysisHeader, RunQuery, StoredRun
+from storage.records import RunQuery, StoredRun
 from ui import fork_view
 from ui.access import Viewer
 from ui.actions import Workbench, apart, patiently
-from ui.fork_fields import bounds_of, check_price, from_plain, settings_of, to_plain, with_more
+from ui.fork_fields import (
+    bounds_of,
+    check_price,
+    from_plain,
+    settings_of,
+    to_plain,
+    with_extra_of,
+    with_more,
+)
+from ui.fork_files import write_draws
 from ui.fork_view import Standing
 from ui.turns import Ticket
 
@@ -35,13 +46,18 @@ KIND = "forks"
 FRAME_SECONDS = 1.0
 SAVE_SECONDS = 10.0
 ENDS = "end_ids"
+# what an analysis must have drawn before its pace tells anything
+PACE_TOKENS = 2_000
+# how many times faster continuations side by side were than one answer alone: the embedded model on two cores
+SIDE_BY_SIDE = 14.0
 LOAD_IT = "load it to draw continuations with it"
 NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kept."
 
 
 @dataclass(frozen=True)
 class OpenForks:
-    """An analysis with its run. uid: "" while it is not stored; state: as `fork_view.Standing` has it."""
+    """An analysis with its run. uid: "" while it is not stored; origin: whose draws it begins with, where it is to
+    become a copy of somebody else's; state: as `fork_view.Standing` has it."""
 
     run: StoredRun
     settings: ForkSettings
@@ -50,11 +66,16 @@ class OpenForks:
     uid: str = ""
     state: str = "stopped"
     message: str = ""
+    origin: str = ""
+    owner: str = ""
+
+    def plan(self) -> ForkPlan:
+        """What it draws in all."""
+        return plan_analysis(self.run.trace, self.settings, self.end_ids)
 
     def report(self) -> ForkingReport:
         """What there is of it."""
-        plan = plan_analysis(self.run.trace, self.settings, self.end_ids)
-        return ForkingReport(plan, self.draws, len(self.draws.rollouts), 0, 0, 0.0, self.state == "finished")
+        return ForkingReport(self.plan(), self.draws, len(self.draws.rollouts), 0, 0, 0.0, self.state == "finished")
 
 
 class Forks:
@@ -63,6 +84,7 @@ class Forks:
     def __init__(self, workbench: Workbench) -> None:
         self._bench = workbench
         self._store = workbench.store
+        self.pace: float | None = None
 
     def price(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> str:
         """The document of an analysis that nobody has begun: what it would take. Raises UserError."""
@@ -78,18 +100,23 @@ class Forks:
         yield from self._job(self._asked(uid, fields, viewer), viewer)
 
     def resume(self, uid: str, viewer: Viewer) -> Iterator[str]:
-        """Go on with an analysis that was stopped or broke off, from the draws there are. Raises UserError."""
-        opened = self._own(uid, viewer)
+        """Go on with an analysis that was stopped or broke off, from the draws there are; where it is somebody else's,
+        with a copy of it. Raises UserError."""
+        opened = self._mine(uid, viewer)
         if opened.state == "finished":
             raise BadInput("This analysis is finished: ask for more draws of one branch instead.")
+        check_price(opened.plan(), bounds_of(viewer))
         yield from self._job(opened, viewer)
 
     def add_draws(self, uid: str, position: int, token_id: int, more: int, viewer: Viewer) -> Iterator[str]:
-        """Draw `more` continuations of one branch of an analysis. Raises UserError."""
-        opened = self._own(uid, viewer)
-        plan = plan_analysis(opened.run.trace, opened.settings, opened.end_ids)
-        settings = with_more(opened.settings, plan, position, token_id, more, bounds_of(viewer).draws)
-        yield from self._job(replace(opened, settings=settings, state="stopped"), viewer)
+        """Draw `more` continuations of one branch of an analysis, or of a copy of somebody else's. Raises UserError."""
+        opened, bounds = self._mine(uid, viewer), bounds_of(viewer)
+        # one that went on until its band was narrow has more draws than were planned first
+        drawn = sum((one.position, one.token_id) == (position, token_id) for one in opened.draws.rollouts)
+        settings = with_more(opened.settings, opened.plan(), position, token_id, more, bounds.draws, drawn=drawn)
+        wanted = replace(opened, settings=settings, state="stopped")
+        check_price(wanted.plan(), bounds)
+        yield from self._job(wanted, viewer)
 
     def open(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored analysis. Raises NotFound, StoreDamaged."""
@@ -111,7 +138,16 @@ class Forks:
         settings = settings_of(
             to_plain(opened.settings) | {"extractor": name, "parameter": parameter}, bounds_of(viewer)
         )
-        return self._document(replace(opened, settings=settings), Standing(opened.state, opened.message), viewer)
+        again = replace(opened, settings=settings)
+        self._check_readable(again)
+        _ = again.report().branches
+        return self._document(again, Standing(opened.state, opened.message), viewer)
+
+    def export(self, uid: str, kind: str, viewer: Viewer) -> Path:
+        """The draws of an analysis as a new file, kind "jsonl" or "parquet", which the page may hand out. Anybody who
+        may open it may have them. Raises UserError."""
+        opened = self._opened(uid, viewer)
+        return write_draws(opened.run.header.uid, uid, opened.run.trace, opened.report(), kind)
 
     def _asked(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> OpenForks:
         run = self._store.runs.get(uid, viewer=viewer.name)
@@ -119,7 +155,18 @@ class Forks:
         settings = settings_of(fields, bounds_of(viewer))
         plan = check_price(plan_analysis(run.trace, settings, ends), bounds_of(viewer))
         words = {i: run.trace.token_bytes.get(i, b"") for i in plan.base}
-        return OpenForks(run, settings, ends, ForkDraws(plan.base, words, frozenset(run.trace.special_ids) | ends))
+        control, embed = frozenset(run.trace.special_ids) | ends, self._bench.sentences.embed
+        opened = OpenForks(run, settings, ends, ForkDraws(plan.base, words, control, embed=embed))
+        self._check_readable(opened)
+        return opened
+
+    def _check_readable(self, opened: OpenForks) -> None:
+        """Raises UserError, before anybody waits, for a way to read outcomes that fails on the answer itself."""
+        settings = opened.settings
+        if extractor(settings.extractor, settings.parameter).jointly:
+            self._bench.sentences.check()
+        else:
+            opened.draws.label_of(opened.draws.base_ids, settings.extractor, settings.parameter)
 
     def _ends(self, trace: Trace) -> frozenset[int]:
         """The ids that end a turn: from the run's model where it is loaded, else from what the run says itself."""
@@ -130,19 +177,17 @@ class Forks:
                 return model.end_ids
         return known_ends([trace])
 
-    def _own(self, uid: str, viewer: Viewer) -> OpenForks:
-        if self._header(uid, viewer).owner != viewer.name:
-            raise _no_analysis(uid)
-        return self._opened(uid, viewer)
-
-    def _header(self, uid: str, viewer: Viewer) -> AnalysisHeader:
-        header = self._store.analyses.get(uid, viewer=viewer.name).header
-        if header.kind != KIND:
-            raise _no_analysis(uid)
-        return header
+    def _mine(self, uid: str, viewer: Viewer) -> OpenForks:
+        """An analysis to go on with: this person's, or one that becomes a copy with its first new draw."""
+        opened = self._opened(uid, viewer)
+        return opened if opened.owner == viewer.name else replace(opened, uid="", origin=uid)
 
     def _opened(self, uid: str, viewer: Viewer) -> OpenForks:
-        stored = self._store.analyses.get(uid, viewer=viewer.name)
+        try:
+            stored = self._store.analyses.get(uid, viewer=viewer.name)
+        except NotFound as error:
+            # the store's sentence may name a run that is none of theirs
+            raise _no_analysis(uid) from error
         header = stored.header
         if header.kind != KIND:
             raise _no_analysis(uid)
@@ -154,7 +199,8 @@ class Forks:
         message = str(header.result.get("message", ""))
         # draws may have been added to what was asked first
         settings = from_plain(header.result.get("settings", header.settings))
-        return OpenForks(run, settings, ends, from_arrays(arrays), uid, state, message)
+        draws = from_arrays(arrays, self._bench.sentences.embed)
+        return OpenForks(run, settings, ends, draws, uid, state, message, owner=header.owner)
 
     def _job(self, opened: OpenForks, viewer: Viewer) -> Iterator[str]:
         if self._bench.host.state.status == "ready":
@@ -166,12 +212,14 @@ class Forks:
                 ticket, lambda said: lines + fork_view.standing_line(opened.report(), Standing("waiting", said))
             )
             if model is None:
-                yield self._document(opened, Standing(opened.state), viewer)
+                kept = opened.uid or opened.origin
+                yield self.open(kept, viewer) if kept else self._document(opened, Standing(opened.state), viewer)
                 return
             check_same_model(opened.run.trace.model, model.card, LOAD_IT)
             if opened.uid:
                 # another page may have gone on with it while this one waited for its turn
-                opened = replace(opened, draws=self._own(opened.uid, viewer).draws)
+                now = self._opened(opened.uid, viewer)
+                opened = replace(opened, draws=now.draws, settings=with_extra_of(opened.settings, now.settings))
             ends = replace(opened, end_ids=model.end_ids)
             ends = replace(
                 ends, draws=replace(ends.draws, control=ends.draws.control | model.end_ids | model.special_ids)
@@ -182,20 +230,23 @@ class Forks:
         return document_of(opened, opened.report(), standing, self.seconds_per_token(viewer), whole=whole)
 
     def seconds_per_token(self, viewer: Viewer) -> float | None:
-        """What a token took in the newest runs of this person with the loaded model; None where nothing tells."""
+        """What a token of a continuation took in the last analysis; else about, from this person's newest runs with the
+        loaded model; None where nothing tells."""
+        if self.pace is not None:
+            return self.pace
         host = self._bench.host
         if host.state.status != "ready":
             return None
         query = RunQuery(viewer.name, models=(host.model().card.name,), kinds=("generation",), limit=10)
         rows = [row for row in self._store.runs.list(query).rows if row.tokens and row.seconds and not row.example]
-        return median(row.seconds / row.tokens for row in rows) if rows else None
+        return median(row.seconds / row.tokens for row in rows) / SIDE_BY_SIDE if rows else None
 
 
 class _Job:
     """One analysis while it is drawn."""
 
     def __init__(self, forks: Forks, bench: Workbench, opened: OpenForks, viewer: Viewer) -> None:
-        self._bench, self._viewer, self._opened = bench, viewer, opened
+        self._bench, self._viewer, self._opened, self._forks = bench, viewer, opened, forks
         self._speed = forks.seconds_per_token(viewer)
         self._uid = opened.uid
         self._saved = time.monotonic()
@@ -210,9 +261,12 @@ class _Job:
         )
         try:
             for report in steps:
-                if time.monotonic() - self._saved >= SAVE_SECONDS:
+                copied = not self._uid and self._opened.origin
+                if report.count > self._known and (copied or time.monotonic() - self._saved >= SAVE_SECONDS):
                     self._save(report, "running", "")
                 if time.monotonic() - shown >= FRAME_SECONDS:
+                    # draws that cannot be read are kept, and no more of them are drawn
+                    _ = report.branches
                     yield self._document(report, Standing("running", left=self._left(report)), whole=False)
                     shown = time.monotonic()
                 if self._bench.turns.give_way(ticket):
@@ -220,8 +274,10 @@ class _Job:
                     while not self._bench.turns.wait(ticket, 0.25) and not ticket.cancelled.is_set():
                         pass
             state = "finished" if report.done else "stopped"
+            if report.tokens >= PACE_TOKENS:
+                self._forks.pace = report.seconds / report.tokens
         except UserError as error:
-            if not report.count:
+            if not self._worth(report, state):
                 raise
             problem = str(error)
         except GeneratorExit:
@@ -229,19 +285,37 @@ class _Job:
             raise
         finally:
             # a finished analysis, a closed tab and a defect end here alike: no draw is lost
-            if report.count:
+            report = report.settled()
+            if self._worth(report, state):
                 said = apart(lambda: self._end(report, state, problem), wait=not closed)
                 problem = said or problem
-        message = problem if report.count else NOTHING_KEPT
+        message = problem if self._worth(report, state) else NOTHING_KEPT
         yield self._document(report, Standing(state, message), whole=True)
 
+    def _worth(self, report: ForkingReport, state: str) -> bool:
+        """Whether there is anything to store: draws that were not there before, or an end that nothing is missing at.
+
+        What is stored already says how it ended.
+        """
+        return bool(self._uid) or report.count > self._known or state == "finished"
+
     def _left(self, report: ForkingReport) -> float | None:
-        missing = sum(report.plan.counts.values()) - report.count
-        drawn = report.count - self._known
-        return report.seconds / drawn * missing if drawn > 0 else None
+        """Seconds that the rest will take, about; None before anything was drawn.
+
+        Continuations go on side by side and the short ones end first, so tokens are counted rather than ends.
+        """
+        if not report.tokens:
+            return None
+        planned, plan = sum(report.plan.counts.values()), report.plan
+        missing, drawn = planned - report.count, report.draws.rollouts[self._known : report.count]
+        ended = sum(len(one.ids) for one in drawn)
+        foreseen = plan.expected_tokens * (planned - self._known) / max(planned, 1) - report.tokens
+        seen = missing * ended / len(drawn) - (report.tokens - ended) if drawn else 0.0
+        return report.seconds / report.tokens * max(foreseen, seen, missing)
 
     def _document(self, report: ForkingReport, standing: Standing, *, whole: bool) -> str:
-        return document_of(replace(self._opened, uid=self._uid), report, standing, self._speed, whole=whole)
+        uid = self._uid or self._opened.origin
+        return document_of(replace(self._opened, uid=uid), report, standing, self._speed, whole=whole)
 
     def _end(self, report: ForkingReport, state: str, problem: str) -> str:
         """Store it as it ended; a sentence when that failed."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import gradio as gr
+import pyarrow.parquet
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -17,7 +19,7 @@ from ui import fork_api
 from ui.actions import Workbench
 from ui.forks import Forks
 
-NAMES = {"/analyse_forks", "/resume_forks", "/more_fork_draws", "/open_forks", "/fork_texts"}
+NAMES = {"/analyse_forks", "/resume_forks", "/more_fork_draws", "/open_forks", "/fork_texts", "/export_forks"}
 
 
 @pytest.fixture
@@ -57,11 +59,17 @@ def test_a_script_analyses_a_run_adds_draws_and_reads_them_again(client: Client,
     assert client.predict(whole["forks"], api_name="/open_forks")["branches"] == more["branches"]
     other = client.predict(whole["forks"], "yes_no", api_name="/open_forks")
     assert set(other["labels"]) <= {"unparsed", "truncated"} and other["draws"] == more["draws"]
+    for kind in ("jsonl", "parquet"):
+        path = Path(client.predict(more["forks"], kind, api_name="/export_forks"))
+        lines, table = path.read_bytes().count(b"\n"), kind == "parquet" and pyarrow.parquet.read_table(path)
+        assert (table.num_rows if table else lines - 1) == more["draws"] and path.suffix == f".{kind}"
     for endpoint, arguments, words in (
+        ("/export_forks", ["nobody"], "no forking analysis"),
+        ("/export_forks", [whole["forks"], "csv"], "jsonl or parquet"),
         ("/analyse_forks", ["nobody"], "There is no run"),
         ("/analyse_forks", [uid, "magic"], "no field 'magic'"),
         ("/resume_forks", [whole["forks"]], "finished"),
-        ("/open_forks", ["nobody"], "no analysis"),
+        ("/open_forks", ["nobody"], "no forking analysis"),
         ("/more_fork_draws", [*place, 0], "The number of draws is 0"),
         ("/fork_texts", [whole["forks"], -1, 3], "The position is -1"),
     ):
