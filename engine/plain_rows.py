@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PlainRows:
     """What `SharedPrefix` does, without sharing; see there for the methods."""
 
-    def __init__(self, model: LanguageModel, base_ids: Sequence[int], rows: int) -> None:
+    def __init__(self, model: LanguageModel, base_ids: Sequence[int], rows: int, longest: int | None = None) -> None:
         self._model = model
         self._base = [int(i) for i in base_ids]
         self._starts = [0] * rows

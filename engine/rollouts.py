@@ -29,6 +29,8 @@ Ending = Literal["stop", "length", "decided"]
 Decided = Callable[[tuple[int, ...]], bool]
 
 ROWS = 64
+# a draw keeps a place free for the row it may become, while those that agree are one row: places for each fed row
+PLACES = 4
 MEMORY_BYTES = 2**30
 # the vocabulary is summed in blocks first, so that one number a row and block has to be added up exactly
 BLOCK = 256
@@ -118,7 +120,8 @@ def roll_out(
 ) -> Iterator[Advance]:
     """Draw the tasks' continuations; yields after every step of the network.
 
-    base_ids: the answer whose tokens precede the branches; max_tokens: longest response, its kept beginning included.
+    base_ids: the answer whose tokens precede the branches; max_tokens: longest response, its kept beginning included;
+    rows: that go through the network at once, at most, of those that the memory holds.
     What was finished when `cancelled()` turns true has been yielded; the rest is drawn again with the same numbers.
     Raises BadInput for a branch outside the answer or a response that cannot fit, OutOfMemory.
     """
@@ -126,13 +129,10 @@ def roll_out(
     if not waiting:
         return
     longest = max_tokens - min(task.position for task in waiting)
-    pool = _Pool(
-        model,
-        [*prompt_ids, *base_ids[: max(task.position for task in waiting)]],
-        rows_within(model, longest, memory_bytes, rows),
-        len(prompt_ids),
-        max_tokens,
-    )
+    base = [*prompt_ids, *base_ids[: max(task.position for task in waiting)]]
+    places = rows_within(model, longest, memory_bytes, PLACES * rows)
+    kind = SharedPrefix if shareable(model, len(prompt_ids) + max_tokens) else PlainRows
+    pool = _Pool(kind(model, base, places, longest), places, rows, len(prompt_ids))
     stopped = cancelled or (lambda: False)
     while not stopped():
         _admit(pool, waiting, seed, max_tokens)
@@ -145,19 +145,22 @@ def roll_out(
 
 
 class _Pool:
-    """The live rows and their places in the shared prefix; a draw keeps a place free for the row it may become."""
+    """The live rows and their places in the shared prefix; a draw keeps a place free for the row it may become.
 
-    def __init__(
-        self, model: LanguageModel, base_ids: Sequence[int], places: int, prompt: int, max_tokens: int
-    ) -> None:
-        share = shareable(model, prompt + max_tokens)
-        self.shared = SharedPrefix(model, base_ids, places) if share else PlainRows(model, base_ids, places)
-        self.places, self._prompt = places, prompt
+    The first `rows` of them are fed; the others wait until one of these comes to its end.
+    """
+
+    def __init__(self, shared: SharedPrefix | PlainRows, places: int, rows: int, prompt: int) -> None:
+        self.shared, self.places, self.rows, self._prompt = shared, places, rows, prompt
         self.live: list[_Row] = []
 
     @property
     def free(self) -> int:
         return self.places - sum(len(row.draws) for row in self.live)
+
+    @property
+    def fed(self) -> list[_Row]:
+        return self.live[: self.rows]
 
     def add(self, row: _Row) -> None:
         self.shared.begin(len(self.live), self._prompt + row.task.position)
@@ -169,15 +172,16 @@ class _Pool:
         self.live.append(row)
 
     def drop(self, place: int) -> None:
-        """The last row takes the place of one that is finished."""
+        """The row that has waited longest takes the place of one that is finished, and the last one that of it."""
         last = len(self.live) - 1
-        if place != last:
-            self.shared.copy(last, place)
-            self.live[place] = self.live[last]
+        for target, source in ((place, min(self.rows, last)), (self.rows, last)):
+            if target < source:
+                self.shared.copy(source, target)
+                self.live[target] = self.live[source]
         self.live.pop()
 
     def feed(self) -> torch.Tensor:
-        return self.shared.feed([row.last for row in self.live])
+        return self.shared.feed([row.last for row in self.fed])
 
 
 def _checked(
@@ -226,15 +230,15 @@ def _advance(
     decided: Decided | None,
 ) -> Advance:
     """Draw one token for every live draw; rows whose draws differ are split, finished ones make room."""
-    fed = len(pool.live)
-    owners = np.repeat(np.arange(fed), [len(row.draws) for row in pool.live])
-    chances = np.concatenate([row.chances[:, len(row.ids)] for row in pool.live])
+    fed = pool.fed
+    owners = np.repeat(np.arange(len(fed)), [len(row.draws) for row in fed])
+    chances = np.concatenate([row.chances[:, len(row.ids)] for row in fed])
     tokens, gaps = draw_tokens(logits, owners, chances)
     finished: list[Rollout] = []
     done: list[int] = []
-    ends = np.cumsum([len(row.draws) for row in pool.live])
-    for place in range(fed):
-        row, part = pool.live[place], slice(int(ends[place]) - len(pool.live[place].draws), int(ends[place]))
+    ends = np.cumsum([len(row.draws) for row in fed]).tolist()
+    for place, (row, end) in enumerate(zip(fed, ends, strict=True)):
+        part = slice(end - len(row.draws), end)
         row.close = [before + int(gap < CLOSE) for before, gap in zip(row.close, gaps[part], strict=True)]
         groups: list[_Row] = []
         for token_id in dict.fromkeys(tokens[part].tolist()):
@@ -252,7 +256,7 @@ def _advance(
             pool.split(place, group)
     for place in reversed(done):
         pool.drop(place)
-    return Advance(tuple(finished), len(owners), fed)
+    return Advance(tuple(finished), len(owners), len(fed))
 
 
 def _group(row: _Row, members: np.ndarray, token_id: int) -> _Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,31 +27,44 @@ if TYPE_CHECKING:
 ATTENTION = "forklore_shared_prefix"
 # widths of the rows' own part are rounded up to this, as some kernels are compiled once a shape
 WIDTH = 16
+# room for this many rows is made at first
+FIRST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What every layer needs to know of one pass of r rows. every, slots: int64 [r], each row and its length before;
+    base_bias [1, r groups, L] and own_bias [r heads, 1, n] are added to the scores of the base's and the own tokens."""
+
+    every: torch.Tensor
+    slots: torch.Tensor
+    base_bias: torch.Tensor
+    own_bias: torch.Tensor
 
 
 class SharedPrefix:
     """Rows 0 .. rows - 1 behind one base text; each is set on its way by `begin` and grows by `feed`.
 
-    Rows are kept close together: the live ones are always the first. Raises OutOfMemory. The model's lock is held for
-    one pass at a time. fed: tokens that went through the network, the base included.
+    Rows are kept close together: the live ones are always the first. longest: tokens that a row has at most, so that
+    no more room is made than they take. Raises OutOfMemory. The model's lock is held for one pass at a time. fed:
+    tokens that went through the network, the base included.
     """
 
-    def __init__(self, model: LanguageModel, base_ids: Sequence[int], rows: int) -> None:
+    def __init__(self, model: LanguageModel, base_ids: Sequence[int], rows: int, longest: int | None = None) -> None:
         from transformers import AttentionInterface
 
         AttentionInterface.register(ATTENTION, _attend)
         self._model = model
-        self.rows = rows
+        self.rows, self._longest = rows, longest or model.context_length
         self.fed = 0
         self._starts = np.zeros(rows, dtype=np.int64)
         self._lengths = np.zeros(rows, dtype=np.int64)
         self.base_keys, self.base_values = self._read(base_ids)
         layers, heads, _, size = self.base_keys.shape
-        self.keys = self.base_keys.new_zeros((layers, rows, heads, WIDTH, size))
-        self.values = self.base_values.new_zeros((layers, rows, heads, WIDTH, self.base_values.shape[-1]))
-        self.base_bias: torch.Tensor | None = None
-        self.own_bias: torch.Tensor | None = None
-        self.slots: torch.Tensor | None = None
+        first = min(rows, FIRST_ROWS)
+        self.keys = self.base_keys.new_zeros((layers, first, heads, WIDTH, size))
+        self.values = self.base_values.new_zeros((layers, first, heads, WIDTH, self.base_values.shape[-1]))
+        self.step: _Step | None = None
 
     def begin(self, row: int, start: int) -> None:
         """Row `row` continues the first `start` tokens of the base."""
@@ -59,6 +73,7 @@ class SharedPrefix:
     def copy(self, source: int, target: int) -> None:
         """Row `target` becomes what row `source` is."""
         length = int(self._lengths[source])
+        self._room(target + 1, length)
         self._starts[target], self._lengths[target] = self._starts[source], length
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
         self.values[:, target, :, :length] = self.values[:, source, :, :length]
@@ -68,17 +83,14 @@ class SharedPrefix:
         import torch
 
         count, device = len(ids), self._model.device
-        lengths = self._lengths[:count]
-        self._widen(int(lengths.max()) + 1)
-        width = -(-(int(lengths.max()) + 1) // WIDTH) * WIDTH
-        with self._model.lock, torch.inference_mode(), memory_guard(count * width), _attention(self._model):
-            starts = torch.as_tensor(self._starts[:count], device=device)
-            self.slots = torch.as_tensor(lengths, device=device)
-            self.base_bias = self._bias(torch.arange(self.base_keys.shape[2], device=device) < starts[:, None])
-            self.own_bias = self._bias(torch.arange(width, device=device) <= self.slots[:, None])
+        starts, lengths = self._starts[:count], self._lengths[:count]
+        longest = int(lengths.max()) + 1
+        self._room(count, longest)
+        with self._model.lock, torch.inference_mode(), memory_guard(count * longest), _attention(self._model):
+            self.step = self._prepared(starts, lengths, min(_rounded(longest), self.keys.shape[3]))
             output = self._model.network(
                 input_ids=torch.as_tensor(np.asarray(ids, dtype=np.int64)[:, None], device=device),
-                position_ids=(starts + self.slots)[:, None],
+                position_ids=torch.as_tensor((starts + lengths)[:, None], device=device),
                 use_cache=False,
                 shared_prefix=self,
             )
@@ -87,26 +99,42 @@ class SharedPrefix:
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
+    def _prepared(self, starts: np.ndarray, lengths: np.ndarray, width: int) -> _Step:
+        import torch
+
+        device, rows = self._model.device, len(starts)
+        heads, base = self.keys.shape[2], self.base_keys.shape[2]
+        groups = self._model.network.config.get_text_config().num_attention_heads // heads
+        to_base = self._bias(torch.arange(base) < torch.as_tensor(starts)[:, None])
+        to_own = self._bias(torch.arange(width) <= torch.as_tensor(lengths)[:, None])
+        return _Step(
+            torch.arange(rows, device=device),
+            torch.as_tensor(lengths, device=device),
+            to_base.repeat_interleave(groups, dim=0)[None],
+            to_own.repeat_interleave(heads, dim=0)[:, None],
+        )
+
     def _bias(self, seen: torch.Tensor) -> torch.Tensor:
-        """0 where seen, the least number where not: [r, 1, 1, n]."""
+        """0 where seen, the least number where not: [r, n]."""
         import torch
 
         dtype = self.base_keys.dtype
-        bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-        return bias.masked_fill_(~seen, torch.finfo(dtype).min)[:, None, None]
+        bias = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+        return bias.to(self._model.device)
 
-    def _widen(self, needed: int) -> None:
-        """Room for rows of this length; grows by doubling, so that copying stays cheap."""
-        have = self.keys.shape[3]
-        if needed <= have:
+    def _room(self, rows: int, length: int) -> None:
+        """Room for this many rows of this length; grows by doubling, so that copying stays cheap."""
+        _, have, heads, width, _ = self.keys.shape
+        if rows <= have and length <= width:
             return
-        more = max(needed, 2 * have) - have
-        more = -(-more // WIDTH) * WIDTH
-        with memory_guard(self.rows * (have + more)):
+        more = have if rows <= have else min(self.rows, max(rows, 2 * have))
+        wider = width if length <= width else max(length, min(self._longest, 2 * width))
+        wider = _rounded(wider)
+        with memory_guard(more * wider):
             for name in ("keys", "values"):
                 old = getattr(self, name)
-                wide = old.new_zeros((*old.shape[:3], have + more, old.shape[4]))
-                wide[:, :, :, :have] = old
+                wide = old.new_zeros((len(old), more, heads, wider, old.shape[4]))
+                wide[:, :have, :, :width] = old
                 setattr(self, name, wide)
 
     def _read(self, base_ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,8 +167,12 @@ def row_bytes(model: LanguageModel, tokens: int) -> int:
     config = model.network.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    width = -(-tokens // WIDTH) * WIDTH
+    width = _rounded(tokens)
     return int(2 * config.num_hidden_layers * heads * size * width * model.network.dtype.itemsize)
+
+
+def _rounded(tokens: int) -> int:
+    return -(-tokens // WIDTH) * WIDTH
 
 
 def rows_within(model: LanguageModel, tokens: int, memory_bytes: int, most: int) -> int:
@@ -181,23 +213,22 @@ def _attend(
     import torch
 
     rows, heads, _one, size = query.shape
-    shared, layer = shared_prefix, module.layer_idx
-    groups = heads // key.shape[1]
-    assert shared.slots is not None and shared.own_bias is not None and shared.base_bias is not None
-    width = shared.own_bias.shape[-1]
-    every = torch.arange(rows, device=query.device)
-    shared.keys[layer][every, :, shared.slots] = key[:, :, 0]
-    shared.values[layer][every, :, shared.slots] = value[:, :, 0]
-    own_keys, own_values = shared.keys[layer, :rows, :, :width], shared.values[layer, :rows, :, :width]
+    shared, layer, step = shared_prefix, module.layer_idx, shared_prefix.step
+    assert step is not None
+    kinds, groups, width = key.shape[1], heads // key.shape[1], step.own_bias.shape[-1]
+    shared.keys[layer][step.every, :, step.slots] = key[:, :, 0]
+    shared.values[layer][step.every, :, step.slots] = value[:, :, 0]
+    own_keys = shared.keys[layer, :rows, :, :width].flatten(0, 1)
+    own_values = shared.values[layer, :rows, :, :width].flatten(0, 1)
     base_keys, base_values = shared.base_keys[layer], shared.base_values[layer]
-    length = base_keys.shape[1]
-    queries = query.reshape(rows, -1, groups, size) * (size**-0.5 if scaling is None else scaling)
-    grouped = queries.transpose(0, 1).reshape(-1, rows * groups, size)
-    to_base = (grouped @ base_keys.transpose(1, 2)).view(-1, rows, groups, length).transpose(0, 1)
-    to_own = queries @ own_keys.transpose(2, 3)
-    scores = torch.cat([to_base + shared.base_bias, to_own + shared.own_bias], dim=-1)
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    from_base = weights[..., :length].transpose(0, 1).reshape(-1, rows * groups, length) @ base_values
-    out = from_base.view(-1, rows, groups, base_values.shape[-1]).transpose(0, 1)
-    out = out + weights[..., length:] @ own_values
+    length, scale = base_keys.shape[1], size**-0.5 if scaling is None else scaling
+    queries = query.reshape(rows, kinds, groups, size)
+    grouped = queries.transpose(0, 1).reshape(kinds, rows * groups, size)
+    to_base = torch.baddbmm(step.base_bias, grouped, base_keys.transpose(1, 2), alpha=scale)
+    to_own = torch.baddbmm(step.own_bias, queries.flatten(0, 1), own_keys.transpose(1, 2), alpha=scale)
+    scores = [to_base.view(kinds, rows, groups, length).transpose(0, 1), to_own.view(rows, kinds, groups, width)]
+    weights = torch.softmax(torch.cat(scores, dim=-1), dim=-1, dtype=torch.float32).to(query.dtype)
+    from_base = weights[..., :length].transpose(0, 1).reshape(kinds, rows * groups, length) @ base_values
+    from_own = weights[..., length:].flatten(0, 1) @ own_values
+    out = from_own.view(rows, kinds, groups, -1) + from_base.view(kinds, rows, groups, -1).transpose(0, 1)
     return out.reshape(rows, 1, heads, -1), None
