@@ -174,6 +174,7 @@ def _record(document: str) -> dict:
 def _lines(document: str) -> dict[str, Any]:
     """All lines of a document together; the first one's names stand beside those of the others."""
     together: dict[str, Any] = {}
-    for line in document.splitlines():
+    # not splitlines: texts may hold other ends of lines
+    for line in filter(None, document.split("\n")):
         together |= json.loads(line)
     return together

@@ -39,6 +39,7 @@ from ui.fork_fields import (
     with_more,
 )
 from ui.fork_files import write_draws
+from ui.fork_record import LOOK, pack_look, unpack_look
 from ui.fork_view import Standing
 from ui.turns import Ticket
 
@@ -57,7 +58,7 @@ NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kep
 @dataclass(frozen=True)
 class OpenForks:
     """An analysis with its run. uid: "" while it is not stored; origin: whose draws it begins with, where it is to
-    become a copy of somebody else's; state: as `fork_view.Standing` has it."""
+    become a copy of somebody else's; state: as `fork_view.Standing` has it; look: what was worked out of it before."""
 
     run: StoredRun
     settings: ForkSettings
@@ -68,6 +69,7 @@ class OpenForks:
     message: str = ""
     origin: str = ""
     owner: str = ""
+    look: str = ""
 
     def plan(self) -> ForkPlan:
         """What it draws in all."""
@@ -121,7 +123,10 @@ class Forks:
     def open(self, uid: str, viewer: Viewer) -> str:
         """The document of a stored analysis. Raises NotFound, StoreDamaged."""
         opened = self._opened(uid, viewer)
-        return self._document(opened, Standing(opened.state, opened.message), viewer)
+        document = self._document(opened, Standing(opened.state, opened.message), viewer)
+        if not opened.look and opened.owner == viewer.name:
+            self.keep_look(opened, opened.state == "finished", document, viewer)
+        return document
 
     def of_run(self, run: str, viewer: Viewer) -> str:
         """The document of a run's newest analysis, "" where it has none. Raises NotFound, StoreDamaged."""
@@ -138,7 +143,7 @@ class Forks:
         settings = settings_of(
             to_plain(opened.settings) | {"extractor": name, "parameter": parameter}, bounds_of(viewer)
         )
-        again = replace(opened, settings=settings)
+        again = replace(opened, settings=settings, look="")
         self._check_readable(again)
         _ = again.report().branches
         return self._document(again, Standing(opened.state, opened.message), viewer)
@@ -179,7 +184,7 @@ class Forks:
 
     def _mine(self, uid: str, viewer: Viewer) -> OpenForks:
         """An analysis to go on with: this person's, or one that becomes a copy with its first new draw."""
-        opened = self._opened(uid, viewer)
+        opened = replace(self._opened(uid, viewer), look="")
         return opened if opened.owner == viewer.name else replace(opened, uid="", origin=uid)
 
     def _opened(self, uid: str, viewer: Viewer) -> OpenForks:
@@ -200,7 +205,10 @@ class Forks:
         # draws may have been added to what was asked first
         settings = from_plain(header.result.get("settings", header.settings))
         draws = from_arrays(arrays, self._bench.sentences.embed)
-        return OpenForks(run, settings, ends, draws, uid, state, message, owner=header.owner)
+        look = ""
+        if LOOK in arrays:
+            look = unpack_look(arrays[LOOK], settings, len(draws.rollouts), state == "finished")
+        return OpenForks(run, settings, ends, draws, uid, state, message, owner=header.owner, look=look)
 
     def _job(self, opened: OpenForks, viewer: Viewer) -> Iterator[str]:
         if self._bench.host.state.status == "ready":
@@ -224,7 +232,17 @@ class Forks:
             ends = replace(
                 ends, draws=replace(ends.draws, control=ends.draws.control | model.end_ids | model.special_ids)
             )
-            yield from _Job(self, self._bench, ends, viewer).draw(model, ticket)
+            job = _Job(self, self._bench, ends, viewer)
+            yield from job.draw(model, ticket)
+        # what the draws say takes a while to work out: nobody waits for that
+        yield job.ended()
+
+    def keep_look(self, opened: OpenForks, done: bool, document: str, viewer: Viewer) -> None:
+        """Store what a whole document says of these draws: opening them again would work it out again."""
+        look = pack_look(document, opened.settings, len(opened.draws.rollouts), done)
+        # without it they are only slower to open
+        with suppress(UserError):
+            self._store.analyses.save(opened.uid, viewer=viewer.name, arrays={LOOK: look})
 
     def _document(self, opened: OpenForks, standing: Standing, viewer: Viewer, *, whole: bool = True) -> str:
         return document_of(opened, opened.report(), standing, self.seconds_per_token(viewer), whole=whole)
@@ -238,8 +256,10 @@ class Forks:
         if host.state.status != "ready":
             return None
         query = RunQuery(viewer.name, models=(host.model().card.name,), kinds=("generation",), limit=10)
-        rows = [row for row in self._store.runs.list(query).rows if row.tokens and row.seconds and not row.example]
-        return median(row.seconds / row.tokens for row in rows) / SIDE_BY_SIDE if rows else None
+        rows = [row for row in self._store.runs.list(query).rows if row.tokens and row.seconds]
+        # the examples were written elsewhere: they count only where there is nothing else
+        own = [row for row in rows if not row.example] or rows
+        return median(row.seconds / row.tokens for row in own) / SIDE_BY_SIDE if own else None
 
 
 class _Job:
@@ -251,6 +271,7 @@ class _Job:
         self._uid = opened.uid
         self._saved = time.monotonic()
         self._known = len(opened.draws.rollouts)
+        self._end_of = opened.report(), Standing("failed")
 
     def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
         """Draw what is missing and keep it; documents, the last one as it is stored."""
@@ -289,8 +310,16 @@ class _Job:
             if self._worth(report, state):
                 said = apart(lambda: self._end(report, state, problem), wait=not closed)
                 problem = said or problem
-        message = problem if self._worth(report, state) else NOTHING_KEPT
-        yield self._document(report, Standing(state, message), whole=True)
+        self._end_of = report, Standing(state, problem if self._worth(report, state) else NOTHING_KEPT)
+
+    def ended(self) -> str:
+        """The last document, as it is stored."""
+        report, standing = self._end_of
+        document = self._document(report, standing, whole=True)
+        if self._uid:
+            now = replace(self._opened, uid=self._uid, settings=report.plan.settings, draws=report.draws)
+            self._forks.keep_look(now, report.done, document, self._viewer)
+        return document
 
     def _worth(self, report: ForkingReport, state: str) -> bool:
         """Whether there is anything to store: draws that were not there before, or an end that nothing is missing at.
@@ -347,6 +376,8 @@ def document_of(
     first = fork_view.header_line(
         run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed
     )
+    if whole and opened.look:
+        return first + opened.look + fork_view.standing_line(report, standing)
     return fork_view.document(first, report, standing, whole=whole)
 
 

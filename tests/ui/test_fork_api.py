@@ -57,6 +57,8 @@ def test_a_script_analyses_a_run_adds_draws_and_reads_them_again(client: Client,
     more = client.predict(*place, 5, api_name="/more_fork_draws")
     assert more["draws"] == whole["draws"] + 5
     assert client.predict(whole["forks"], api_name="/open_forks")["branches"] == more["branches"]
+    bench.store.runs.update(uid, viewer=ME.name, title="two\u2028lines\x85here")
+    assert client.predict(whole["forks"], api_name="/open_forks")["branches"] == more["branches"]
     other = client.predict(whole["forks"], "yes_no", api_name="/open_forks")
     assert set(other["labels"]) <= {"unparsed", "truncated"} and other["draws"] == more["draws"]
     for kind in ("jsonl", "parquet"):

@@ -14,6 +14,7 @@ from engine.host import ModelHost
 from engine.limits import Limits
 from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
+from ui import fork_record, fork_view
 from ui import forks as forks_module
 from ui.access import Viewer
 from ui.actions import Workbench
@@ -204,3 +205,44 @@ def test_strangers_are_held_to_less_and_see_nothing_of_others(bench, forks, answ
         forks.price(
             own, SMALL | {"draws": 100, "most": 100, "threshold": 0.001, "alternates": 20, "fewest": 100}, stranger
         )
+
+
+def test_an_analysis_is_opened_without_working_anything_out_again(bench, forks, answer, monkeypatch):
+    bench.store.runs.update(answer, viewer=ME.name, title="two\u2028lines\x85here")
+    *_, whole = forks.run(answer, SMALL, ME)
+    uid = head(whole)["forks"]
+
+    def middle(document):
+        return lines(document)[1:-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fork_view.fork_measures, "fork_tests", lambda *_, **__: pytest.fail("worked out again"))
+        again = forks.open(uid, ME)
+        assert middle(again) == middle(whole) and last(again, "s")["draws"] == last(whole, "s")["draws"]
+        assert last(again, "s")["state"] == "finished" and head(again) == head(forks.open(uid, ME))
+    # by other rules, and by another extractor, it is worked out
+    asked = []
+    real = fork_view.fork_measures.fork_tests
+    monkeypatch.setattr(fork_view.fork_measures, "fork_tests", lambda *a, **k: asked.append(1) or real(*a, **k))
+    assert last(forks.read_again(uid, "yes_no", "", ME), "labels") != last(whole, "labels") and len(asked) == 1
+    monkeypatch.setattr(fork_record, "RULES", fork_record.RULES + 1)
+    assert middle(forks.open(uid, ME)) == middle(whole) and len(asked) == 2
+    assert middle(forks.open(uid, ME)) == middle(whole) and len(asked) == 2, "kept by the new rules now"
+    row = next(row for row in last(whole, "b") if row[5] and not row[4])
+    *_, more = forks.add_draws(uid, row[0], row[1], 3, ME)
+    assert len(asked) == 3 and middle(forks.open(uid, ME)) == middle(more) != middle(whole) and len(asked) == 3
+
+
+def test_while_the_last_document_is_worked_out_nobody_waits(bench, forks, answer, monkeypatch):
+    free = []
+    real = fork_view.fork_measures.fork_tests
+
+    def tests(*arguments, **named):
+        ticket = bench.turns.enter(OTHER.place)
+        with ticket as mine:
+            free.append(bench.turns.wait(mine, 0.0))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(fork_view.fork_measures, "fork_tests", tests)
+    *_, whole = forks.run(answer, SMALL, ME)
+    assert free == [True] and last(whole, "s")["state"] == "finished"
