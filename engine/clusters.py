@@ -21,6 +21,7 @@ from engine.errors import BadInput
 
 # Of pairs of 83 labelled answers to nine questions 76 % of those that mean the same are joined and 91 % of the others
 # are kept apart; behind a shared beginning of 45 words 64 % and 88 %, where without the next two lines all are one.
+# One meaning said in very different words is still several groups (51 % of pairs in 23 such answers are joined).
 DISTANCE = 0.35
 UNSHARED_POWER = 1.25
 LEAST_UNSHARED = 0.2

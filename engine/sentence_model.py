@@ -87,7 +87,9 @@ class SentenceModel:
         if not texts:
             return []
         tokenizer, network = self._loaded = self._loaded or self._load()
-        pieces = [_cut(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
+        # a lone surrogate is no text for the tokenizer
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        pieces = [_cut(encoding.ids) for encoding in tokenizer.encode_batch(clean)]
         found: list[np.ndarray] = [np.zeros(0)] * len(texts)
         for batch in _batches(pieces):
             rows = _means(network, [pieces[i] for i in batch]).astype(np.float16)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,9 +79,14 @@ def header_line(
 
 
 def document(header: str, report: ForkingReport, standing: Standing, *, whole: bool) -> str:
-    """All that is known. whole: with what takes a second to work out (tests against noise, change points)."""
+    """All that is known. whole: with what takes a second to work out (tests against noise, change points).
+
+    Draws that cannot be read as it was asked leave a sentence about it.
+    """
     lines = [header]
-    if report.branches is not None and report.curve is not None and report.bands is not None:
+    if report.problem:
+        standing = replace(standing, message=standing.message or report.problem)
+    elif report.branches is not None and report.curve is not None and report.bands is not None:
         branches, curve = report.branches, report.curve
         lines += [_curve_lines(report, curve), _branch_lines(report, branches, curve, whole=whole)]
         lines.append(wire_line({"said": _said(report, branches, curve, whole=whole)}))
@@ -265,4 +270,5 @@ def _numbers(values: np.ndarray) -> list[float | int | None]:
 
 def summary(report: ForkingReport) -> Mapping[str, Any]:
     """What the list of analyses needs to know of one."""
-    return {"draws": report.count, "labels": list(report.branches.labels) if report.branches is not None else []}
+    branches = None if report.problem else report.branches
+    return {"draws": report.count, "labels": list(branches.labels) if branches is not None else []}
