@@ -23,6 +23,7 @@
   const GROUPS = [
     { key: "token", extra: "bounds", title: "Token scores", text: "One value for each token. The first few stand in the switch above the text, all of them under “More”." },
     { key: "run", title: "Run scores", text: "One value for a whole answer, from its token scores alone." },
+    { key: "forking", title: "Forking analysis", text: "What the Forks tab says of an answer, its tokens and their alternatives." },
   ];
 
   const open = (value) => typeof value !== "number";
@@ -41,10 +42,10 @@
   function facts(entry, group, labels) {
     const needs = (entry.needs || []).map((name) => labels.get(name) || (name === "topk" ? "the alternatives" : name)).join(", ");
     return el("dl", { class: "fl-method-facts" },
-      fact("Direction", scale.phrase(entry.direction)),
+      entry.direction ? fact("Direction", scale.phrase(entry.direction)) : [],
       fact("Classes", (entry.classes || []).join(", ")),
-      fact("Range", entry.range),
-      scale.isClass(entry) ? [] : fact(group === "token" ? "Colours" : "Usual range", group === "token" ? interval(entry) : interval(entry).replace("to the largest of the run", "and above")),
+      fact("Range", entry.range || (group === "forking" && !(open(entry.low) && open(entry.high)) ? interval(entry) : "")),
+      scale.isClass(entry) || group === "forking" ? [] : fact(group === "token" ? "Colours" : "Usual range", group === "token" ? interval(entry) : interval(entry).replace("to the largest of the run", "and above")),
       fact("Follows from", needs),
       entry.over_run ? fact("Known", "once the run has ended: it compares with the whole run") : [],
       fact("Mind", entry.caveat),
@@ -122,7 +123,7 @@
         all += group.cards.length;
       }
       this.none.hidden = shown > 0;
-      this.found.textContent = words.length ? `${shown} of ${all}` : `${all} scores`;
+      this.found.textContent = words.length ? `${shown} of ${all}` : `${all} entries`;
     }
 
     follow(event) {

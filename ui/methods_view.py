@@ -1,4 +1,4 @@
-"""The reference page's data: every score that the registries hold, with all that is said about it.
+"""The reference page's data: every score that the registries hold and every quantity of a forking analysis.
 
 Generated, so that a score cannot be added without its definition being readable. Does not know how it is drawn.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from engine import run_scores, token_scores
@@ -15,10 +15,11 @@ from engine.logprob_import import BOUND_SCORES
 from engine.run_scores import RunScore
 from engine.token_scores import TokenScore
 from engine.types import NOISE_VERSION, TOP_K
+from ui.fork_glossary import QUANTITIES
 
 
 def methods() -> str:
-    """JSON {token, bounds, run: lists of score entries; noise: name of the noise's version; alternatives: how many}.
+    """JSON {token, bounds, run, forking: lists of entries; noise: name of the noise's version; alternatives: how many}.
 
     bounds: scores that only imported runs have. An entry has every field of its registry entry but `compute`;
     an open end of a range is null.
@@ -27,6 +28,7 @@ def methods() -> str:
         "token": _entries(token_scores.REGISTRY.values()),
         "bounds": _entries(BOUND_SCORES.values()),
         "run": _entries(run_scores.REGISTRY.values()),
+        "forking": [asdict(quantity) for quantity in QUANTITIES],
         "noise": NOISE_VERSION,
         "alternatives": TOP_K,
     }

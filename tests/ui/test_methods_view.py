@@ -8,6 +8,7 @@ import pytest
 from engine import run_scores, token_scores
 from engine.logprob_import import BOUND_SCORES
 from engine.types import NOISE_VERSION
+from ui.fork_glossary import QUANTITIES
 from ui.methods_view import methods
 
 GROUPS = {"token": token_scores.REGISTRY, "bounds": BOUND_SCORES, "run": run_scores.REGISTRY}
@@ -26,7 +27,15 @@ def test_every_score_appears_in_order_with_every_field(group):
         assert entry == said
 
 
-@pytest.mark.parametrize("group", GROUPS)
+def test_every_quantity_of_a_forking_analysis_is_explained():
+    entries = json.loads(methods())["forking"]
+    assert [entry["name"] for entry in entries] == [quantity.name for quantity in QUANTITIES]
+    assert {"outcome_curve", "kept_mass", "fork_test", "drift", "jump", "survival", "change_points"} <= {
+        entry["name"] for entry in entries
+    }
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "forking"])
 def test_no_score_leaves_its_meaning_formula_or_source_empty(group):
     for entry in json.loads(methods())[group]:
         assert all(entry[key].strip() for key in ("label", "symbol", "definition", "short", "reference")), entry
@@ -34,7 +43,7 @@ def test_no_score_leaves_its_meaning_formula_or_source_empty(group):
 
 def test_names_can_be_anchors_of_one_page():
     page = json.loads(methods())
-    names = [entry["name"] for group in GROUPS for entry in page[group]]
+    names = [entry["name"] for group in [*GROUPS, "forking"] for entry in page[group]]
     assert len(names) == len(set(names))
     assert all(name.replace("_", "").isalnum() and name.isascii() for name in names)
 
