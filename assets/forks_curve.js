@@ -5,6 +5,8 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { svg, uid } = Forklore.dom;
 
+  const HATCHED = 7; // narrower columns have no room for a pattern
+
   const PAGE = {
     ink: "var(--fl-ink)", soft: "var(--fl-soft)", line: "var(--fl-line)", strong: "var(--fl-line-strong)", card: "var(--fl-card)", accent: "var(--fl-accent)", ghost: "var(--fl-ghost)", sans: "inherit",
     hues: ["var(--fl-c1)", "var(--fl-c2)", "var(--fl-c3)", "var(--fl-c4)", "var(--fl-c5)", "var(--fl-c6)", "var(--fl-c0)"], lost: "var(--fl-ghost)",
@@ -98,10 +100,10 @@
   }
 
   /** The probability that no draw looked into, hanging from above the strip. */
-  function unseen(data, plan, paint) {
+  function unseen(data, plan, paint, palette) {
     const { room } = plan;
     return plan.columns.map((c) => ({ c, known: data.before(c.t) })).filter(({ c, known }) => known && !c.end && known.kept < 0.995).map(({ c, known }) =>
-      svg("rect", { class: "fl-fk-unseen", x: c.x0, width: Math.max(0.5, c.x1 - c.x0), y: plan.top - 5 - room * (1 - known.kept), height: room * (1 - known.kept), fill: paint.fill("unseen") }));
+      svg("rect", { class: "fl-fk-unseen", x: c.x0, width: Math.max(0.5, c.x1 - c.x0), y: plan.top - 5 - room * (1 - known.kept), height: room * (1 - known.kept), fill: c.x1 - c.x0 < HATCHED ? palette.ghost : paint.fill("unseen") }));
   }
 
   /** Steps of the curve that are jumps: a line at the border behind the token to blame. */
@@ -140,7 +142,7 @@
   /** One strip. wishes: {mode: "areas" | "lines", ground, jumps: ".15" or "", changes, survival: eps or "", drift}. */
   function draw(data, plan, wishes, paint, palette) {
     const nodes = [svg("rect", { x: plan.edges[0], width: Math.max(0, plan.edges[plan.count] + plan.tail - plan.edges[0]), y: plan.top, height: plan.height, fill: "none", stroke: palette.line, "shape-rendering": "crispEdges" }),
-      ...unseen(data, plan, paint), ...(wishes.mode === "lines" ? lines : areas)(data, plan, wishes, paint, palette)];
+      ...unseen(data, plan, paint, palette), ...(wishes.mode === "lines" ? lines : areas)(data, plan, wishes, paint, palette)];
     if (plan.tail) nodes.push(svg("line", { x1: plan.edges[plan.count], x2: plan.edges[plan.count], y1: plan.top, y2: plan.top + plan.height, stroke: palette.card, "stroke-width": 2 }));
     if (wishes.changes) nodes.push(...changeMarks(data, plan, palette));
     if (wishes.survival && data.said) nodes.push(...series(data, plan, data.said.survival[wishes.survival], palette, "5 3"));
