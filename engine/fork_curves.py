@@ -22,6 +22,8 @@ RARE = 0.01
 # added to each label's count when chances are drawn from their posterior, shared among the labels
 PRIOR = 1.0
 BAND = 0.8
+# curves that are drawn at a time
+PART = 250
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Branches:
         """p~_t(w), the probability among the branches of a position: float64 [n]."""
         kept = dict(zip(*kept_mass(self), strict=True))
         return np.asarray(self.probabilities / np.array([kept[t] for t in self.positions]))
+
+    def only(self, chosen: np.ndarray) -> Branches:
+        """The branches of these indices."""
+        return Branches(
+            self.positions[chosen],
+            self.token_ids[chosen],
+            self.probabilities[chosen],
+            self.is_base[chosen],
+            self.counts[chosen],
+            self.certain[chosen],
+            self.labels,
+        )
 
     def at(self, position: int) -> np.ndarray:
         """Indices of a position's branches."""
@@ -158,14 +172,20 @@ def curve_samples(branches: Branches, *, estimator: Estimator = "recursion", cou
     Each branch's chances are drawn from the Dirichlet posterior given its draws, so a branch with few of them is
     uncertain even where all agree. The same seed gives the same curves.
     """
-    chances = chance_samples(branches, count=count, seed=seed)
-    values, end = _curve(branches, chances, estimator)
-    return np.concatenate([values, end[:, None]], axis=1)
+    rng, curves = np.random.default_rng(seed), []
+    # in parts: the chances of many branches and labels are far larger than the curves made of them
+    for first in range(0, count, PART):
+        values, end = _curve(branches, _chances(branches, min(PART, count - first), rng), estimator)
+        curves.append(np.concatenate([values, end[:, None]], axis=1))
+    return np.concatenate(curves)
 
 
 def chance_samples(branches: Branches, *, count: int, seed: int) -> np.ndarray:
     """o_{t,w} drawn from its posterior: float64 [count, n, K]; certain branches as they are."""
-    rng = np.random.default_rng(seed)
+    return _chances(branches, count, np.random.default_rng(seed))
+
+
+def _chances(branches: Branches, count: int, rng: np.random.Generator) -> np.ndarray:
     labels = max(1, len(branches.labels))
     drawn = rng.standard_gamma(branches.counts + PRIOR / labels, size=(count, *branches.counts.shape))
     drawn /= np.maximum(drawn.sum(axis=2, keepdims=True), np.finfo(float).tiny)

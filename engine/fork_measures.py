@@ -22,6 +22,10 @@ JUMP = 0.15
 SURVIVAL_EPS = 0.6
 FALSE_DISCOVERIES = 0.05
 NULL_DRAWS = 5_000
+# once this many of the first so many null draws are as far away, more of them cannot make it a fork
+FIRST_DRAWS, ENOUGH = 500, 50
+# curves of the posterior that the null draws come from in turn
+POSTERIOR_CURVES = 1_000
 
 
 def distance(one: np.ndarray, other: np.ndarray, kind: Distance = "L2") -> np.ndarray:
@@ -111,22 +115,29 @@ def fork_tests(
     """Which alternatives change the outcome by more than chance would.
 
     Under the null an alternative's draws come from the base token's outcomes, themselves only known up to their
-    posterior; p is the share of such samples at least as far away as the alternative was.
+    posterior; p is the share of such samples at least as far away as the alternative was. Where a tenth of the first
+    ones are, the rest is not looked at: such an alternative is none that could be told from noise.
     """
     seen = strengths(branches, curve, estimator).distances
     asked = (~branches.is_base).nonzero()[0]
     p_values = np.full(len(branches), np.nan)
-    bases = _base_samples(branches, estimator, draws, seed)
+    bases, turns = _base_samples(branches, estimator, min(draws, POSTERIOR_CURVES), seed), np.arange(draws)
     centre = _base_outcomes(branches, _outcomes(branches)[None], _with_end(curve)[None], estimator)[0]
     rng = np.random.default_rng([seed, 1])
     for i in asked:
         size = int(branches.draws[i])
         if branches.certain[i]:
             size = 1
-        chances = bases(int(i))
-        sampled = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True)) / max(size, 1)
-        # what a share of counts cannot tell apart, rounding must not
-        p_values[i] = (1 + int((distance(sampled, centre[i]) >= seen[i] - 1e-12).sum())) / (1 + draws)
+        curves, far, looked = bases(int(i)), 0, 0
+        for turn in (turns[:FIRST_DRAWS], turns[FIRST_DRAWS:]):
+            chances = curves[turn % len(curves)]
+            sampled = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True)) / max(size, 1)
+            # what a share of counts cannot tell apart, rounding must not
+            far += int((distance(sampled, centre[i]) >= seen[i] - 1e-12).sum())
+            looked += len(chances)
+            if far >= ENOUGH:
+                break
+        p_values[i] = (1 + far) / (1 + looked)
     real = np.zeros(len(branches), dtype=bool)
     real[asked] = discoveries(p_values[asked], level)
     return ForkTests(p_values, real)
@@ -175,9 +186,9 @@ def _base_samples(branches: Branches, estimator: Estimator, count: int, seed: in
     if estimator == "recursion":
         curves = curve_samples(branches, estimator=estimator, count=count, seed=seed)
         return lambda i: np.asarray(curves[:, place[i] + 1])
-    chances = chance_samples(branches, count=count, seed=seed)
     bases = branches.is_base.nonzero()[0]
-    return lambda i: np.asarray(chances[:, bases[place[i]]])
+    chances = chance_samples(branches.only(bases), count=count, seed=seed)
+    return lambda i: np.asarray(chances[:, place[i]])
 
 
 def _entropy(values: np.ndarray) -> np.ndarray:
