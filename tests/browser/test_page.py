@@ -64,7 +64,7 @@ def test_a_first_visitor_sees_a_finished_example_with_its_hottest_token_selected
     seen = state(page)
     assert int(seen["tokens"]) > 20 and int(seen["pinned"]) >= 0
     expect(explorer(page)).to_contain_text("the model was most torn")
-    expect(page.locator(".fl-strip-item")).to_have_count(6)
+    expect(page.locator(".fl-strip-item")).to_have_count(7)
     assert page.locator(".fl-inspector").inner_text().strip()
 
 

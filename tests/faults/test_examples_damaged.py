@@ -21,7 +21,7 @@ from ui.shelf import Shelf
 def store(tmp_path: Path) -> Store:
     path = tmp_path / "library.db"
     with Store(path) as store:
-        assert examples.install(store) == 6
+        assert examples.install(store) == 7
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE run SET title = 'something else' WHERE uid = ?", (examples.example_uid(1),))
     return Store(path)
@@ -35,5 +35,5 @@ def test_the_app_starts_and_the_other_examples_open(store: Store) -> None:
     with pytest.raises(StoreDamaged):
         workbench.open_run(examples.example_uid(1), viewer)
     others = [uid for uid in uids if uid != examples.example_uid(1)]
-    assert len(others) == 5 and all(workbench.open_run(uid, viewer) for uid in others)
+    assert len(others) == 6 and all(workbench.open_run(uid, viewer) for uid in others)
     store.close()
