@@ -139,14 +139,18 @@ def distinct_names(texts: Sequence[str]) -> list[str]:
 
 
 def _name(words: Sequence[str], start: int) -> str:
-    """The words from `start` on, after the first ones where that is not the beginning."""
+    """How a text begins; with `start`, its first words and those around that one, where it parts from others."""
     if start == 0:
         return _cut(" ".join(words), NAME_CHARS)
-    if start >= len(words):
-        # it ends where others go on
-        return "… " + " ".join(words[-4:])[-NAME_CHARS:]
     lead = _cut(" ".join(words[:start]), LEAD_CHARS).removesuffix("…").rstrip()
-    return f"{lead} … {_cut(' '.join(words[start:]), NAME_CHARS - len(lead) - 3)}"
+    room = NAME_CHARS - len(lead) - 3
+    # a text that ends where others go on is told apart by its last words
+    shown = _cut(" ".join(words[start:]), room)
+    first = start
+    while first > 0 and len(words[first - 1]) + 1 + len(shown) <= room:
+        first -= 1
+        shown = f"{words[first]} {shown}".rstrip()
+    return shown if first == 0 else f"{lead} … {shown}"
 
 
 def _cut(text: str, most: int) -> str:

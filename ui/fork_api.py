@@ -49,26 +49,18 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
     ) -> Iterator[dict]:
         """How the outcome of a run would be distributed had it started again before each token (Bigelow et al., arXiv
         2412.07961). field: how an outcome is read (first_line, first_number, last_number, answer_is, yes_no,
-        choice_letter, boxed, json_key with its key as parameter, exact_text; meaning, clusters of whole answers by the
-        cosine of sentence embeddings, with the largest mean distance within a cluster, 0.35, as parameter; pattern, for
-        whoever runs the page: the last match of a regular expression as parameter, its first group or all of it).
-        first, stop: which positions; threshold: least probability of an alternative; draws: of one with a share of
-        30 %, others in proportion; until: go on until every 80 % band is narrower. The last item yielded is the
-        analysis: labels, positions (share of each outcome before the token, with band and kept mass), branches (draws,
-        counts, distance, influence, whether told from noise), and said (drift, jumps, survival, change points,
-        warnings). Earlier items are progress; it is kept, and `resume_forks` goes on with one that was stopped."""
+        choice_letter, boxed, json_key with its key as parameter, exact_text; meaning: clusters by cosine of sentence
+        embeddings, parameter their largest mean distance, 0.35; pattern, for whoever runs the page: last match of a
+        regular expression as parameter, its first group or all). first, stop: which positions; threshold: least
+        probability of an alternative; draws: of one with a share of 30 %, others in proportion; until: go on until
+        every 80 % band is narrower. The last item yielded is the analysis: labels, positions (share of each outcome
+        before the token, with band and kept mass), branches (draws, counts, distance, influence, whether told from
+        noise), and said (drift, jumps, survival, change points, warnings). Earlier items are progress; it is kept, and
+        `resume_forks` goes on with one that was stopped."""
         fields = {
-            "extractor": field,
-            "parameter": parameter,
-            "first": first,
-            "stop": stop,
-            "estimator": estimator,
-            "threshold": threshold,
-            "draws": draws,
-            "max_tokens": max_tokens,
-            "until": until,
-            "seed": seed,
-        }
+            "extractor": field, "parameter": parameter, "first": first, "stop": stop, "estimator": estimator,
+            "threshold": threshold, "draws": draws, "max_tokens": max_tokens, "until": until, "seed": seed,
+        }  # fmt: skip
         with said():
             yield from _records(forks.run(uid, fields, viewer_of(request, public=public)))
 

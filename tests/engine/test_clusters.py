@@ -10,7 +10,9 @@ import pytest
 
 from engine.clusters import DISTANCE, cluster, distance_of, distances, distinct_names, shared_beginnings
 from engine.errors import BadInput
+from engine.fork_draws import ForkDraws, from_arrays, to_arrays
 from engine.meaning import Meanings
+from engine.rollouts import Rollout
 
 TOPICS = ("nurse", "pilot", "baker", "judge")
 
@@ -213,3 +215,13 @@ def test_a_distance_that_is_none_is_refused_with_what_would_be(text):
 
 def test_no_distance_is_the_measured_one():
     assert distance_of("") == distance_of(" ") == DISTANCE and distance_of(" 0.2 ") == 0.2
+
+
+def test_without_anything_that_embeds_draws_say_so_and_are_read_in_other_ways():
+    draws = ForkDraws((0,), {0: b"a pilot", 1: b""}, frozenset())
+    draws.add(Rollout(0, 1, n, (0,), "stop", 0) for n in range(3))
+    with pytest.raises(BadInput, match="needs a sentence model, and none is at hand: choose another"):
+        draws.labels("meaning")
+    assert list(draws.labels("exact_text")) == ["a pilot"] * 3
+    again = from_arrays(to_arrays(draws), topic_vectors)
+    assert again.labels("meaning") == ["a pilot"] * 3 and again.label_of((0,), "meaning") == "a pilot"
