@@ -72,13 +72,14 @@
     const answers = data.labels.filter((label) => label !== "unparsed" && label !== "truncated");
     const name = (label) => { const node = el("bdi", {}); Forklore.fillText(node, label); return el("b", {}, node); };
     if (!answers.length) return ["No continuation has an outcome that could be read. Choose another way to read it: nothing is drawn again."];
-    if (data.labels.length === 1) return ["Whatever it had said, it ends in ", name(data.labels[0]), ": every continuation has the same outcome, so there is no fork here."];
-    if (!forks.length) return [tested ? `None of ${tested === 1 ? "the one alternative" : `${format.count(tested)} alternatives`} changes the outcome by more than chance would.` : "No token had an alternative that was likely enough to be drawn from."];
+    const sofar = data.state === "finished" ? "" : "So far: ";
+    if (data.labels.length === 1) return [`${sofar}Whatever it had said, it ends in `, name(data.labels[0]), ": every continuation has the same outcome, so there is no fork here."];
+    if (!forks.length) return [tested ? `${sofar}None of ${tested === 1 ? "the one alternative" : `${format.count(tested)} alternatives`} changes the outcome by more than chance would.` : "No token had an alternative that was likely enough to be drawn from."];
     const best = forks[0];
     const [there, here] = [data.top(data.outcomeOf(best).shares), data.top(data.before(best.t + 1)?.shares)];
     const quote = (text) => { const node = el("bdi", {}); Forklore.fillText(node, text.replace(/^ (?=\S)/, "") || "⟨end⟩"); return ["“", node, "”"]; };
     const link = el("button", { type: "button", class: "fl-say-token", onclick: () => select(best.t, true) }, `token ${format.count(best.t + 1)}`);
-    const say = ["The answer forks most at ", link, ": with ", ...quote(best.text), ` (${format.percent(best.p, 0)}) instead of `, ...quote(data.header.pieces[best.t]), ", "];
+    const say = [`${sofar}The answer forks most at `, link, ": with ", ...quote(best.text), ` (${format.percent(best.p, 0)}) instead of `, ...quote(data.header.pieces[best.t]), ", "];
     if (there && here && there.label !== here.label) say.push(`${format.percent(there.share, 0)} end in `, name(there.label), ", not in ", name(here.label), ".");
     else if (there && here) say.push(`${there.share < here.share ? "only " : ""}${format.percent(there.share, 0)} instead of ${format.percent(here.share, 0)} end in `, name(there.label), ".");
     const places = new Set(forks.map((branch) => branch.t)).size;

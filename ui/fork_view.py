@@ -86,7 +86,8 @@ def document(header: str, report: ForkingReport, standing: Standing, *, whole: b
     lines = [header]
     if report.problem:
         standing = replace(standing, message=standing.message or report.problem)
-    elif report.branches is not None and report.curve is not None and report.bands is not None:
+    # what is certain without a draw says nothing of an answer that nobody has looked into
+    elif (report.count or report.done) and report.branches and report.curve and report.bands:
         branches, curve = report.branches, report.curve
         lines += [_curve_lines(report, curve), _branch_lines(report, branches, curve, whole=whole)]
         lines.append(wire_line({"said": _said(report, branches, curve, whole=whole)}))

@@ -246,3 +246,8 @@ def test_while_the_last_document_is_worked_out_nobody_waits(bench, forks, answer
     monkeypatch.setattr(fork_view.fork_measures, "fork_tests", tests)
     *_, whole = forks.run(answer, SMALL, ME)
     assert free == [True] and last(whole, "s")["state"] == "finished"
+
+
+def test_a_price_claims_nothing_about_outcomes(forks, answer):
+    said = lines(forks.price(answer, SMALL, ME))
+    assert not any(name in line for line in said for name in ("p", "b", "said"))
