@@ -67,8 +67,9 @@
       const way = this.context.ways.find(({ name }) => name === this.reading.control.value);
       const asked = (way && way.parameter) || "";
       this.parameter.root.hidden = !asked;
-      if (asked && this.parameter.name.textContent !== asked) {
-        this.parameter.name.textContent = asked;
+      if (asked && this.asked !== asked) {
+        this.asked = asked;
+        this.parameter.name.textContent = asked.charAt(0).toUpperCase() + asked.slice(1);
         this.parameter.control.value = (way && way.usual) || "";
       }
       this.way = way;

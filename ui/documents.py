@@ -11,10 +11,13 @@ from engine.types import Trace
 from storage.database import Store
 from storage.records import RunHeader, StoredRun
 from ui.access import Viewer
+from ui.fork_headline import BEST, fork_headline
+from ui.headlines import Headline
 from ui.live import opening, stored_document
 from ui.origins import behind, children_line, origin_of, price_line, replicates_line, versus_line
 
 REPLICATES_KIND = "replicates"
+FORKS_KIND = "forks"
 MOST_CHILDREN = 200
 
 
@@ -31,7 +34,14 @@ class Documents:
     def of(self, run: StoredRun, viewer: Viewer) -> str:
         """The document of an opened run."""
         parent = self.parent(run, viewer)
-        return stored_document(run, origin_of(run, parent)) + self._behind(run, parent, viewer)
+        return stored_document(run, origin_of(run, parent), self._fork(run, viewer)) + self._behind(run, parent, viewer)
+
+    def _fork(self, run: StoredRun, viewer: Viewer) -> Headline | None:
+        """What the newest finished forking analysis of a run found; None where there is none, or no fork."""
+        found = self._store.analyses.list(run.header.uid, viewer=viewer.name, kind=FORKS_KIND)
+        finished = [one.result for one in found if one.status == "finished"]
+        best = finished[-1].get(BEST) if finished else None
+        return fork_headline(run.trace, best) if best else None
 
     def opening(self, run: StoredRun, viewer: Viewer) -> str:
         """A run's document without its closing line: what stays on show until the next run begins."""

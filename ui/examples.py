@@ -25,6 +25,8 @@ OWNER = "examples"
 # Raised with every change of an example: a uid always stands for the same content. COUNT grows with a new one.
 EDITION = 1
 COUNT = 7
+# what a first visitor sees: the one whose forks are known
+FIRST_SHOWN = 7
 RUNS, ABOUT, ARRAYS = "examples.jsonl", "analysis.json", "arrays/"
 
 

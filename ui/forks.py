@@ -29,6 +29,7 @@ from storage.records import RunQuery, StoredRun
 from ui import fork_view
 from ui.access import Viewer
 from ui.actions import Workbench, apart, patiently
+from ui.documents import FORKS_KIND
 from ui.fork_fields import (
     bounds_of,
     check_price,
@@ -39,11 +40,12 @@ from ui.fork_fields import (
     with_more,
 )
 from ui.fork_files import write_draws
+from ui.fork_headline import BEST, best_fork
 from ui.fork_record import LOOK, pack_look, unpack_look
 from ui.fork_view import Standing
 from ui.turns import Ticket
 
-KIND = "forks"
+KIND = FORKS_KIND
 FRAME_SECONDS = 1.0
 SAVE_SECONDS = 10.0
 ENDS = "end_ids"
@@ -242,7 +244,11 @@ class Forks:
         look = pack_look(document, opened.settings, len(opened.draws.rollouts), done)
         # without it they are only slower to open
         with suppress(UserError):
-            self._store.analyses.save(opened.uid, viewer=viewer.name, arrays={LOOK: look})
+            result = {
+                **self._store.analyses.get(opened.uid, viewer=viewer.name).header.result,
+                BEST: best_fork(document),
+            }
+            self._store.analyses.save(opened.uid, viewer=viewer.name, arrays={LOOK: look}, result=result)
 
     def _document(self, opened: OpenForks, standing: Standing, viewer: Viewer, *, whole: bool = True) -> str:
         return document_of(opened, opened.report(), standing, self.seconds_per_token(viewer), whole=whole)

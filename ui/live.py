@@ -16,7 +16,7 @@ from engine.recording import joined, trace_of
 from engine.types import FinishReason, GenerationRequest, Kind, Step, Trace
 from storage.records import RunHeader, StoredRun
 from ui import views
-from ui.headlines import first_words, headline_of
+from ui.headlines import Headline, first_words, headline_of
 from ui.origins import NO_ORIGIN, Origin
 
 
@@ -169,10 +169,11 @@ def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN) -> views.RunIdent
     )
 
 
-def stored_document(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:
-    """The document of a stored run, as it looked when it had just been made."""
+def stored_document(stored: StoredRun, origin: Origin = NO_ORIGIN, headline: Headline | None = None) -> str:
+    """The document of a stored run, as it looked when it was made; headline: something better to say of it."""
     identity = identity_of(stored.header, origin)
-    return views.run_document(stored.trace, identity, status=stored.header.status, headline=headline_of(stored.trace))
+    said = headline or headline_of(stored.trace)
+    return views.run_document(stored.trace, identity, status=stored.header.status, headline=said)
 
 
 def opening(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:

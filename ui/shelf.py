@@ -19,6 +19,7 @@ from storage.limits import ImportLimits
 from storage.records import RunHeader, RunQuery
 from ui import compare_view, library_view
 from ui.access import Viewer
+from ui.examples import FIRST_SHOWN, example_uid
 
 PAGE_ROWS = 50
 EXPORT_LIMIT = 5000
@@ -55,8 +56,9 @@ class Shelf:
         return library_view.glance(self.store.runs.list(RunQuery(viewer.name, limit=500)), x, y)
 
     def examples(self, viewer: Viewer) -> tuple[RunHeader, ...]:
-        """The finished runs that ship with the project, in their own order."""
-        return self.store.runs.list(RunQuery(viewer.name, examples=True, sort="created", descending=False)).rows
+        """The finished runs that ship with the project: the one to begin with, then in their own order."""
+        rows = self.store.runs.list(RunQuery(viewer.name, examples=True, sort="created", descending=False)).rows
+        return tuple(sorted(rows, key=lambda header: header.uid != example_uid(FIRST_SHOWN)))
 
     def label(self, uid: Any, changes: Mapping[str, Any], viewer: Viewer) -> None:
         """Change title, tags or note of a run."""
