@@ -73,8 +73,11 @@ class SharedPrefix:
     def copy(self, source: int, target: int) -> None:
         """Row `target` becomes what row `source` is."""
         length = int(self._lengths[source])
-        self._room(target + 1, length)
         self._starts[target], self._lengths[target] = self._starts[source], length
+        if not length:
+            # one that was never fed: there may be no room for it yet
+            return
+        self._room(target + 1, length)
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
         self.values[:, target, :, :length] = self.values[:, source, :, :length]
 
