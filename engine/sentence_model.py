@@ -32,7 +32,7 @@ WIDTH = 384
 # answers that begin alike differ
 MOST_PIECES = 256
 FIRST_PIECES = 64
-BATCH_PIECES = 4_096
+BATCH_PIECES = 2_048
 # between so many, others have their turn
 TEXTS_AT_ONCE = 128
 # 38 MB as float16, which moves a cosine by 1e-4 at most
@@ -121,7 +121,7 @@ class SentenceModel:
             with quiet():
                 loaded: Any = BertModel.from_pretrained(
                     folder, dtype=torch.float32, use_safetensors=True, local_files_only=True,
-                    trust_remote_code=False, add_pooling_layer=False, output_loading_info=True,
+                    trust_remote_code=False, output_loading_info=True,
                 )  # fmt: skip
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(

@@ -109,7 +109,7 @@ def test_a_text_is_read_once_and_only_so_many_are_kept(monkeypatch):
     assert np.allclose(model.embed(["a"]), first[:1], atol=1e-3) and read.count("a") == 2
 
 
-def test_it_loads_once_for_all_who_ask_and_fast(monkeypatch):
+def test_it_loads_once_for_all_who_ask_and_fast(monkeypatch, capfd):
     model, loads = SentenceModel(), []
     load = model._load
     monkeypatch.setattr(model, "_load", lambda: loads.append(time.perf_counter()) or load())
@@ -123,6 +123,7 @@ def test_it_loads_once_for_all_who_ask_and_fast(monkeypatch):
     began = time.perf_counter()
     SentenceModel().embed(["x"])
     assert time.perf_counter() - began < 10
+    assert "".join(capfd.readouterr()) == "", "nothing that looks like a problem in the log"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "\ud800", "\U0001f600" * 400, "日本" * 300])
