@@ -6,10 +6,9 @@ ones between two steps. Does not know gradio or how an analysis is drawn.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,18 +16,16 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadInput, NotFound, UserError
-from engine.fork_analysis import ForkingReport, analyse
-from engine.fork_draws import ForkDraws, from_arrays, to_arrays
-from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
-from engine.models import LanguageModel
+from engine.fork_draws import ForkDraws, from_arrays
+from engine.fork_plan import plan_analysis
 from engine.outcomes import extractor
 from engine.resume import check_same_model
 from engine.tree_runs import known_ends
 from engine.types import Trace
-from storage.records import RunQuery, StoredRun
+from storage.records import RunQuery
 from ui import fork_view
 from ui.access import Viewer
-from ui.actions import Workbench, apart, patiently
+from ui.actions import Workbench
 from ui.documents import FORKS_KIND
 from ui.fork_fields import (
     bounds_of,
@@ -41,45 +38,14 @@ from ui.fork_fields import (
 )
 from ui.fork_files import write_draws
 from ui.fork_headline import BEST, best_fork
+from ui.fork_job import ENDS, ForkJob, OpenForks, document_of
 from ui.fork_record import LOOK, pack_look, unpack_look
 from ui.fork_view import Standing
-from ui.turns import Ticket
 
 KIND = FORKS_KIND
-FRAME_SECONDS = 1.0
-SAVE_SECONDS = 10.0
-ENDS = "end_ids"
-# what an analysis must have drawn before its pace tells anything
-PACE_TOKENS = 2_000
 # how many times faster continuations side by side were than one answer alone: the embedded model on two cores
 SIDE_BY_SIDE = 14.0
 LOAD_IT = "load it to draw continuations with it"
-NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kept."
-
-
-@dataclass(frozen=True)
-class OpenForks:
-    """An analysis with its run. uid: "" while it is not stored; origin: whose draws it begins with, where it is to
-    become a copy of somebody else's; state: as `fork_view.Standing` has it; look: what was worked out of it before."""
-
-    run: StoredRun
-    settings: ForkSettings
-    end_ids: frozenset[int]
-    draws: ForkDraws
-    uid: str = ""
-    state: str = "stopped"
-    message: str = ""
-    origin: str = ""
-    owner: str = ""
-    look: str = ""
-
-    def plan(self) -> ForkPlan:
-        """What it draws in all."""
-        return plan_analysis(self.run.trace, self.settings, self.end_ids)
-
-    def report(self) -> ForkingReport:
-        """What there is of it."""
-        return ForkingReport(self.plan(), self.draws, len(self.draws.rollouts), 0, 0, 0.0, self.state == "finished")
 
 
 class Forks:
@@ -234,7 +200,7 @@ class Forks:
             ends = replace(
                 ends, draws=replace(ends.draws, control=ends.draws.control | model.end_ids | model.special_ids)
             )
-            job = _Job(self, self._bench, ends, viewer)
+            job = ForkJob(self, self._bench, ends, viewer)
             yield from job.draw(model, ticket)
         # what the draws say takes a while to work out: nobody waits for that
         yield job.ended()
@@ -266,125 +232,6 @@ class Forks:
         # the examples were written elsewhere: they count only where there is nothing else
         own = [row for row in rows if not row.example] or rows
         return median(row.seconds / row.tokens for row in own) / SIDE_BY_SIDE if own else None
-
-
-class _Job:
-    """One analysis while it is drawn."""
-
-    def __init__(self, forks: Forks, bench: Workbench, opened: OpenForks, viewer: Viewer) -> None:
-        self._bench, self._viewer, self._opened, self._forks = bench, viewer, opened, forks
-        self._speed = forks.seconds_per_token(viewer)
-        self._uid = opened.uid
-        self._saved = time.monotonic()
-        self._known = len(opened.draws.rollouts)
-        self._end_of = opened.report(), Standing("failed")
-
-    def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
-        """Draw what is missing and keep it; documents, the last one as it is stored."""
-        opened, report = self._opened, self._opened.report()
-        state, problem, shown, closed = "failed", "", 0.0, False
-        steps = analyse(
-            model, opened.run.trace, opened.settings, resume=opened.draws, cancelled=ticket.cancelled.is_set
-        )
-        try:
-            for report in steps:
-                copied = not self._uid and self._opened.origin
-                if report.count > self._known and (copied or time.monotonic() - self._saved >= SAVE_SECONDS):
-                    self._save(report, "running", "")
-                if time.monotonic() - shown >= FRAME_SECONDS:
-                    # draws that cannot be read are kept, and no more of them are drawn
-                    _ = report.branches
-                    yield self._document(report, Standing("running", left=self._left(report)), whole=False)
-                    shown = time.monotonic()
-                if self._bench.turns.give_way(ticket):
-                    yield self._document(report, Standing("waiting", "Somebody's short job goes first."), whole=False)
-                    while not self._bench.turns.wait(ticket, 0.25) and not ticket.cancelled.is_set():
-                        pass
-            state = "finished" if report.done else "stopped"
-            if report.tokens >= PACE_TOKENS:
-                self._forks.pace = report.seconds / report.tokens
-        except UserError as error:
-            if not self._worth(report, state):
-                raise
-            problem = str(error)
-        except GeneratorExit:
-            state, closed = "stopped", True
-            raise
-        finally:
-            # a finished analysis, a closed tab and a defect end here alike: no draw is lost
-            report = report.settled()
-            if self._worth(report, state):
-                said = apart(lambda: self._end(report, state, problem), wait=not closed)
-                problem = said or problem
-        self._end_of = report, Standing(state, problem if self._worth(report, state) else NOTHING_KEPT)
-
-    def ended(self) -> str:
-        """The last document, as it is stored."""
-        report, standing = self._end_of
-        document = self._document(report, standing, whole=True)
-        if self._uid:
-            now = replace(self._opened, uid=self._uid, settings=report.plan.settings, draws=report.draws)
-            self._forks.keep_look(now, report.done, document, self._viewer)
-        return document
-
-    def _worth(self, report: ForkingReport, state: str) -> bool:
-        """Whether there is anything to store: draws that were not there before, or an end that nothing is missing at.
-
-        What is stored already says how it ended.
-        """
-        return bool(self._uid) or report.count > self._known or state == "finished"
-
-    def _left(self, report: ForkingReport) -> float | None:
-        """Seconds that the rest will take, about; None before anything was drawn.
-
-        Continuations go on side by side and the short ones end first, so tokens are counted rather than ends.
-        """
-        if not report.tokens:
-            return None
-        planned, plan = sum(report.plan.counts.values()), report.plan
-        missing, drawn = planned - report.count, report.draws.rollouts[self._known : report.count]
-        ended = sum(len(one.ids) for one in drawn)
-        foreseen = plan.expected_tokens * (planned - self._known) / max(planned, 1) - report.tokens
-        seen = missing * ended / len(drawn) - (report.tokens - ended) if drawn else 0.0
-        return report.seconds / report.tokens * max(foreseen, seen, missing)
-
-    def _document(self, report: ForkingReport, standing: Standing, *, whole: bool) -> str:
-        uid = self._uid or self._opened.origin
-        return document_of(replace(self._opened, uid=uid), report, standing, self._speed, whole=whole)
-
-    def _end(self, report: ForkingReport, state: str, problem: str) -> str:
-        """Store it as it ended; a sentence when that failed."""
-        try:
-            self._save(report, state, problem)
-        except UserError as error:
-            return f"{problem} The analysis could not be stored: {error}".strip()
-        return problem
-
-    def _save(self, report: ForkingReport, status: str, message: str) -> None:
-        analyses, name = self._bench.store.analyses, self._viewer.name
-        settings = to_plain(report.plan.settings)
-        if not self._uid:
-            uid = self._opened.run.header.uid
-            self._uid = patiently(lambda: analyses.add(uid, KIND, settings, viewer=name))
-        arrays = to_arrays(report.draws) | {ENDS: np.array(sorted(self._opened.end_ids), dtype=np.int32)}
-        result = {**fork_view.summary(report), "message": message, "settings": settings}
-        patiently(lambda: analyses.save(self._uid, viewer=name, arrays=arrays, status=status, result=result))
-        self._saved = time.monotonic()
-
-
-def document_of(
-    opened: OpenForks, report: ForkingReport, standing: Standing, speed: float | None, *, whole: bool
-) -> str:
-    """The document of an analysis; see `fork_view`."""
-    header = opened.run.header
-    title = header.title or opened.run.trace.prompt[:60]
-    pieces = opened.run.trace.pieces[: len(report.plan.base)]
-    first = fork_view.header_line(
-        run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed
-    )
-    if whole and opened.look:
-        return first + opened.look + fork_view.standing_line(report, standing)
-    return fork_view.document(first, report, standing, whole=whole)
 
 
 def _no_analysis(uid: object) -> NotFound:

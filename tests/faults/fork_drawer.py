@@ -14,7 +14,7 @@ from engine.host import ModelHost
 from engine.limits import Limits
 from engine.models import load_model
 from storage.database import Store
-from ui import forks as forks_module
+from ui import fork_job
 from ui.access import LOCAL, Viewer
 from ui.actions import Workbench
 from ui.forks import Forks
@@ -36,7 +36,7 @@ SAVE_SECONDS = 0.3
 def main() -> None:
     """Draw; the parent reads how far it is."""
     path, order, uid = sys.argv[1:]
-    forks_module.FRAME_SECONDS, forks_module.SAVE_SECONDS = 0.0, SAVE_SECONDS
+    fork_job.FRAME_SECONDS, fork_job.SAVE_SECONDS = 0.0, SAVE_SECONDS
     host = ModelHost()
     host.hold(load_model("embedded", device="cpu", dtype="float32"))
     with Store(Path(path)) as store:

@@ -8,11 +8,11 @@ from engine import generate
 from engine.errors import BadInput, NotFound
 from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
-from ui import fork_fields
-from ui import forks as forks_module
+from ui import fork_fields, fork_job
 from ui.access import Viewer
 from ui.fork_fields import ForkBounds
-from ui.forks import NOTHING_KEPT, Forks
+from ui.fork_job import NOTHING_KEPT
+from ui.forks import Forks
 
 SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
 OWNER = Viewer("examples", "session-3", True)
@@ -21,7 +21,7 @@ STRANGER = Viewer("visitor:a", "visitor:a", False)
 
 @pytest.fixture
 def forks(bench, monkeypatch):
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
     return Forks(bench)
 
 

@@ -8,7 +8,7 @@ from engine import generate
 from engine.types import GenerationRequest
 from tests.support.bench import ME
 from tests.support.fork_documents import JUMP, PIECES, whole
-from ui import examples
+from ui import examples, fork_job
 from ui import forks as forks_module
 from ui.fork_headline import best_fork, fork_headline
 from ui.forks import Forks
@@ -48,7 +48,7 @@ def test_a_finished_analysis_speaks_for_its_run_when_it_is_opened(bench):
 
 
 def test_what_an_analysis_found_is_kept_with_it(bench, tiny, monkeypatch):
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
     uid = bench.keep(generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0)), ME)
     found = {"position": 2, "text": "x", "probability": 0.1, "there": ["a", 1.0], "here": ["b", 1.0]}
     monkeypatch.setattr(forks_module, "best_fork", lambda document: found)

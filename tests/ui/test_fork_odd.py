@@ -13,8 +13,9 @@ from engine.outcomes import Extractor, Found
 from engine.testing import END_ID
 from engine.types import GenerationRequest
 from tests.support.bench import ME, OTHER, lines
-from ui import forks as forks_module
-from ui.forks import NOTHING_KEPT, Forks
+from ui import fork_job
+from ui.fork_job import NOTHING_KEPT
+from ui.forks import Forks
 
 SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
 # reads the same in every answer, however it goes on
@@ -25,7 +26,7 @@ SAME = Extractor(
 
 @pytest.fixture
 def forks(bench, monkeypatch):
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
     monkeypatch.setitem(outcomes.REGISTRY, "same", SAME)
     return Forks(bench)
 

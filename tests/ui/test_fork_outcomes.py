@@ -15,8 +15,7 @@ from engine.limits import Limits
 from engine.scoring import score_tokens
 from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
-from ui import fork_view
-from ui import forks as forks_module
+from ui import fork_job, fork_view
 from ui.access import Viewer
 from ui.actions import Workbench
 from ui.fork_fields import PUBLIC, TRUSTED, settings_of, to_plain
@@ -49,7 +48,7 @@ def forks(bench, monkeypatch):
 
 @pytest.fixture
 def every_step(monkeypatch):
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_an_analysis_by_meaning_is_drawn_kept_and_opened_with_the_same_groups(be
 
 def test_stopped_and_gone_on_with_it_has_the_groups_of_one_that_was_not(bench, forks, answer, monkeypatch):
     *_, whole = forks.run(answer, MEANING, ME)
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
     stopped = ""
     for number, frame in enumerate(forks.run(answer, MEANING, ME)):
         stopped = frame

@@ -14,8 +14,7 @@ from engine.host import ModelHost
 from engine.limits import Limits
 from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
-from ui import fork_record, fork_view
-from ui import forks as forks_module
+from ui import fork_job, fork_record, fork_view
 from ui.access import Viewer
 from ui.actions import Workbench
 from ui.forks import Forks
@@ -26,7 +25,7 @@ OTHER = Viewer("other", "session-7", True)
 
 @pytest.fixture
 def forks(bench, monkeypatch):
-    monkeypatch.setattr(forks_module, "FRAME_SECONDS", 0.0)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
     return Forks(bench)
 
 
