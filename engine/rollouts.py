@@ -299,6 +299,8 @@ def draw_tokens(logits: torch.Tensor, owners: np.ndarray, chances: np.ndarray) -
     """
     import torch
 
+    # sums in float64 are unknown to some devices
+    logits = logits.cpu() if logits.device.type == "mps" else logits
     rows, size = logits.shape
     blocks = -(-size // BLOCK)
     weights = torch.exp(logits - logits.max(dim=1, keepdim=True).values)

@@ -11,6 +11,7 @@ from scipy import stats
 from engine.errors import BadInput, OutOfMemory
 from engine.forward import ForwardPass
 from engine.generate import run
+from engine.models import load_model
 from engine.rollouts import BLOCK, Task, draw_tokens, roll_out, uniforms
 from engine.shared_prefix import WIDTH, SharedPrefix, row_bytes, rows_within, shareable
 from engine.testing import END_ID
@@ -56,6 +57,17 @@ def test_every_draw_is_the_one_that_plain_passes_give_whatever_the_batch(tiny, a
             assert one.ids == plainly(tiny, prompt, base, key, LONGEST), key
         assert found[7][key].ids == found[1][key].ids == one.ids
     assert len(found[64]) == 29 and set(found[64]) == set(found[1])
+
+
+def test_no_more_rows_than_asked_for_go_through_the_network_at_once_and_none_is_forgotten(tiny, answer):
+    tasks = [Task(t, 70, 0, 6) for t in range(0, 20, 2)]
+    prompt, base = answer.prompt_ids.tolist(), answer.token_ids.tolist()
+    steps = list(roll_out(tiny, prompt, base, tasks, seed=4, max_tokens=LONGEST, rows=5))
+    assert max(step.rows for step in steps) == 5 and max(step.drawn for step in steps) > 5
+    found = [one for step in steps for one in step.finished]
+    assert len(found) == 60 and {(one.position, one.draw): one.ids for one in found} == {
+        (t, s): one.ids for (t, _, s), one in drawn(tiny, answer, tasks).items()
+    }
 
 
 def test_a_model_whose_attention_cannot_be_taken_over_gives_the_same_draws(tiny, answer, monkeypatch):
@@ -152,6 +164,22 @@ def test_all_rows_attend_to_one_copy_as_a_plain_pass_does(tiny, answer):
     assert np.array_equal(ForwardPass(tiny).feed(base[:5]), ForwardPass(tiny).feed(base[:5]))
 
 
+def test_room_is_made_as_it_is_needed_and_never_beyond_the_longest_row(tiny, answer):
+    base = answer.prompt_ids.tolist()
+    shared = SharedPrefix(tiny, base, 90, longest=2 * WIDTH + 4)
+    first = shared.keys.shape
+    assert first[1] < 90 and first[3] == WIDTH
+    shared.begin(0, len(base))
+    for _ in range(2 * WIDTH + 4):
+        alone = shared.feed([70])
+    assert shared.keys.shape[1] == first[1] and shared.keys.shape[3] == 3 * WIDTH
+    for row in range(1, 90):
+        shared.copy(0, row)
+    assert shared.keys.shape[1] == 90 and shared.keys.shape[3] == 3 * WIDTH
+    plain = ForwardPass(tiny).feed([*base, *[70] * (2 * WIDTH + 4)])
+    assert np.abs(alone.numpy() - plain).max() < 1e-4
+
+
 def test_a_draw_is_the_token_at_which_the_sum_passes_its_number_and_close_ones_are_measured():
     import torch
 
@@ -220,3 +248,23 @@ def test_draws_of_the_embedded_model_are_those_of_plain_passes(embedded):
     differ = [key for key, one in found.items() if one.ids != plainly(embedded, prompt, base, key, 24)]
     # float noise decides numbers next to a boundary, which is said of them
     assert len(found) == 9 and all(found[key].close for key in differ) and len(differ) <= 2
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("quantization", "dtype", "apart"), [("none", "bfloat16", 0.1), ("nf4", "float32", 1e-3)])
+def test_coarser_models_are_drawn_from_with_the_chances_of_plain_passes(quantization, dtype, apart):
+    from scipy.special import softmax
+
+    model = load_model("embedded", quantization=quantization, dtype=dtype, device="cpu")
+    prompt = model.encode_prompt("What is 12 plus 30?")
+    base = model.encode("12 plus 30 is")
+    shared = SharedPrefix(model, [*prompt, *base], 2)
+    shared.begin(0, len(prompt) + 2)
+    shared.begin(1, len(prompt) + 4)
+    chances = softmax(shared.feed([base[2], base[3]]).numpy().astype(float), axis=1)
+    for row, length in enumerate((2, 4)):
+        plain = ForwardPass(model).feed([*prompt, *base[:length], base[row + 2]])
+        assert np.abs(chances[row] - softmax(plain[0].astype(float))).max() < apart
+    steps = list(roll_out(model, prompt, base, [Task(2, base[2], 0, 4)], seed=1, max_tokens=8, rows=3))
+    found = {one.draw: one for step in steps for one in step.finished}
+    assert set(found) == {0, 1, 2, 3} and all(one.ending == "stop" or len(one.ids) == 5 for one in found.values())
