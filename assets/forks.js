@@ -55,6 +55,8 @@
     }
 
     load(text) {
+      // what comes late of a run that was left stays away from the one on show
+      if (this.asked && this.data.run === this.asked && text && JSON.parse(text.slice(0, text.indexOf("\n"))).run !== this.asked) return;
       const before = { run: this.data.run, pieces: JSON.stringify(this.data.header?.pieces || null), uid: this.data.uid, state: this.data.state };
       if (!this.data.load(text) || !this.form) return;
       const other = before.run !== this.data.run || before.pieces !== JSON.stringify(this.data.header?.pieces || null);
@@ -103,6 +105,7 @@
       this.showWarnings(known);
       this.form.root.hidden = !known || !this.opened;
       this.picture.hidden = !known || !data.header.pieces || (!data.uid && !data.positions.length && !data.running);
+      if (!known) this.detail.root.hidden = this.ranking.root.hidden = true;
       this.tools.update();
       this.facts.textContent = known ? this.factsLine() : "";
       this.redraw();

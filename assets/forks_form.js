@@ -17,7 +17,7 @@
     build() {
       const { context } = this;
       this.reading = this.select("Outcome", context.ways.map(({ name, label }) => ({ value: name, label })), "How the outcome of an answer is read");
-      this.parameter = this.input("", "text", { maxlength: 100 });
+      this.parameter = this.input("", "text", { maxlength: 500 });
       this.draws = this.input("Draws", "number", { min: 1, max: 2000, value: 30 }, "of an alternative with a share of 30 %; others in proportion");
       this.threshold = this.input("Least probability, %", "number", { min: 0.1, max: 100, step: "any", value: 5 }, "alternatives below it are not drawn from");
       this.from = this.input("From token", "number", { min: 1 }, "the first one when empty");

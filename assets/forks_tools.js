@@ -44,7 +44,7 @@
       this.drift = this.check("Drift", "drift", "distance of the curve from where it began, 0 to 1.41");
       this.reading = el("select", { class: "fl-fk-select", "aria-label": "Read the draws as", title: "Another way to read the same continuations; nothing is drawn again" });
       this.reading.addEventListener("change", () => this.readAgain());
-      this.parameter = el("input", { type: "text", class: "fl-fk-select", maxlength: 200, hidden: true });
+      this.parameter = el("input", { type: "text", class: "fl-fk-select", maxlength: 500, hidden: true });
       this.again = dom.button("Read", () => this.readAgain(true), { hidden: true });
       this.parameter.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); this.readAgain(true); } });
       this.files = controls.menu({ label: "Take away", title: "Copy or save this analysis", items: () => this.items() });

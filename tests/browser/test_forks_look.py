@@ -111,6 +111,22 @@ def test_strips_stand_over_the_words_they_belong_to(page: Page, run: str) -> Non
     assert all(beside < 45 and -12 < below < 20 for beside, below in off), off
 
 
+def test_a_run_that_is_left_before_its_analysis_came_does_not_stand_in_the_way(page: Page, app: AppServer) -> None:
+    open_page(page, app)
+    page.evaluate(
+        """() => {
+          const named = (nodes, text) => [...nodes].find((node) => node.textContent.includes(text));
+          named(document.querySelectorAll('.fl-strip-item'), 'Capital').click();
+          named(document.querySelectorAll('.fl-explorer [role=tab]'), 'Forks').click();
+        }"""
+    )
+    left = page.locator(".fl-explorer").get_attribute("data-run")
+    page.wait_for_function("run => document.querySelector('.fl-explorer').dataset.run !== run", arg=left)
+    now = page.locator(".fl-explorer").get_attribute("data-run") or ""
+    expect(page.locator(".fl-forks")).to_have_attribute("data-run", now)
+    expect(page.get_by_role("form", name="New forking analysis")).to_be_visible()
+
+
 def test_the_keyboard_goes_over_tokens_and_from_fork_to_fork(page: Page, run: str) -> None:
     panel = show(page, documents.whole(run))
     words = panel.get_by_role("listbox", name="Tokens of the answer, with their outcomes")

@@ -59,7 +59,7 @@ def finished(page: Page) -> dict[str, str]:
     return state(page)
 
 
-def test_a_first_visitor_sees_a_finished_example_with_its_most_interesting_fork_selected(page: Page, app: AppServer) -> None:
+def test_a_first_visitor_sees_a_finished_example_with_its_best_fork_selected(page: Page, app: AppServer) -> None:
     open_page(page, app)
     seen = state(page)
     assert int(seen["tokens"]) > 20 and int(seen["pinned"]) >= 0

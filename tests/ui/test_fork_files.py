@@ -110,7 +110,7 @@ def test_hostile_texts_and_half_characters_stay_data(bench, forks, uid, kind, mo
     opened.draws.words[token_id] = HOSTILE
     surrogate = "\ud800 and \udfff; a pair: \ud83d\ude00"
     trace = replace(opened.run.trace, prompt=surrogate)
-    monkeypatch.setattr(opened.draws, "labels", lambda *_: [surrogate] * len(opened.draws.rollouts))
+    monkeypatch.setattr(opened.draws, "labels", lambda *_, **__: [surrogate] * len(opened.draws.rollouts))
     path = fork_files.write_draws("../../etc/x", "../../y\ud800", trace, opened.report(), kind)
     about, rows = read(path)
     assert path.name == f"forklore-draws-______y_.{kind}"

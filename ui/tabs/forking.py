@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -24,89 +25,132 @@ from ui.tabs.explore import ExploreParts
 from ui.tabs.frames import JOB, PRIVATE, payload, shown_frames
 from ui.wire import wire_line
 
+QUICK: dict[str, Any] = {"queue": False, **PRIVATE}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the panel asked: its fields, the run on show, and who asks."""
+
+    fields: dict[str, Any]
+    run: str
+    viewer: Viewer
+
+    def text(self, name: str) -> str:
+        """A field as text, "" where there is none."""
+        return str(self.fields.get(name) or "")
+
+    def branch(self) -> tuple[int, int]:
+        """Position and token id."""
+        return _whole(self.fields.get("position")), _whole(self.fields.get("token"))
+
+    def settings(self) -> dict[str, Any]:
+        """What is asked of an analysis."""
+        fields = self.fields.get("fields")
+        return dict(fields) if isinstance(fields, dict) else {}
+
+
+At = Callable[[gr.EventData, gr.Request], Asked]
+
 
 def wire_forking(
     parts: ExploreParts, workbench: Workbench, branching: Branching, forks: Forks, settings: Settings
 ) -> None:
     """Connect the panel's events; every answer is a document or one line beside it."""
-    piece, aside = parts.forks, parts.forks_aside
 
-    def at(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], str, Viewer]:
+    def at(event: gr.EventData, request: gr.Request) -> Asked:
         asked = payload(event)
-        return asked, str(asked.get("run", "")), viewer_of(request, public=settings.public)
-
-    def show(event: gr.EventData, request: gr.Request) -> str:
-        _, run, viewer = at(event, request)
-        with Caught() as problem:
-            return forks.of_run(run, viewer) or forks.price(run, {}, viewer)
-        return refusal(run, problem.sentence)
-
-    def price(event: gr.EventData, request: gr.Request) -> str:
-        asked, run, viewer = at(event, request)
-        with Caught() as problem:
-            document = forks.price(run, _fields(asked), viewer)
-            return said(run, price=json.loads(document.split("\n", 1)[0])["price"])
-        return said(run, refused=problem.sentence)
-
-    def texts(event: gr.EventData, request: gr.Request) -> str:
-        asked, run, viewer = at(event, request)
-        with Caught() as problem:
-            line = forks.texts(str(asked.get("uid", "")), *_branch(asked), viewer)
-            return said(run, **json.loads(line))
-        return said(run, problem=problem.sentence)
-
-    def drawn(start: Callable[[], Iterator[str]], run: str) -> Iterator[tuple]:
-        with Caught() as problem:
-            for document in start():
-                yield document, gr.skip()
-        if problem.sentence:
-            yield gr.skip(), said(run, problem=problem.sentence)
-
-    def analyse(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        asked, run, viewer = at(event, request)
-        yield from drawn(lambda: forks.run(run, _fields(asked), viewer), run)
-
-    def resume(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        asked, run, viewer = at(event, request)
-        yield from drawn(lambda: forks.resume(str(asked.get("uid", "")), viewer), run)
-
-    def more(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        asked, run, viewer = at(event, request)
-        uid, (position, token) = str(asked.get("uid", "")), _branch(asked)
-        yield from drawn(lambda: forks.add_draws(uid, position, token, _whole(asked.get("more")), viewer), run)
-
-    def read(event: gr.EventData, request: gr.Request) -> tuple:
-        asked, run, viewer = at(event, request)
-        uid, field, parameter = (str(asked.get(name) or "") for name in ("uid", "field", "parameter"))
-        with Caught() as problem:
-            return forks.read_again(uid, field, parameter, viewer), gr.skip()
-        return gr.skip(), said(run, problem=problem.sentence)
-
-    def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        asked, run, viewer = at(event, request)
-        position, token = _branch(asked)
-        yield from shown_frames(lambda: branching.take(run, position, [token], "same", viewer))
+        return Asked(asked, str(asked.get("run", "")), viewer_of(request, public=settings.public))
 
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer_of(request, public=settings.public))
 
-    def export(event: gr.EventData, request: gr.Request) -> tuple:
-        asked, run, viewer = at(event, request)
-        with Caught() as problem:
-            return str(forks.export(str(asked.get("uid", "")), str(asked.get("kind", "")), viewer)), gr.skip()
-        return gr.skip(), said(run, problem=problem.sentence)
+    def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+        position, token = asked.branch()
+        yield from shown_frames(lambda: branching.take(asked.run, position, [token], "same", asked.viewer))
 
-    quick: dict[str, Any] = {"queue": False, **PRIVATE}
-    piece.forks_open(show, None, piece, trigger_mode="always_last", **quick)
-    piece.forks_price(price, None, aside, trigger_mode="always_last", **quick)
-    piece.forks_texts(texts, None, aside, trigger_mode="always_last", **quick)
-    piece.forks_read(read, None, [piece, aside], **quick)
-    for event, handler in ((piece.forks_run, analyse), (piece.forks_resume, resume), (piece.forks_more, more)):
-        event(handler, None, [piece, aside], **JOB)
-    piece.forks_stop(stop, None, None, **quick)
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
-    piece.forks_take(take, None, shown, **JOB)
-    written = piece.forks_export(export, None, [parts.fork_file, aside], **quick)
+    parts.forks.forks_take(take, None, shown, **JOB)
+    parts.forks.forks_stop(stop, None, None, **QUICK)
+    _wire_reading(parts, forks, at)
+    _wire_drawing(parts, forks, at)
+    _wire_export(parts, forks, at)
+
+
+def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
+    """What is answered at once, without the model."""
+
+    def show(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        with Caught() as problem:
+            return forks.of_run(asked.run, asked.viewer) or forks.price(asked.run, {}, asked.viewer)
+        return refusal(asked.run, problem.sentence)
+
+    def price(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        with Caught() as problem:
+            document = forks.price(asked.run, asked.settings(), asked.viewer)
+            return said(asked.run, price=json.loads(document.split("\n", 1)[0])["price"])
+        return said(asked.run, refused=problem.sentence)
+
+    def texts(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        with Caught() as problem:
+            return said(asked.run, **json.loads(forks.texts(asked.text("uid"), *asked.branch(), asked.viewer)))
+        return said(asked.run, problem=problem.sentence)
+
+    def read(event: gr.EventData, request: gr.Request) -> tuple:
+        asked = at(event, request)
+        with Caught() as problem:
+            uid, field, parameter = (asked.text(name) for name in ("uid", "field", "parameter"))
+            return forks.read_again(uid, field, parameter, asked.viewer), gr.skip()
+        return gr.skip(), said(asked.run, problem=problem.sentence)
+
+    piece, aside = parts.forks, parts.forks_aside
+    # each answered: a second one asked while the first is on its way would be dropped
+    piece.forks_open(show, None, piece, trigger_mode="multiple", **QUICK)
+    piece.forks_price(price, None, aside, trigger_mode="always_last", **QUICK)
+    piece.forks_texts(texts, None, aside, trigger_mode="always_last", **QUICK)
+    piece.forks_read(read, None, [piece, aside], **QUICK)
+
+
+def _wire_drawing(parts: ExploreParts, forks: Forks, at: At) -> None:
+    """What draws continuations: documents as they grow."""
+
+    def drawn(asked: Asked, start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
+        with Caught() as problem:
+            for document in start():
+                yield document, gr.skip()
+        if problem.sentence:
+            yield gr.skip(), said(asked.run, problem=problem.sentence)
+
+    def analyse(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+        yield from drawn(asked, lambda: forks.run(asked.run, asked.settings(), asked.viewer))
+
+    def resume(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+        yield from drawn(asked, lambda: forks.resume(asked.text("uid"), asked.viewer))
+
+    def more(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+        asked = at(event, request)
+        many = _whole(asked.fields.get("more"))
+        yield from drawn(asked, lambda: forks.add_draws(asked.text("uid"), *asked.branch(), many, asked.viewer))
+
+    piece = parts.forks
+    for event, handler in ((piece.forks_run, analyse), (piece.forks_resume, resume), (piece.forks_more, more)):
+        event(handler, None, [piece, parts.forks_aside], **JOB)
+
+
+def _wire_export(parts: ExploreParts, forks: Forks, at: At) -> None:
+    def export(event: gr.EventData, request: gr.Request) -> tuple:
+        asked = at(event, request)
+        with Caught() as problem:
+            return str(forks.export(asked.text("uid"), asked.text("kind"), asked.viewer)), gr.skip()
+        return gr.skip(), said(asked.run, problem=problem.sentence)
+
+    written = parts.forks.forks_export(export, None, [parts.fork_file, parts.forks_aside], **QUICK)
     handed = {**PRIVATE, "js": "(file) => window.Forklore.saveForks(file)"}
     written.then(None, [parts.fork_file], None, **handed)
 
@@ -114,15 +158,6 @@ def wire_forking(
 def said(run: str, **what: Any) -> str:
     """A line beside the document; marked, as the same answer twice has to arrive twice."""
     return wire_line({"run": run, "n": secrets.token_hex(4), **what})
-
-
-def _fields(asked: dict[str, Any]) -> dict[str, Any]:
-    fields = asked.get("fields")
-    return dict(fields) if isinstance(fields, dict) else {}
-
-
-def _branch(asked: dict[str, Any]) -> tuple[int, int]:
-    return _whole(asked.get("position")), _whole(asked.get("token"))
 
 
 def _whole(value: Any) -> int:
