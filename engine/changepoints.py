@@ -13,9 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import ruptures
-from ruptures.base import BaseCost
-from ruptures.exceptions import NotEnoughPoints
 
 MOST_CHANGES = 6
 SHORTEST = 3
@@ -164,27 +161,6 @@ def _log_sums(values: np.ndarray, axis: int) -> np.ndarray:
         return np.asarray(safe + np.log(np.exp(values - np.expand_dims(safe, axis)).sum(axis=axis)))
 
 
-class MultinomialCost(BaseCost):
-    """-sum_k n_k ln(n_k / n) of a segment of label counts: what it costs to say its labels with one distribution."""
-
-    model = "multinomial"
-    min_size = 1
-
-    def fit(self, signal: np.ndarray) -> MultinomialCost:
-        """signal: counts, float [N, K], not negative."""
-        self.signal = np.asarray(signal, dtype=np.float64)
-        self._sums = np.vstack([np.zeros(self.signal.shape[1]), np.cumsum(self.signal, axis=0)])
-        return self
-
-    def error(self, start: int, end: int) -> float:
-        """Cost of the points start .. end - 1, in nats."""
-        if end - start < self.min_size:
-            raise NotEnoughPoints
-        counts = self._sums[end] - self._sums[start]
-        positive = counts[counts > 0.0]
-        return float(-(positive * np.log(positive / positive.sum())).sum())
-
-
 def pelt(counts: np.ndarray, *, penalty: float = PELT_PENALTY) -> list[int]:
     """First index of every new segment, ascending, by PELT on label counts, float [N, K]; penalty: nats a change.
 
@@ -193,8 +169,10 @@ def pelt(counts: np.ndarray, *, penalty: float = PELT_PENALTY) -> list[int]:
     counts = np.asarray(counts, dtype=np.float64)
     if len(counts) < 2 * PELT_SHORTEST:
         return []
-    search = ruptures.Pelt(custom_cost=MultinomialCost(), min_size=PELT_SHORTEST, jump=1).fit(counts)
-    return [int(stop) for stop in search.predict(pen=penalty)[:-1]]
+    # only now: it takes a second to import, which the start of the page would wait for
+    from engine.pelt import segments
+
+    return segments(counts, penalty=penalty, shortest=PELT_SHORTEST)
 
 
 def blamed(starts: Sequence[int]) -> list[int]:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from engine import changepoints
-from engine.changepoints import MultinomialCost, blamed, pelt, posterior
+from engine.changepoints import blamed, pelt, posterior
 from engine.fork_measures import drift
 from engine.forking import OutcomeCurve
+from engine.pelt import MultinomialCost
 from tests.support.recorded_forks import STRIDED, recorded_rows
 
 TOLERANCE = 0.03
