@@ -28,6 +28,8 @@ from ui.fork_view import Standing
 from ui.turns import Ticket
 
 FRAME_SECONDS = 1.0
+# a document of many branches takes longer to work out, and then comes as much less often
+CHEAP_SECONDS = 0.1
 SAVE_SECONDS = 10.0
 ENDS = "end_ids"
 # what an analysis must have drawn before its pace tells anything
@@ -84,7 +86,7 @@ class ForkJob:
     def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
         """Draw what is missing and keep it; documents, the last one as it is stored."""
         opened, report = self._opened, self._opened.report()
-        state, problem, shown, closed = "failed", "", 0.0, False
+        state, problem, shown, pause, closed = "failed", "", 0.0, FRAME_SECONDS, False
         steps = analyse(
             model, opened.run.trace, opened.settings, resume=opened.draws, cancelled=ticket.cancelled.is_set
         )
@@ -93,10 +95,13 @@ class ForkJob:
                 copied = not self._uid and self._opened.origin
                 if report.count > self._known and (copied or time.monotonic() - self._saved >= SAVE_SECONDS):
                     self._save(report, "running", "")
-                if time.monotonic() - shown >= FRAME_SECONDS:
+                if time.monotonic() - shown >= pause:
+                    began = time.monotonic()
                     # draws that cannot be read are kept, and no more of them are drawn
                     _ = report.branches
-                    yield self._document(report, Standing("running", left=self._left(report)), whole=False)
+                    frame = self._document(report, Standing("running", left=self._left(report)), whole=False)
+                    pause = FRAME_SECONDS * max(1.0, (time.monotonic() - began) / CHEAP_SECONDS)
+                    yield frame
                     shown = time.monotonic()
                 if self._bench.turns.give_way(ticket):
                     yield self._document(report, Standing("waiting", "Somebody's short job goes first."), whole=False)

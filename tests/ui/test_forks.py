@@ -250,3 +250,20 @@ def test_while_the_last_document_is_worked_out_nobody_waits(bench, forks, answer
 def test_a_price_claims_nothing_about_outcomes(forks, answer):
     said = lines(forks.price(answer, SMALL, ME))
     assert not any(name in line for line in said for name in ("p", "b", "said"))
+
+
+def test_documents_that_take_long_to_work_out_come_less_often(bench, answer, monkeypatch):
+    real, cost = fork_job.document_of, {"seconds": 0.0}
+
+    def slow(*arguments, **named):
+        time.sleep(cost["seconds"])
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(fork_job, "document_of", slow)
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.02)
+    numbers = []
+    for cost["seconds"], affordable in ((0.0, 10.0), (0.05, 0.005)):
+        monkeypatch.setattr(fork_job, "CHEAP_SECONDS", affordable)
+        numbers.append(sum(last(frame, "s")["state"] == "running" for frame in Forks(bench).run(answer, SMALL, ME)))
+    often, rarely = numbers
+    assert 1 <= rarely < often / 2
