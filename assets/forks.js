@@ -6,6 +6,7 @@
   const { dom, format, controls, observable, forksWords } = Forklore;
   const { el } = dom;
   const LONG = 120;
+  const PATIENCE = 4000; // milliseconds
   const CHANGES = 9; // posterior odds above which a change is claimed
 
   const large = (value) => (value > 1000 ? "above 1,000" : format.number(value, 3));
@@ -51,7 +52,15 @@
       this.asked = run;
       Object.assign(this, { selected: -1, hovered: -1, ground: null, opened: false });
       if (this.form) this.frame(true);
-      if (run && this.trigger) this.emit("forks_open", {});
+      if (run && this.trigger) { this.askedAt = performance.now(); this.emit("forks_open", {}); }
+    }
+
+    /** Asks again for one that did not come. */
+    again() {
+      if (!this.form || this.asked === this.data.run || performance.now() - (this.askedAt || -PATIENCE) < PATIENCE) return;
+      const run = this.asked;
+      this.asked = "";
+      this.open(run);
     }
 
     load(text) {

@@ -47,8 +47,8 @@
           if (change.place && change.pinned) pinned();
         },
         shown() {
-          if (forks.form && forks.asked !== forks.data.run) forks.asked = ""; // one that did not come is asked for again
           follow();
+          forks.again();
           pinned();
           forks.schedule();
           forks.mark();

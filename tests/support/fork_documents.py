@@ -18,8 +18,8 @@ def header(run: str, *, uid: str = "analysis-1", pieces: list[str] | None = None
     """The first line."""
     words = PIECES if pieces is None else pieces
     return line(
-        v=1, run=run, forks=uid, title="A sum", pieces=words, extractor="last_number", parameter="",
-        field="Last number", estimator="recursion", threshold=0.05, drawn=30, until=None, seed="0", first=0,
+        v=1, run=run, forks=uid, title="A sum", pieces=words, extractor="first_number", parameter="",
+        field="First number", estimator="recursion", threshold=0.05, drawn=30, until=None, seed="0", first=0,
         stop=len(words), length=len(words), longest=60,
         price={"draws": 90, "branches": 3, "tokens": 900, "seconds": 42.0},
     )  # fmt: skip

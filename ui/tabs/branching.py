@@ -112,7 +112,7 @@ def wire_trees(
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
-    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="always_last", queue=False, **PRIVATE)
+    tree.tree_open(show, None, [tree, parts.notice], trigger_mode="multiple", queue=False, **PRIVATE)
     tree.tree_grow(grow, None, tree, **JOB)
     tree.tree_edit(edit, None, tree, trigger_mode="multiple", **JOB)
     tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
