@@ -38,15 +38,17 @@ SWEEP = (2, 5, 10, 20, 30, 50, 75, 100, 150, 200)
 @dataclass(frozen=True)
 class Size:
     """How much is drawn: of every branch for the reference, and further ones to take parts from; rounds: analyses;
-    batches: of the published sampler, whose rate they give."""
+    batches: of the published sampler, of so
+    many rows each, whose rate they give."""
 
     reference: int
     pool: int
     rounds: int
     batches: int
+    rows: int
 
 
-FULL, QUICK = Size(400, 200, 3, 2), Size(20, 20, 1, 1)
+FULL, QUICK = Size(400, 200, 3, 2, ROWS), Size(20, 20, 1, 1, ROWS // 4)
 
 
 def measure(model: LanguageModel, quick: bool) -> list[Row]:
@@ -65,7 +67,7 @@ def measure(model: LanguageModel, quick: bool) -> list[Row]:
     theirs = [_apart(pool, EVERY, draws, truth) for draws in sweep]
     needed = float(np.exp(np.interp(-np.log(ours), -np.log(theirs), np.log(sweep))))
     tokens = needed * every.lengths.mean(axis=1).sum()
-    rate = _published_rate(model, trace, plan, size.batches)
+    rate = _published_rate(model, trace, plan, size)
     return [
         Row(f"analysis of {len(plan.sites)} positions as it comes, mean TV {ours:.4f} to {size.reference} draws of "
             "every branch", seconds, "s"),
@@ -129,15 +131,15 @@ def _apart(pool: Recording, way: str, draws: int, truth: np.ndarray) -> float:
     return float(np.mean([distance(curve.probabilities, truth, "TV").mean() for curve in curves]))
 
 
-def _published_rate(model: LanguageModel, trace: Trace, plan: ForkPlan, batches: int) -> float:
-    """Tokens a second of the published sampler on branches from all over the answer, one a batch or eight: the faster
-    way, with a single batch only the latter."""
+def _published_rate(model: LanguageModel, trace: Trace, plan: ForkPlan, size: Size) -> float:
+    """Tokens a second of the published sampler on branches from all over the answer, one a batch or several, whichever
+    is faster."""
     branches = sorted(plan.counts)
     prompt, base = trace.prompt_ids.tolist(), list(plan.base)
     rates = []
-    for draws in (ROWS, ROWS // 8) if batches > 1 else (ROWS // 8,):
-        every = max(1, len(branches) * draws // (ROWS * batches))
+    for draws in (size.rows, 8) if size is FULL else (8,):
+        every = max(1, len(branches) * draws // (size.rows * size.batches))
         rates.append(tokens_a_second(
-            model, prompt, base, branches[::every], draws=draws, batch=ROWS, max_tokens=plan.max_tokens
+            model, prompt, base, branches[::every], draws=draws, batch=size.rows, max_tokens=plan.max_tokens
         ))  # fmt: skip
     return max(rates)
