@@ -172,8 +172,9 @@ def _records(
     for token_id, probability in zip(site.token_ids.tolist(), site.probabilities.tolist(), strict=True):
         is_base = token_id == int(site.token_ids[0])
         outcomes = found.get((site.position, token_id), [])
-        ended = (site.position, token_id) not in plan.counts and not is_base
-        certain = ended or (is_base and plan.ends_itself and (site.position == last))
+        drawn = (site.position, token_id) in plan.counts
+        ended = not drawn and not is_base
+        certain = ended or (is_base and not drawn and site.position == last)
         if certain:
             # an end of turn adds nothing to what stands before it
             ids = plan.base[: site.position] if ended else plan.base

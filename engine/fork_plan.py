@@ -51,9 +51,9 @@ class ForkSettings:
 
 @dataclass(frozen=True)
 class ForkPlan:
-    """A checked analysis. base: the answer's tokens without its end; sites: one a position, in order; ends_itself:
-    whether the answer ends by itself behind the last position; counts: draws of every sampled branch, in the order in
-    which they are taken."""
+    """A checked analysis. base: the answer's tokens without its end; sites: one a position, in order, that of the end
+    among them; ends_itself: whether the answer ends by itself with the last position; counts: draws of every sampled
+    branch, in the order in which they are taken."""
 
     settings: ForkSettings
     base: tuple[int, ...]
@@ -74,12 +74,12 @@ def plan_analysis(trace: Trace, settings: ForkSettings, end_ids: frozenset[int])
     extractor(settings.extractor, settings.parameter)
     _check(settings)
     base = base_ids(trace, end_ids)
-    stop = len(base) if settings.stop is None else settings.stop
-    if not 0 <= settings.first < stop <= len(base):
-        raise BadInput(
-            f"Positions {settings.first} to {stop} were asked for; the answer has positions 0 to {len(base)}."
-        )
-    ends_itself = stop == len(base) and trace.finish_reason == "stop"
+    # where the answer has an end of its own, that one is a token like any other: it could have gone on
+    length = min(len(trace.token_ids), len(base) + 1)
+    stop = length if settings.stop is None else settings.stop
+    if not 0 <= settings.first < stop <= length:
+        raise BadInput(f"Positions {settings.first} to {stop} were asked for; the answer has positions 0 to {length}.")
+    ends_itself = stop == length and trace.finish_reason == "stop"
     sites = fork_sites.sites(trace, range(settings.first, stop), threshold=settings.threshold, most=settings.alternates)
     max_tokens = settings.max_tokens or len(base) + TOKENS_BEHIND
     max_tokens = min(max_tokens, trace.model.context_length - len(trace.prompt_ids))

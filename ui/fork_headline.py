@@ -50,8 +50,12 @@ def fork_headline(trace: Trace, best: Mapping[str, Any]) -> Headline:
         return Headline()
     piece, word = named(trace.pieces[at]), word_around(trace.pieces, at)
     place = f"“{piece}”" + (f" in “{word}”" if word and word != piece else "")
+    if int(trace.token_ids[at]) in trace.special_ids:
+        place = "its end"
     (there, share), (here, before) = best["there"], best["here"]
-    other = f"with “{named(str(best['text']))}” ({percent(float(best['probability']))}) instead"
+    # a control token, the end, has no text
+    words = f"with “{named(str(best['text']))}”" if best["text"] else "had it ended there"
+    other = f"{words} ({percent(float(best['probability']))})" + (" instead" if best["text"] else "")
     if there == here:
         far = f"{percent(share)} and not {percent(before)} of what follows ends in {_short(there)}"
     else:

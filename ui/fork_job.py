@@ -32,6 +32,8 @@ FRAME_SECONDS = 1.0
 CHEAP_SECONDS = 0.1
 SAVE_SECONDS = 10.0
 ENDS = "end_ids"
+# how the token that ends an answer is written
+END = "⟨end⟩"
 # what an analysis must have drawn before its pace tells anything
 PACE_TOKENS = 2_000
 NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kept."
@@ -185,7 +187,9 @@ def document_of(
     """The document of an analysis; see `fork_view`."""
     header = opened.run.header
     title = header.title or opened.run.trace.prompt[:60]
-    pieces = opened.run.trace.pieces[: len(report.plan.base)]
+    pieces = [*opened.run.trace.pieces[: len(report.plan.base)]]
+    if report.plan.sites[-1].position == len(pieces):
+        pieces.append(END)
     first = fork_view.header_line(
         run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed
     )

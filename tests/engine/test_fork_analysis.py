@@ -66,6 +66,26 @@ def test_on_a_model_that_can_be_listed_the_curve_is_the_exact_one_within_its_ban
     assert np.mean(inside) > 0.7
 
 
+def test_the_end_of_an_answer_counts_for_as_much_as_it_is_probable():
+    toy = toy_model(seed=2)
+    length = 6
+    with one_thread():
+        law = answers(toy, length)
+        ended = [ids for ids in law if ids[-1] == END and len(ids) == 3]
+        base = max(ended, key=lambda ids: law[ids])
+        trace = score_tokens(toy, (1, 2), base)
+        settings = ForkSettings("exact_text", threshold=1e-9, alternates=4, draws=300, most=600, max_tokens=length)
+        report = last(toy, trace, settings, rows=256)
+    stop = len(base) - 1
+    assert report.plan.sites[-1].position == stop and not any(key == (stop, END) for key in report.plan.counts)
+    behind = sum(p for ids, p in law.items() if ids[:stop] == base[:stop])
+    share = law[base] / behind
+    assert 0.05 < share < 0.9, "the end is not certain here"
+    own = report.curve.labels.index(report.draws.text_of(base[:-1]).strip())
+    assert report.curve.probabilities[stop][own] == pytest.approx(share, abs=0.05)
+    assert report.curve.end[own] == 1
+
+
 def test_an_analysis_that_was_stopped_goes_on_to_the_same_draws(tiny, answer):
     whole = last(tiny, answer)
     steps = 0
