@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, controls, observable, forksWords } = Forklore;
+  const { dom, format, observable, forksWords } = Forklore;
   const { el } = dom;
   const LONG = 120;
   const PATIENCE = 4000; // milliseconds
@@ -16,7 +16,7 @@
       this.root = root;
       this.data = new Forklore.ForksData();
       this.view = observable(Forklore.forksWishes.recall());
-      Object.assign(this, { asked: "", selected: -1, hovered: -1, ground: null, trigger: null, ways: [], able: true, onSelect: null, onTake: null, onText: null });
+      Object.assign(this, { asked: "", selected: -1, hovered: -1, ground: null, trigger: null, ways: [], onSelect: null, onTake: null, onText: null });
     }
 
     /** Builds everything; ways: how an outcome may be read, as the server offers them. */
@@ -64,19 +64,29 @@
     }
 
     load(text) {
-      // what comes late of a run that was left stays away from the one on show
-      if (this.asked && this.data.run === this.asked && text && JSON.parse(text.slice(0, text.indexOf("\n"))).run !== this.asked) return;
-      const before = { run: this.data.run, pieces: JSON.stringify(this.data.header?.pieces || null), uid: this.data.uid, state: this.data.state };
+      if (text && this.late(text)) return;
+      const before = { run: this.data.run, pieces: JSON.stringify(this.data.header?.pieces || null), uid: this.data.uid, state: this.data.state, reading: this.data.reading };
       if (!this.data.load(text) || !this.form) return;
       const other = before.run !== this.data.run || before.pieces !== JSON.stringify(this.data.header?.pieces || null);
       if (other) {
         this.along.write();
         this.wide.write();
-        this.detail.close();
         if (!(this.data.header?.pieces?.length > this.selected)) this.selected = -1;
       }
+      if (other || before.reading !== this.data.reading) this.detail.close();
       if (this.data.run === this.asked) this.settle(other, before);
       this.frame(other);
+    }
+
+    /** Whether a document came after something newer: of a run that was left, or of fewer draws of the same analysis. */
+    late(text) {
+      const { data } = this;
+      if (!this.asked || data.run !== this.asked) return false;
+      const lines = text.trimEnd().split("\n");
+      const [head, { s: standing }] = [JSON.parse(lines[0]), JSON.parse(lines.at(-1))];
+      if (head.run !== this.asked) return true;
+      const same = head.forks && head.forks === data.uid && [head.extractor, head.parameter].join("\n") === data.reading;
+      return Boolean(same && standing && data.standing && standing.draws < data.standing.draws);
     }
 
     /** After a document of the run on show: the form as it fits, and where the reader looks first. */
@@ -137,7 +147,7 @@
         else if (data.uid) {
           const words = { stopped: `Stopped after ${drawn}.`, failed: "It broke off.", finished: "" }[data.state] ?? "";
           if (words || standing.message) parts.push(el("span", { text: [words, standing.message].filter(Boolean).join(" ") }));
-          if (data.state !== "finished" && this.able) parts.push(dom.button("Go on", () => this.emit("forks_resume", { uid: data.uid })));
+          if (data.state !== "finished") parts.push(dom.button("Go on", () => this.emit("forks_resume", { uid: data.uid })));
         } else if (standing.message) parts.push(el("span", { text: standing.message }));
         if (!data.running && data.header.pieces) parts.push(dom.button(this.opened ? "Close the form" : data.uid ? "New analysis…" : "Analyse…", () => this.toggleForm(), { "aria-expanded": String(this.opened), hidden: !data.uid && this.opened }));
       }
@@ -281,7 +291,8 @@
       this.emit("forks_more", { uid: this.data.uid, position: branch.t, token: branch.id, more });
     }
     askTexts(branch) {
-      this.emit("forks_texts", { uid: this.data.uid, position: branch.t, token: branch.id });
+      const { extractor, parameter } = this.data.header;
+      this.emit("forks_texts", { uid: this.data.uid, position: branch.t, token: branch.id, field: extractor, parameter });
     }
     take(branch) {
       this.onTake?.();
@@ -301,6 +312,9 @@
       if (said.refused) this.form.refuse(said.refused);
       this.problem = said.problem || "";
       if (said.problem) {
+        this.detail.refused();
+        this.tools.readings = "";
+        this.tools.update();
         if (this.opened) { this.form.refuse(said.problem); this.problem = ""; }
         this.say(said.problem);
       }

@@ -24,6 +24,10 @@
     get uid() {
       return this.header ? this.header.forks : "";
     }
+    /** How the outcomes are read. */
+    get reading() {
+      return this.header ? [this.header.extractor, this.header.parameter].join("\n") : "";
+    }
     get state() {
       return this.standing ? this.standing.state : "";
     }
@@ -68,7 +72,7 @@
 
     /** The answer's own outcome first, then by share; a colour once given stays for as long as the question is the same. */
     chooseHues() {
-      const key = this.header ? [this.run, this.header.extractor, this.header.parameter].join("\n") : "";
+      const key = this.header ? [this.run, this.reading].join("\n") : "";
       if (key !== this.colouring) { this.hues.clear(); this.colouring = key; }
       const share = (k) => this.positions.reduce((sum, row) => sum + row.shares[k], 0);
       const fresh = this.labels.map((label, k) => ({ label, share: share(k) })).filter(({ label }) => !LOST.includes(label) && !this.hues.has(label));
@@ -113,11 +117,21 @@
       return total ? { shares: branch.counts.map((count) => count / total), certain: !branch.draws } : { shares: null };
     }
 
-    /** The outcome that a branch leads to most often, and its share. */
-    top(shares) {
-      if (!shares) return null;
-      const k = shares.indexOf(Math.max(...shares));
-      return { label: this.labels[k], share: shares[k], k };
+    /** The outcome that comes most often, and its share; only: labels that may be named, all by default. */
+    top(shares, only = this.labels) {
+      const known = (shares || []).map((share, k) => ({ label: this.labels[k], share, k })).filter(({ label }) => only.includes(label));
+      return known.reduce((best, one) => (!best || one.share > best.share ? one : best), null);
+    }
+
+    /** Labels that are answers. */
+    get answers() {
+      return this.labels.filter((label) => !LOST.includes(label));
+    }
+
+    /** What follows the answer's own token: its own draws where it has some, else the curve at the next place. */
+    ownShares(t) {
+      const base = (this.place.get(t) || []).find((branch) => branch.base);
+      return base ? this.outcomeOf(base).shares : null;
     }
 
     /** Alternatives that change the outcome, told from noise first; by: "distance" or "influence". */

@@ -116,8 +116,8 @@
       const deed = (name, label, run, more) => dom.button(label, run, { data: { deed: `${name} ${branch.id}` }, ...more });
       const acts = [
         !branch.follows && !branch.certain && many ? deed("texts", open ? "Hide" : "Read them", () => this.toggle(branch), { "aria-expanded": String(open), title: "The continuations, grouped by outcome" }) : null,
-        !branch.follows && !branch.certain && data.uid && this.context.able ? deed("more", `+${MORE_DRAWS} draws`, () => this.context.moreDraws(branch, MORE_DRAWS), { disabled: data.running, title: "Draw more continuations of this branch" }) : null,
-        !branch.base && !branch.certain && this.context.able ? deed("take", "Take this fork", () => this.context.take(branch), { title: "A new run that says this here and goes on by itself" }) : null,
+        !branch.follows && !branch.certain && data.uid ? deed("more", `+${MORE_DRAWS} draws`, () => this.context.moreDraws(branch, MORE_DRAWS), { disabled: data.running, title: "Draw more continuations of this branch" }) : null,
+        !branch.base && !branch.certain ? deed("take", "Take this fork", () => this.context.take(branch), { title: "A new run that says this here and goes on by itself" }) : null,
       ];
       return el("tr", { class: branch.base ? "fl-fk-own" : branch.real ? "fl-fk-real-row" : "", data: { id: branch.id } },
         el("th", { scope: "row" }, word(branch.text), branch.base ? el("small", { text: " as it is" }) : null), el("td", { class: "fl-fk-number", text: format.percent(branch.p) }),
@@ -140,6 +140,13 @@
     close() {
       this.open = null;
       this.texts = null;
+    }
+
+    /** Continuations that were asked for do not come. */
+    refused() {
+      if (!this.open || this.texts) return;
+      this.close();
+      this.update();
     }
 
     /** Continuations that came for a branch. */

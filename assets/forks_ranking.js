@@ -7,6 +7,7 @@
   const { el } = dom;
   const FIRST = 8;
   const STEP = 40;
+  const NAMED = 0.05; // an outcome with a smaller share is not what a token leads to
 
   class ForksRanking {
     constructor(context) {
@@ -54,7 +55,7 @@
       const { data } = this.context;
       const { word, fixed } = Forklore.forksWords;
       const outcome = data.outcomeOf(branch);
-      const [there, here] = [data.top(outcome.shares), data.top(data.before(branch.t + 1)?.shares)];
+      const [there, here] = [data.top(outcome.shares), data.top(data.ownShares(branch.t))];
       const named = (top) => (top ? [Forklore.forksWords.outcomeName(data, top.label), `\u00a0${format.percent(top.share, 0)}`] : format.NA);
       return el("tr", { data: { t: branch.t, key: `${branch.t} ${branch.id}` }, class: branch.real ? "fl-fk-real-row" : "" },
         el("th", { scope: "row" }, el("button", { type: "button", class: "fl-link-button", text: format.count(branch.t + 1), "aria-label": `Show token ${branch.t + 1}` })),
@@ -69,19 +70,21 @@
     if (!data.positions.length || data.running || !data.said) return null;
     const forks = data.ranking("influence").filter((branch) => branch.real);
     const tested = data.branches.filter((branch) => !branch.base && branch.counts.some(Boolean)).length;
-    const answers = data.labels.filter((label) => label !== "unparsed" && label !== "truncated");
+    const { answers } = data;
     const name = (label) => { const node = el("bdi", {}); Forklore.fillText(node, label); return el("b", {}, node); };
-    if (!answers.length) return ["No continuation has an outcome that could be read. Choose another way to read it: nothing is drawn again."];
+    if (data.labels.every((label) => label === "unparsed" || label === "truncated")) return ["No continuation has an outcome that could be read. Choose another way to read it: nothing is drawn again."];
     const sofar = data.state === "finished" ? "" : "So far: ";
     if (data.labels.length === 1) return [`${sofar}Whatever it had said, it ends in `, name(data.labels[0]), ": every continuation has the same outcome, so there is no fork here."];
     if (!forks.length) return [tested ? `${sofar}None of ${tested === 1 ? "the one alternative" : `${format.count(tested)} alternatives`} changes the outcome by more than chance would.` : "No token had an alternative that was likely enough to be drawn from."];
     const best = forks[0];
-    const [there, here] = [data.top(data.outcomeOf(best).shares), data.top(data.before(best.t + 1)?.shares)];
+    const named = (shares) => { const top = data.top(shares, answers); return top && top.share >= NAMED ? top : null; };
+    const [there, here] = [named(data.outcomeOf(best).shares), named(data.ownShares(best.t))];
     const quote = (text) => { const node = el("bdi", {}); Forklore.fillText(node, text.replace(/^ (?=\S)/, "") || "⟨end⟩"); return ["“", node, "”"]; };
     const link = el("button", { type: "button", class: "fl-say-token", onclick: () => select(best.t, true) }, `token ${format.count(best.t + 1)}`);
     const say = [`${sofar}The answer forks most at `, link, ": with ", ...quote(best.text), ` (${format.percent(best.p, 0)}) instead of `, ...quote(data.header.pieces[best.t]), ", "];
     if (there && here && there.label !== here.label) say.push(`${format.percent(there.share, 0)} end in `, name(there.label), ", not in ", name(here.label), ".");
     else if (there && here) say.push(`${there.share < here.share ? "only " : ""}${format.percent(there.share, 0)} instead of ${format.percent(here.share, 0)} end in `, name(there.label), ".");
+    else say.push(`what follows ends otherwise, at a distance of ${Forklore.forksWords.fixed(best.distance)}.`);
     const places = new Set(forks.map((branch) => branch.t)).size;
     const where = places === 1 ? "all at this token" : `at ${format.count(places)} tokens`;
     say.push(forks.length === 1 ? ` Of ${format.count(tested)} alternatives it is the only one that is told from noise.` : ` Of ${format.count(tested)} alternatives ${format.count(forks.length)}, ${where}, are told from noise.`);

@@ -123,7 +123,7 @@
       lines.forEach((line, i) => {
         const top = line.top - GAP - STRIP;
         const plan = forksCurve.strip(line.first, line.edges, top, STRIP, i === lines.length - 1 ? TAIL : 0, ROOM);
-        nodes.push(...forksCurve.draw(data, plan, this.context.wishes(), paint, forksCurve.PAGE), this.cursor(plan), ...this.targets(plan), ...this.scale(plan));
+        nodes.push(...forksCurve.draw(data, plan, this.context.wishes(), paint, forksCurve.PAGE), ...this.targets(plan), ...this.scale(plan));
       });
       for (const [name, value] of [["width", width], ["height", height], ["viewBox", `0 0 ${width} ${height}`]]) this.svg.setAttribute(name, value);
       this.svg.replaceChildren(...nodes);
@@ -132,10 +132,6 @@
 
     scale(plan) {
       return [["100 %", plan.top + 9], ["0", plan.top + plan.height]].map(([text, y]) => svg("text", { x: plan.edges[0] - 6, y, "text-anchor": "end", class: "fl-fk-tick", text }));
-    }
-
-    cursor() {
-      return svg("g", { class: "fl-fk-cursor", "pointer-events": "none" });
     }
 
     targets(plan) {

@@ -152,9 +152,15 @@
         { label: "Picture as PNG", run: () => this.save("png") },
         { label: "Curve as CSV", run: () => this.file("csv", "\ufeff" + format.csv(data.curveRows()), "text/csv;charset=utf-8") },
         { heading: "Raw draws, every continuation" },
-        { label: "As JSONL", disabled: !data.uid, run: () => context.emit("forks_export", { uid: data.uid, kind: "jsonl" }) },
-        { label: "As Parquet", disabled: !data.uid, run: () => context.emit("forks_export", { uid: data.uid, kind: "parquet" }) },
+        { label: "As JSONL", disabled: !data.uid, run: () => this.raw("jsonl") },
+        { label: "As Parquet", disabled: !data.uid, run: () => this.raw("parquet") },
       ];
+    }
+
+    /** Asks for every draw as a file, its outcomes as they are read here. */
+    raw(kind) {
+      const { uid, header } = this.context.data;
+      this.context.emit("forks_export", { uid, kind, field: header.extractor, parameter: header.parameter });
     }
 
     get name() {

@@ -76,6 +76,23 @@ def test_an_outcome_has_one_colour_everywhere_and_none_of_another(page: Page, ru
     assert colour(".fl-fk-bar .fl-fk-fill-0") == area
 
 
+def test_a_late_document_of_fewer_draws_or_another_run_changes_nothing(page: Page, run: str) -> None:
+    panel = show(page, documents.whole(run))
+    early = documents.whole(run, since=7).replace(documents.standing(), documents.standing("stopped", 20))
+    show(page, early)
+    expect(panel).to_have_attribute("data-draws", "90")
+    show(page, documents.whole("another-run"))
+    expect(panel).to_have_attribute("data-run", run)
+    show(page, early.replace("analysis-1", "analysis-2"))
+    expect(panel).to_have_attribute("data-draws", "20")
+
+
+def test_an_outcome_that_is_none_is_not_what_an_answer_ends_in(page: Page, run: str) -> None:
+    panel = show(page, documents.whole(run, labels=("12", "truncated")))
+    expect(panel.locator(".fl-fk-sentence")).to_contain_text("only 10\u00a0% instead of 90\u00a0% end in 12.")
+    expect(panel.locator(".fl-fk-sentence")).not_to_contain_text("truncated")
+
+
 def test_marks_come_and_go_with_their_switches(page: Page, run: str) -> None:
     panel = show(page, documents.whole(run))
     expect(panel.locator(".fl-fk-jump")).to_have_count(1)
