@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import BadInput, UserError
-from engine.fork_curves import (
-    Branches,
-    OutcomeCurve,
-    band,
-    branches_of,
-    curve_samples,
-    outcome_curve,
-    without_rare,
-)
+from engine.fork_bands import band, curve_samples
+from engine.fork_curves import Branches, OutcomeCurve, branches_of, common_labels, outcome_curve
 from engine.fork_draws import ForkDraws
 from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
 from engine.fork_sites import Site
@@ -82,7 +75,7 @@ class ForkingReport:
 
     @cached_property
     def samples(self) -> np.ndarray | None:
-        """Curves that the draws allow for: float64 [BAND_SAMPLES, T + 1, K]."""
+        """Curves that the draws allow for: float32 [BAND_SAMPLES, T + 1, K]."""
         settings = self.plan.settings
         return None if self.branches is None else curve_samples(
             self.branches, estimator=settings.estimator, count=BAND_SAMPLES, seed=settings.seed
@@ -90,8 +83,10 @@ class ForkingReport:
 
     @cached_property
     def bands(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """80 % bands: low and high, float64 [T + 1, K]."""
-        return None if self.samples is None else band(self.samples)
+        """80 % bands, which hold the curve: low and high, float64 [T + 1, K]."""
+        if self.samples is None or self.curve is None:
+            return None
+        return band(self.samples, holding=np.vstack([self.curve.probabilities, self.curve.end[None]]))
 
 
 def analyse(
@@ -161,8 +156,7 @@ def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int, *, provisional
         records += here
     if not records:
         return None
-    table = branches_of(records)
-    return without_rare(table, outcome_curve(table, estimator=settings.estimator))
+    return branches_of(records, common_labels(records, estimator=settings.estimator))
 
 
 def _records(

@@ -18,12 +18,15 @@ from engine.outcomes import TRUNCATED, UNPARSED
 
 Estimator = Literal["recursion", "every-branch"]
 OTHER = "Other"
+# a continuation that was stopped when its outcome was decided, read by an extractor that cannot tell yet
+UNFINISHED = "unfinished"
+# labels that are no answers, in the order in which they come last
+NO_ANSWERS = (OTHER, UNPARSED, UNFINISHED, TRUNCATED)
 RARE = 0.01
-# added to each label's count when chances are drawn from their posterior, shared among the labels
-PRIOR = 1.0
-BAND = 0.8
-# curves that are drawn at a time
-PART = 250
+# a label that was drawn once only has to make up this much somewhere: draws in proportion to the probability of their
+# branch weigh about RARE each
+RARE_ONCE = 0.05
+MOST_LABELS = 40
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def outcome_curve(
     Raises BadInput where an estimator lacks draws or positions that it needs.
     """
     table = branches if isinstance(branches, Branches) else branches_of(branches, labels)
-    chances = _frequencies(table)
+    chances = frequencies(table)
     positions, kept = kept_mass(table)
     values, end = _curve(table, chances[None], estimator)
     return OutcomeCurve(positions, table.labels, values[0], kept, end[0])
@@ -112,7 +115,7 @@ def branches_of(records: Iterable[Mapping[str, Any]], labels: Sequence[str] | No
     """Branches from records with position, token_id, probability, is_base, outcomes (a list of labels).
 
     certain (optional): the outcome is known, not drawn. labels: their order; by default that of first appearance, with
-    Other, unparsed and truncated last. With labels given, any other outcome counts as Other, which must be among them.
+    those that are no answers last. With labels given, any other outcome counts as Other, which must be among them.
     Raises BadInput for a position without or with several base tokens, a token twice, or chances that are none.
     """
     rows = sorted(records, key=lambda record: (int(record["position"]), not record["is_base"]))
@@ -146,18 +149,51 @@ def kept_mass(branches: Branches) -> tuple[np.ndarray, np.ndarray]:
     return positions, np.bincount(place, weights=branches.probabilities)
 
 
+def common_labels(
+    records: Iterable[Mapping[str, Any]], *, estimator: Estimator = "recursion", below: float = RARE
+) -> tuple[str, ...]:
+    """The labels of records, as `branches_of` takes them, that are worth a place of their own; Other for the rest.
+
+    What `without_rare` says of their curve, decided without a table of all labels: where every continuation says
+    something else, that would be larger than the memory.
+    """
+    places: dict[int, list[Mapping[str, Any]]] = {}
+    for record in records:
+        places.setdefault(int(record["position"]), []).append(record)
+    ordered = [row for t in sorted(places) for row in sorted(places[t], key=lambda row: not row["is_base"])]
+    names = _in_order(label for row in ordered for label in row["outcomes"])
+    index = {name: i for i, name in enumerate(names)}
+    now, most, drawn = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))
+    for t in sorted(places, reverse=True):
+        kept = sum(float(row["probability"]) for row in places[t])
+        for row in sorted(places[t], key=lambda row: not row["is_base"]):
+            found = np.array([index[label] for label in row["outcomes"]], dtype=np.int64)
+            # what is known without drawing is no chance find
+            np.add.at(drawn, found, 2.0 if row.get("certain", False) else 1.0)
+            share = float(row["probability"]) / kept
+            if row["is_base"]:
+                if t == max(places) or estimator == "every-branch":
+                    now = np.bincount(found, minlength=len(names)) / max(len(found), 1)
+                    most = np.maximum(most, now) if t == max(places) else most
+                now = share * now
+            else:
+                np.add.at(now, found, share / max(len(found), 1))
+        most = np.maximum(most, now)
+    keep = _worth_a_place(names, most, drawn, below)
+    rest = len(keep) < len(names) or OTHER in names
+    return _in_order([*(names[i] for i in keep), *([OTHER] if rest else [])])
+
+
 def without_rare(branches: Branches, curve: OutcomeCurve, *, below: float = RARE) -> Branches:
     """The same branches with labels that stay below this share all along the curve counted as Other.
 
+    So are those that one continuation alone came to, below RARE_ONCE, and all but the MOST_LABELS most frequent ones.
     Decided once for the whole answer; what could not be read or was cut off is never folded into an answer.
     """
     most = np.vstack([curve.probabilities, curve.end]).max(axis=0)
-    keep = [
-        i
-        for i, name in enumerate(branches.labels)
-        if name != OTHER and (most[i] >= below or name in (UNPARSED, TRUNCATED))
-    ]
-    rest = [i for i in range(len(branches.labels)) if i not in keep]
+    drawn = branches.counts.sum(axis=0) + branches.counts[branches.certain].sum(axis=0)
+    keep = _worth_a_place(branches.labels, most, drawn, below)
+    rest = [i for i in range(len(branches.labels)) if i not in set(keep)]
     if not rest or (len(rest) == 1 and branches.labels[rest[0]] == OTHER):
         return branches
     names = [branches.labels[i] for i in keep]
@@ -166,37 +202,13 @@ def without_rare(branches: Branches, curve: OutcomeCurve, *, below: float = RARE
     return replace(branches, counts=counts[:, order], labels=_in_order([*names, OTHER]))
 
 
-def curve_samples(branches: Branches, *, estimator: Estimator = "recursion", count: int, seed: int) -> np.ndarray:
-    """Curves that the draws allow for: float64 [count, T + 1, K], positions and the end, from the posterior.
-
-    Each branch's chances are drawn from the Dirichlet posterior given its draws, so a branch with few of them is
-    uncertain even where all agree. The same seed gives the same curves.
-    """
-    rng, curves = np.random.default_rng(seed), []
-    # in parts: the chances of many branches and labels are far larger than the curves made of them
-    for first in range(0, count, PART):
-        values, end = _curve(branches, _chances(branches, min(PART, count - first), rng), estimator)
-        curves.append(np.concatenate([values, end[:, None]], axis=1))
-    return np.concatenate(curves)
-
-
-def chance_samples(branches: Branches, *, count: int, seed: int) -> np.ndarray:
-    """o_{t,w} drawn from its posterior: float64 [count, n, K]; certain branches as they are."""
-    return _chances(branches, count, np.random.default_rng(seed))
-
-
-def _chances(branches: Branches, count: int, rng: np.random.Generator) -> np.ndarray:
-    labels = max(1, len(branches.labels))
-    drawn = rng.standard_gamma(branches.counts + PRIOR / labels, size=(count, *branches.counts.shape))
-    drawn /= np.maximum(drawn.sum(axis=2, keepdims=True), np.finfo(float).tiny)
-    drawn[:, branches.certain] = _frequencies(branches)[branches.certain]
-    return drawn
-
-
-def band(samples: np.ndarray, *, level: float = BAND) -> tuple[np.ndarray, np.ndarray]:
-    """The middle `level` of samples [count, ...] along their first axis: low and high, float64 [...]."""
-    low, high = np.quantile(samples, ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return low, high
+def _worth_a_place(names: Sequence[str], most: np.ndarray, drawn: np.ndarray, below: float) -> list[int]:
+    """Indices of the labels to keep, in order, but for Other. most: the greatest share of each; drawn: how often."""
+    # shares are sums, which come out beside a limit that they are equal to
+    enough = most >= np.where(drawn <= 1.0, max(below, RARE_ONCE), below) - 1e-12
+    answers = [i for i, name in enumerate(names) if name not in NO_ANSWERS and enough[i]]
+    answers = sorted(answers, key=lambda i: -most[i])[:MOST_LABELS]
+    return sorted([*answers, *(i for i, name in enumerate(names) if name in NO_ANSWERS and name != OTHER)])
 
 
 def _curve(branches: Branches, chances: np.ndarray, estimator: Estimator) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +220,7 @@ def _curve(branches: Branches, chances: np.ndarray, estimator: Estimator) -> tup
     shares = branches.shares
     last = int(positions[-1])
     values = np.empty((len(chances), len(positions), chances.shape[2]))
-    after = end = chances[:, _base(branches, last)]
+    after = end = chances[:, base_at(branches, last)]
     for row in range(len(positions) - 1, -1, -1):
         here = branches.at(int(positions[row]))
         weights, outcomes = shares[here], chances[:, here]
@@ -228,26 +240,26 @@ def check_estimator(branches: Branches, estimator: Estimator) -> None:
                 "The recursion needs every position between the first and the last one; some are missing here. Analyse "
                 "them too, or choose the estimator every-branch."
             )
-        last = _base(branches, int(positions[-1]))
+        last = base_at(branches, int(positions[-1]))
         missing = missing[~branches.is_base[missing] | (missing == last)]
     if len(missing):
         where, token = int(branches.positions[missing[0]]), int(branches.token_ids[missing[0]])
         raise BadInput(f"Nothing was drawn for token id {token} at position {where}: draw continuations of it first.")
 
 
-def _base(branches: Branches, position: int) -> int:
+def base_at(branches: Branches, position: int) -> int:
     """Index of the base branch at a position."""
     return int((branches.is_base & (branches.positions == position)).nonzero()[0][0])
 
 
-def _frequencies(branches: Branches) -> np.ndarray:
+def frequencies(branches: Branches) -> np.ndarray:
     """Shares of the labels among the draws of each branch: float64 [n, K], zeros where nothing was drawn."""
     return np.asarray(branches.counts / np.maximum(branches.draws, 1.0)[:, None])
 
 
 def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
     """Each label once, as they appear; those that are no answers last."""
-    last = {OTHER: 1, UNPARSED: 2, TRUNCATED: 3}
+    last = {name: place for place, name in enumerate(NO_ANSWERS, 1)}
     return tuple(sorted(dict.fromkeys(labels), key=lambda name: last.get(name, 0)))
 
 

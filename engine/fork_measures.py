@@ -8,14 +8,14 @@ Source: Bigelow et al., arXiv 2412.07961, section 2 (drift, survival); Benjamini
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from engine.errors import BadInput
-from engine.fork_curves import Branches, Estimator, OutcomeCurve, chance_samples, curve_samples
+from engine.fork_bands import sampled_steps
+from engine.fork_curves import Branches, Estimator, OutcomeCurve, frequencies
 
 Distance = Literal["L2", "L1", "TV", "JS"]
 JUMP = 0.15
@@ -77,9 +77,8 @@ class Strengths:
 
 def strengths(branches: Branches, curve: OutcomeCurve, estimator: Estimator = "recursion") -> Strengths:
     """Fork strength of every alternative, in L2; with the recursion o_{t,x*_t} is o_{t+1}."""
-    outcomes = branches.counts / np.maximum(branches.draws, 1.0)[:, None]
-    base = _base_outcomes(branches, outcomes[None], _with_end(curve)[None], estimator)[0]
-    distances = np.where(branches.is_base, 0.0, distance(outcomes, base))
+    base = _base_outcomes(branches, curve, estimator)
+    distances = np.where(branches.is_base, 0.0, distance(frequencies(branches), base))
     return Strengths(distances, branches.shares * distances)
 
 
@@ -119,25 +118,24 @@ def fork_tests(
     ones are, the rest is not looked at: such an alternative is none that could be told from noise.
     """
     seen = strengths(branches, curve, estimator).distances
-    asked = (~branches.is_base).nonzero()[0]
-    p_values = np.full(len(branches), np.nan)
-    bases, turns = _base_samples(branches, estimator, min(draws, POSTERIOR_CURVES), seed), np.arange(draws)
-    centre = _base_outcomes(branches, _outcomes(branches)[None], _with_end(curve)[None], estimator)[0]
+    p_values, turns = np.full(len(branches), np.nan), np.arange(draws)
+    centre, positions = _base_outcomes(branches, curve, estimator), np.unique(branches.positions)
     rng = np.random.default_rng([seed, 1])
-    for i in asked:
-        size = int(branches.draws[i])
-        if branches.certain[i]:
-            size = 1
-        curves, far, looked = bases(int(i)), 0, 0
-        for turn in (turns[:FIRST_DRAWS], turns[FIRST_DRAWS:]):
-            chances = curves[turn % len(curves)]
-            sampled = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True)) / max(size, 1)
-            # what a share of counts cannot tell apart, rounding must not
-            far += int((distance(sampled, centre[i]) >= seen[i] - 1e-12).sum())
-            looked += len(chances)
-            if far >= ENOUGH:
-                break
-        p_values[i] = (1 + far) / (1 + looked)
+    for step in sampled_steps(branches, estimator=estimator, count=min(draws, POSTERIOR_CURVES), seed=seed):
+        here = branches.at(int(positions[step.row]))
+        for i in here[~branches.is_base[here]]:
+            size = 1 if branches.certain[i] else int(branches.draws[i])
+            far, looked = 0, 0
+            for turn in (turns[:FIRST_DRAWS], turns[FIRST_DRAWS:]):
+                chances = step.base[turn % len(step.base)]
+                sampled = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True)) / max(size, 1)
+                # what a share of counts cannot tell apart, rounding must not
+                far += int((distance(sampled, centre[i]) >= seen[i] - 1e-12).sum())
+                looked += len(chances)
+                if far >= ENOUGH:
+                    break
+            p_values[i] = (1 + far) / (1 + looked)
+    asked = (~branches.is_base).nonzero()[0]
     real = np.zeros(len(branches), dtype=bool)
     real[asked] = discoveries(p_values[asked], level)
     return ForkTests(p_values, real)
@@ -156,39 +154,19 @@ def discoveries(p_values: np.ndarray, level: float = FALSE_DISCOVERIES) -> np.nd
 def noise_range(curve: OutcomeCurve, samples: np.ndarray, *, level: float = 0.95) -> float:
     """How far the drift of a curve that never changes would range by the noise of the draws alone, `level` of the time.
 
-    samples: curves that the draws allow for, float64 [B, T + 1, K], as `curve_samples` gives them.
+    samples: curves that the draws allow for, float [B, T + 1, K], as `curve_samples` gives them.
     """
-    errors = samples[:, :-1] - curve.probabilities
+    errors = samples[:, :-1] - curve.probabilities.astype(samples.dtype)
     ranges = np.ptp(np.linalg.norm(errors - errors[:, :1], axis=2), axis=1)
     return float(np.quantile(ranges, level))
 
 
-def _outcomes(branches: Branches) -> np.ndarray:
-    return np.asarray(branches.counts / np.maximum(branches.draws, 1.0)[:, None])
-
-
-def _with_end(curve: OutcomeCurve) -> np.ndarray:
-    return np.vstack([curve.probabilities, curve.end[None]])
-
-
-def _base_outcomes(branches: Branches, outcomes: np.ndarray, curves: np.ndarray, estimator: Estimator) -> np.ndarray:
-    """o_{t,x*_t} beside every branch, from chances [B, n, K] and curves with their ends [B, T + 1, K]: [B, n, K]."""
+def _base_outcomes(branches: Branches, curve: OutcomeCurve, estimator: Estimator) -> np.ndarray:
+    """o_{t,x*_t} beside every branch: float64 [n, K]."""
     place = np.unique(branches.positions, return_inverse=True)[1]
     if estimator == "recursion":
-        return np.asarray(curves[:, place + 1])
-    bases = branches.is_base.nonzero()[0]
-    return np.asarray(outcomes[:, bases[place]])
-
-
-def _base_samples(branches: Branches, estimator: Estimator, count: int, seed: int) -> Callable[[int], np.ndarray]:
-    """branch -> o_{t,x*_t} from its posterior, float64 [count, K]."""
-    place = np.unique(branches.positions, return_inverse=True)[1]
-    if estimator == "recursion":
-        curves = curve_samples(branches, estimator=estimator, count=count, seed=seed)
-        return lambda i: np.asarray(curves[:, place[i] + 1])
-    bases = branches.is_base.nonzero()[0]
-    chances = chance_samples(branches.only(bases), count=count, seed=seed)
-    return lambda i: np.asarray(chances[:, place[i]])
+        return np.vstack([curve.probabilities, curve.end[None]])[place + 1]
+    return np.asarray(frequencies(branches)[branches.is_base.nonzero()[0][place]])
 
 
 def _entropy(values: np.ndarray) -> np.ndarray:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from functools import cache
 
 import numpy as np
 import pytest
 
 from engine.errors import BadInput
+from engine.fork_bands import band, curve_samples
 from engine.fork_curves import (
+    MOST_LABELS,
     OTHER,
+    UNFINISHED,
     Branches,
     OutcomeCurve,
-    band,
     branches_of,
-    curve_samples,
+    common_labels,
     kept_mass,
     outcome_curve,
     without_rare,
@@ -248,6 +251,71 @@ def test_rare_labels_become_other_once_for_the_whole_answer_and_what_is_no_answe
     assert without_rare(merged, outcome_curve(merged)) is merged
     two = branches_of([branch(0, 1, 0.6, ["a"] * 1000, is_base=True), branch(0, 2, 0.4, ["a"] * 95 + ["b"] * 5)])
     assert without_rare(two, outcome_curve(two, estimator="every-branch")).labels == ("a", "b")
+
+
+def free_answers(positions, draws=10):
+    """Records of an answer whose every continuation says something else, but for a few."""
+    records = []
+    for t in range(positions):
+        last = t == positions - 1
+        records.append(branch(t, 1, 0.9, ["own"] if last else [], is_base=True, certain=last))
+        drawn = [UNPARSED, "again", "again", *(f"answer {t} {i}" for i in range(draws - 3))]
+        records.append(branch(t, 2, 0.1, drawn))
+    return records
+
+
+def test_where_every_answer_is_another_one_they_are_other_and_those_that_recur_are_not():
+    records = free_answers(60)
+    table = branches_of(records)
+    assert len(table.labels) == 3 + 60 * 7
+    # one draw of a branch weighs one hundredth there: more than what is rare, and not by chance
+    assert outcome_curve(table).probabilities.max(axis=0).min() >= 0.01 - 1e-12
+    assert common_labels(records) == ("again", "own", OTHER, UNPARSED)
+    merged = without_rare(table, outcome_curve(table))
+    assert merged.labels == ("again", "own", OTHER, UNPARSED) and merged.draws.tolist() == table.draws.tolist()
+    certain = [branch(0, 1, 0.97, ["own"], is_base=True, certain=True), branch(0, 2, 0.03, ["ended"], certain=True)]
+    assert common_labels(certain) == ("own", "ended"), "what is known without drawing is no chance find"
+
+
+def test_no_more_than_the_most_frequent_labels_have_a_place_of_their_own():
+    draws = [f"answer {i}" for i in range(2 * MOST_LABELS) for _ in range(2 + (i % 2))]
+    records = [branch(0, 1, 1.0, [*draws, UNPARSED, TRUNCATED, UNFINISHED], is_base=True)]
+    names = common_labels(records)
+    assert names[-4:] == (OTHER, UNPARSED, UNFINISHED, TRUNCATED) and len(names) == MOST_LABELS + 4
+    assert all(int(name.split()[1]) % 2 for name in names[:-4]), "those that were drawn three times"
+    table = branches_of(records)
+    assert without_rare(table, outcome_curve(table)).labels == names
+    few = branches_of(records, names)
+    assert few.counts[0, names.index(OTHER)] == 2 * MOST_LABELS
+
+
+@pytest.mark.parametrize("estimator", ["recursion", "every-branch"])
+def test_the_labels_of_recorded_draws_are_those_of_their_curve(shared_dir, estimator):
+    seen = 0
+    for row in recorded_rows(shared_dir):
+        if row.name in STRIDED and estimator == "recursion":
+            continue
+        records = [{**record, "outcomes": record["outcomes"][:30]} for record in row.records]
+        table = branches_of(records)
+        dense = without_rare(table, outcome_curve(table, estimator=estimator))
+        again = branches_of(records, common_labels(records, estimator=estimator))
+        assert set(again.labels) == set(dense.labels)
+        order = [again.labels.index(name) for name in dense.labels]
+        assert np.array_equal(again.counts[:, order], dense.counts)
+        seen += len(dense.labels) < len(table.labels)
+    assert seen, "some labels are rare"
+
+
+def test_the_memory_of_curves_does_not_grow_with_what_is_said_once():
+    records = free_answers(300)
+    tracemalloc.start()
+    table = branches_of(records, common_labels(records))
+    curve = outcome_curve(table)
+    samples = curve_samples(table, count=200, seed=0)
+    fork_tests(table, curve)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert samples.nbytes == 200 * 301 * 4 * 4 and most < 2**24
 
 
 def test_kept_mass_and_shares_leave_out_what_was_not_explored():
