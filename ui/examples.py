@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ EDITION = 1
 COUNT = 7
 # what a first visitor sees: the one whose forks are known
 FIRST_SHOWN = 7
+# what reading a file of examples raises that was cut or changed on disk
+DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError, NotImplementedError)
 RUNS, ABOUT, ARRAYS = "examples.jsonl", "analysis.json", "arrays/"
 
 
@@ -40,11 +43,15 @@ def install(store: Store, source: Path = EXAMPLES, forks: Path = FORKS) -> int:
 
     A damaged example is left as it is and named in the log: the page works without it.
     """
-    added = install_runs(store, source)
+    added, log = 0, logging.getLogger("forklore")
+    try:
+        added = install_runs(store, source)
+    except DAMAGED as error:
+        log.warning("the examples are left out: %s (%r)", source, error)
     try:
         install_analysis(store, forks.read_bytes())
-    except (UserError, OSError) as error:
-        logging.getLogger("forklore").warning("the analysis of an example is left out: %s", error)
+    except (UserError, OSError, *DAMAGED) as error:
+        log.warning("the analysis of an example is left out: %s (%r)", forks, error)
     return added
 
 
@@ -79,13 +86,17 @@ def install_analysis(store: Store, packed: bytes) -> str:
         about = json.loads(archive.read(ABOUT))
         names = [name for name in archive.namelist() if name.startswith(ARRAYS)]
         raw = {name.removeprefix(ARRAYS).removesuffix(".npy"): archive.read(name) for name in names}
-    for header in store.analyses.list(about["run"], viewer=OWNER, kind=about["kind"]):
+    there = store.analyses.list(about["run"], viewer=OWNER, kind=about["kind"])
+    for header in there:
         if header.status == "finished" and header.progress == mark:
             return header.uid
-        store.analyses.delete(header.uid, viewer=OWNER)
+    # all of it is read before anything of an older one goes
     arrays = {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in raw.items()}
-    uid = store.analyses.add(about["run"], about["kind"], about["settings"], viewer=OWNER)
-    store.analyses.save(uid, viewer=OWNER, arrays=arrays, progress=mark, status="finished", result=about["result"])
+    kind, settings, result = str(about["kind"]), dict(about["settings"]), dict(about["result"])
+    for header in there:
+        store.analyses.delete(header.uid, viewer=OWNER)
+    uid = store.analyses.add(about["run"], kind, settings, viewer=OWNER)
+    store.analyses.save(uid, viewer=OWNER, arrays=arrays, progress=mark, status="finished", result=result)
     return uid
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,50 @@ def test_the_app_starts_and_the_other_examples_open(store: Store) -> None:
     others = [uid for uid in uids if uid != examples.example_uid(1)]
     assert len(others) == 6 and all(workbench.open_run(uid, viewer) for uid in others)
     store.close()
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut to nothing", "cut in the middle", "cut at its end", "changed", "no zip at all"]
+)
+@pytest.mark.parametrize("which", ["runs", "forks"])
+def test_a_damaged_file_of_examples_is_logged_and_the_app_starts(
+    tmp_path: Path, damage: str, which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = (examples.FORKS if which == "forks" else examples.EXAMPLES).read_bytes()
+    changed = bytearray(whole)
+    for at in range(len(whole) // 4, 3 * len(whole) // 4, 997):
+        changed[at] ^= 0xFF
+    file = tmp_path / "damaged.zip"
+    file.write_bytes(
+        {
+            "cut to nothing": b"",
+            "cut in the middle": whole[: len(whole) // 2],
+            "cut at its end": whole[:-1],
+            "changed": bytes(changed),
+            "no zip at all": b"PK\x03\x04" + bytes(4000),
+        }[damage]
+    )
+    with Store(tmp_path / "library.db") as store:
+        if which == "forks":
+            assert examples.install(store, forks=file) == examples.COUNT
+            run = examples.example_uid(examples.FIRST_SHOWN)
+            assert store.analyses.list(run, viewer=examples.OWNER) == ()
+        else:
+            assert examples.install(store, file) == 0
+        assert any("left out" in record.message and str(file) in record.message for record in caplog.records)
+        # and with the file as it should be, nothing is missing
+        examples.install(store)
+        assert len(Shelf(store).examples(Viewer(LOCAL, "s", True))) == examples.COUNT
+
+
+def test_a_damaged_file_takes_nothing_away_that_was_installed_before(tmp_path: Path) -> None:
+    file = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(examples.FORKS) as archive, zipfile.ZipFile(file, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name)[:-9] if name.endswith(".npy") else archive.read(name))
+    with Store(tmp_path / "library.db") as store:
+        examples.install(store)
+        run = examples.example_uid(examples.FIRST_SHOWN)
+        before = store.analyses.list(run, viewer=examples.OWNER)
+        examples.install(store, forks=file)
+        assert store.analyses.list(run, viewer=examples.OWNER) == before and len(before) == 1
