@@ -9,15 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.fork_curves import OTHER
+from engine.outcomes import TRUNCATED, UNPARSED
 from engine.types import Trace
 from ui.headlines import Headline, named, percent, word_around
 
 BEST = "best"
 LABEL_CHARS = 60
+# what is counted along with the outcomes and is none
+NO_OUTCOME = frozenset({OTHER, TRUNCATED, UNPARSED})
 
 
 def best_fork(document: str) -> dict[str, Any] | None:
-    """The alternative that moves the curve most among those told from noise; None where there is none.
+    """The alternative that moves the curve most among those told from noise; None where there is none, or where no
+    continuation of it has an outcome with a name.
 
     {position, text, probability, there, here}: the commonest outcome behind it and behind the answer's own token, each
     [label, share].
@@ -27,20 +32,28 @@ def best_fork(document: str) -> dict[str, Any] | None:
         lines |= json.loads(line) if line else {}
     if not lines.get("b"):
         return None
-    labels, curve = lines["labels"], {row[0]: row[2] for row in lines["p"]}
     forks = [row for row in lines["b"] if row[10] and sum(row[6])]
-    if not forks:
-        return None
-    best = max(forks, key=lambda row: row[8])
-    here = curve.get(best[0] + 1, lines["end"]["o"])
-    there = [count / sum(best[6]) for count in best[6]]
-    return {
-        "position": best[0],
-        "text": best[2],
-        "probability": best[3],
-        "there": _commonest(labels, there),
-        "here": _commonest(labels, here),
-    }
+    for best in sorted(forks, key=lambda row: -row[8]):
+        there = _commonest(lines["labels"], _shares(best))
+        here = _commonest(lines["labels"], _behind_base(lines, best[0]))
+        if there and here:
+            return {"position": best[0], "text": best[2], "probability": best[3], "there": there, "here": here}
+    return None
+
+
+def _behind_base(lines: Mapping[str, Any], position: int) -> Sequence[float]:
+    """The shares of outcomes behind the answer's own token: its draws where every branch has some, else the curve."""
+    if lines["estimator"] != "recursion":
+        own = next((row for row in lines["b"] if row[0] == position and row[4]), None)
+        if own and sum(own[6]):
+            return _shares(own)
+    curve: dict[int, list[float]] = {row[0]: row[2] for row in lines["p"]}
+    end: list[float] = lines["end"]["o"]
+    return curve.get(position + 1, end)
+
+
+def _shares(row: Sequence[Any]) -> list[float]:
+    return [count / sum(row[6]) for count in row[6]]
 
 
 def fork_headline(trace: Trace, best: Mapping[str, Any]) -> Headline:
@@ -64,8 +77,12 @@ def fork_headline(trace: Trace, best: Mapping[str, Any]) -> Headline:
 
 
 def _commonest(labels: Sequence[str], shares: Sequence[float]) -> list[Any]:
-    at = max(range(len(labels)), key=lambda k: shares[k])
-    return [labels[at], round(shares[at], 4)]
+    """The commonest outcome that has a name, with its share; [] where there is none."""
+    found = [(share, -k) for k, share in enumerate(shares) if share > 0.0 and labels[k] not in NO_OUTCOME]
+    if not found:
+        return []
+    share, at = max(found)
+    return [labels[-at], round(share, 4)]
 
 
 def _short(label: object) -> str:

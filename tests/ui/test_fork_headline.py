@@ -20,6 +20,47 @@ def test_the_best_fork_is_the_one_that_moves_the_curve_most():
     assert best["there"][1] == pytest.approx(0.9) and best["here"] == ["12", 0.9]
 
 
+def document(labels, counts, *, end, estimator="recursion", base=None, second=None):
+    """A finished analysis of one token with one or two forks; counts: what the stronger one came to."""
+    forks = [[0, 7, "x", 0.3, 0, sum(counts), counts, 1.0, 0.3, 0.01, 1, None, None]]
+    if second:
+        forks.append([0, 8, "y", 0.2, 0, sum(second), second, 0.5, 0.1, 0.01, 1, None, None])
+    own = base or [0] * len(labels)
+    parts = (
+        {"estimator": estimator},
+        {"labels": labels},
+        {"p": [[0, 0.9, end, end, end]], "end": {"o": end}},
+        {"b": [[0, 1, "a", 0.6, 1, sum(own), own, 0.0, 0.0, None, None, None, None], *forks]},
+    )
+    return "".join(json.dumps(part) + "\n" for part in parts)
+
+
+NAMES = ["12", "13", "Other", "unparsed", "truncated"]
+
+
+@pytest.mark.parametrize("name", ["Other", "unparsed", "truncated"])
+def test_what_is_no_outcome_is_never_named_as_one(name):
+    counts = [2, 4, 0, 0, 0]
+    counts[NAMES.index(name)] = 14
+    end = [0.4 if label == "12" else 0.6 if label == name else 0.0 for label in NAMES]
+    best = best_fork(document(NAMES, counts, end=end))
+    assert best["there"] == ["13", 0.2] and best["here"] == ["12", 0.4]
+    nothing = [0, 0, 0, 0, 0]
+    nothing[NAMES.index(name)] = 20
+    assert best_fork(document(NAMES, nothing, end=end)) is None
+    other = best_fork(document(NAMES, nothing, end=end, second=[0, 5, 0, 0, 5]))
+    assert other["text"] == "y" and other["there"] == ["13", 0.5]
+
+
+def test_where_every_branch_was_drawn_a_fork_is_compared_with_the_tokens_own_draws():
+    shapes = {"end": [0.1, 0.9, 0.0, 0.0, 0.0], "base": [9, 1, 0, 0, 0]}
+    counts = [0, 10, 0, 0, 0]
+    assert best_fork(document(NAMES, counts, **shapes))["here"] == ["13", 0.9]
+    assert best_fork(document(NAMES, counts, **shapes, estimator="every-branch"))["here"] == ["12", 0.9]
+    shapes["base"] = None
+    assert best_fork(document(NAMES, counts, **shapes, estimator="every-branch"))["here"] == ["13", 0.9]
+
+
 def test_where_nothing_is_told_from_noise_there_is_no_fork():
     assert best_fork(whole("run", labels=("12",))) is None
 
