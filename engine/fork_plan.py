@@ -18,6 +18,8 @@ from engine.types import Trace
 
 # how much longer than the answer a response may become
 TOKENS_BEHIND = 200
+# what a continuation takes at least on average, near the answer's end too: one that left the answer goes its own way
+TYPICAL_TOKENS = 50
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,12 @@ class ForkPlan:
 
     @property
     def expected_tokens(self) -> int:
-        """About how many tokens the draws take, were responses as long as the answer."""
-        positions = [position for position, _ in self.counts]
-        return fork_sites.expected_tokens(list(self.counts.values()), positions, len(self.base))
+        """About how many tokens the draws take: each the rest of the answer, or TYPICAL_TOKENS where that is less."""
+        tokens = 0
+        for (position, _), count in self.counts.items():
+            rest = min(max(len(self.base) - position - 1, TYPICAL_TOKENS), self.max_tokens - position - 1)
+            tokens += count * max(1, rest)
+        return tokens
 
 
 def plan_analysis(trace: Trace, settings: ForkSettings, end_ids: frozenset[int]) -> ForkPlan:
@@ -78,13 +83,16 @@ def plan_analysis(trace: Trace, settings: ForkSettings, end_ids: frozenset[int])
     length = min(len(trace.token_ids), len(base) + 1)
     stop = length if settings.stop is None else settings.stop
     if not 0 <= settings.first < stop <= length:
-        raise BadInput(f"Positions {settings.first} to {stop} were asked for; the answer has positions 0 to {length}.")
+        raise BadInput(f"Tokens {settings.first + 1} to {stop} were asked for; the answer has tokens 1 to {length}.")
     ends_itself = stop == length and trace.finish_reason == "stop"
     sites = fork_sites.sites(trace, range(settings.first, stop), threshold=settings.threshold, most=settings.alternates)
     max_tokens = settings.max_tokens or len(base) + TOKENS_BEHIND
     max_tokens = min(max_tokens, trace.model.context_length - len(trace.prompt_ids))
     if max_tokens < stop + 1:
-        raise BadInput(f"Responses of {max_tokens} tokens end before position {stop} does: allow longer ones.")
+        raise BadInput(
+            f"Responses of {max_tokens} tokens end before token {stop} of the answer could be another: allow longer "
+            "ones, or analyse fewer tokens."
+        )
     return ForkPlan(
         settings, tuple(base), tuple(sites), ends_itself, max_tokens, _counts(settings, sites, ends_itself, end_ids)
     )
@@ -110,7 +118,7 @@ def _counts(
             counts[key] = max(count, extra.pop(key, 0))
     if extra:
         position, token_id = next(iter(extra))
-        raise BadInput(f"Token id {token_id} at position {position} is no branch of this analysis that can be drawn.")
+        raise BadInput(f"Token id {token_id} at token {position + 1} is no branch of this analysis that can be drawn.")
     return counts
 
 

@@ -201,8 +201,8 @@ def test_it_goes_on_until_the_widest_band_is_narrow_enough(tiny, answer):
 
 BAD = {
     "an unknown outcome": ({"extractor": "magic"}, "no field 'magic'"),
-    "positions outside": ({"first": 5, "stop": 99}, "positions 0 to 12"),
-    "no positions": ({"first": 5, "stop": 5}, "positions 0 to 12"),
+    "positions outside": ({"first": 5, "stop": 99}, "tokens 1 to 12"),
+    "no positions": ({"first": 5, "stop": 5}, "tokens 1 to 12"),
     "another temperature": ({"temperature": 0.7}, "temperature 1 only"),
     "no chance": ({"threshold": 0.0}, "above 0"),
     "too short": ({"max_tokens": 3}, "end before"),
