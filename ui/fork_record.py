@@ -17,7 +17,7 @@ from ui.fork_fields import to_plain
 # the array's name among those of the draws
 LOOK = "look"
 # Raised with every change of what is worked out from the draws or of how the document says it.
-RULES = 2
+RULES = 3
 
 
 def pack_look(document: str, settings: ForkSettings, draws: int, done: bool) -> np.ndarray:
@@ -36,7 +36,7 @@ def unpack_look(array: np.ndarray, settings: ForkSettings, draws: int, done: boo
 
 def _key(settings: ForkSettings, draws: int, done: bool) -> dict[str, object]:
     version = extractor(settings.extractor, settings.parameter).version
+    # the settings have a number of draws of their own
+    key = {"rules": RULES, "version": version, "draws": draws, "done": done, "settings": to_plain(settings)}
     # through JSON, as it comes back
-    return dict(
-        json.loads(json.dumps({"rules": RULES, "version": version, "draws": draws, "done": done, **to_plain(settings)}))
-    )
+    return dict(json.loads(json.dumps(key)))
