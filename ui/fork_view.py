@@ -16,6 +16,7 @@ from engine import changepoints, fork_measures
 from engine.fork_analysis import BAND_SAMPLES, ForkingReport
 from engine.forking import Branches, OutcomeCurve, band, chance_samples
 from engine.outcomes import REGISTRY, TRUNCATED, UNPARSED
+from engine.types import Trace
 from ui.wire import number, wire_line
 
 VERSION = 1
@@ -25,6 +26,7 @@ SHOWN_CHANGE = 0.02
 # shares above which the page says so
 LOW_KEPT_MASS = 0.5
 MUCH_LOST = 0.1
+ROUNDING = 1e-9
 TEXTS_A_LABEL = 12
 TEXT_CHARS = 1_200
 
@@ -46,8 +48,9 @@ def header_line(
     pieces: Sequence[str],
     report: ForkingReport,
     seconds_per_token: float | None,
+    notes: Sequence[str] = (),
 ) -> str:
-    """What was asked and what it costs. pieces: the answer's tokens as text."""
+    """What was asked and what it costs. pieces: the answer's tokens as text; notes: what to know before it is drawn."""
     plan, settings = report.plan, report.plan.settings
     return wire_line(
         {
@@ -73,13 +76,15 @@ def header_line(
                 "branches": len(plan.counts),
                 "tokens": plan.expected_tokens,
                 "seconds": number(plan.expected_tokens * seconds_per_token) if seconds_per_token else None,
+                "warnings": list(notes),
             },
         }
     )
 
 
-def document(header: str, report: ForkingReport, standing: Standing, *, whole: bool) -> str:
-    """All that is known. whole: with what takes a second to work out (tests against noise, change points).
+def document(header: str, report: ForkingReport, standing: Standing, *, whole: bool, notes: Sequence[str] = ()) -> str:
+    """All that is known. whole: with what takes a second to work out (tests against noise, change points); notes:
+    warnings that are no matter of the draws.
 
     Draws that cannot be read as it was asked leave a sentence about it.
     """
@@ -90,7 +95,7 @@ def document(header: str, report: ForkingReport, standing: Standing, *, whole: b
     elif (report.count or report.done) and report.branches and report.curve and report.bands:
         branches, curve = report.branches, report.curve
         lines += [_curve_lines(report, curve), _branch_lines(report, branches, curve, whole=whole)]
-        lines.append(wire_line({"said": _said(report, branches, curve, whole=whole)}))
+        lines.append(wire_line({"said": _said(report, branches, curve, notes, whole=whole)}))
     lines.append(standing_line(report, standing))
     return "".join(lines)
 
@@ -109,6 +114,16 @@ def standing_line(report: ForkingReport, standing: Standing) -> str:
                 "close": sum(one.close for one in report.draws.rollouts[: report.count]),
             }
         }
+    )
+
+
+def notes_of(trace: Trace) -> tuple[str, ...]:
+    """What a reader has to know of how this answer was made."""
+    if trace.finish_reason != "stop_string":
+        return ()
+    return (
+        "This answer was ended by a stop string. Its continuations know none: the curve is of answers that go on "
+        "until they end by themselves.",
     )
 
 
@@ -197,7 +212,9 @@ def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve
     return wire_line({"b": rows})
 
 
-def _said(report: ForkingReport, branches: Branches, curve: OutcomeCurve, *, whole: bool) -> dict[str, Any]:
+def _said(
+    report: ForkingReport, branches: Branches, curve: OutcomeCurve, notes: Sequence[str], *, whole: bool
+) -> dict[str, Any]:
     """What the curve says: drift, jumps, survival, change points, and what a reader has to know."""
     estimator = report.plan.settings.estimator
     distances = fork_measures.strengths(branches, curve, estimator).distances
@@ -208,7 +225,7 @@ def _said(report: ForkingReport, branches: Branches, curve: OutcomeCurve, *, who
             for above in JUMP_SWEEP
         },
         "survival": {f"{eps:g}": _numbers(fork_measures.survival(branches, distances, eps=eps)) for eps in EPS_SWEEP},
-        "warnings": _warnings(report, branches, curve),
+        "warnings": [*notes, *_warnings(report, branches, curve)],
     }
     if whole:
         said["changes"] = _changes(report, curve)
@@ -221,14 +238,17 @@ def _changes(report: ForkingReport, curve: OutcomeCurve) -> dict[str, Any]:
     drift = fork_measures.drift(curve)
     noise = fork_measures.noise_range(curve, report.samples)
     spread = float(np.ptp(drift))
+    # what rounding alone moves is no change either
+    flat = spread <= noise + ROUNDING
+    said = {"flat": flat, "range": number(spread), "noise": number(noise)}
+    if flat:
+        return said | {
+            "counts": [], "expected": None, "odds": None, "bayes_factor": None, "locations": [], "second": []
+        }  # fmt: skip
     found = changepoints.posterior(drift)
-    within = spread <= noise
     places = found.location_probabilities
     start = int(curve.positions[0])
-    return {
-        "flat": bool(within),
-        "range": number(spread),
-        "noise": number(noise),
+    return said | {
         "counts": _numbers(found.count_probabilities),
         "expected": number(found.expected),
         "odds": number(found.odds),
@@ -236,9 +256,9 @@ def _changes(report: ForkingReport, curve: OutcomeCurve) -> dict[str, Any]:
         "locations": [
             [start + int(t), start + int(t) - 1, number(places[t])]
             for t in np.argsort(-places)
-            if places[t] >= SHOWN_CHANGE and not within
+            if places[t] >= SHOWN_CHANGE
         ],
-        "second": [] if within else [start + t for t in changepoints.pelt(np.rint(100 * curve.probabilities))],
+        "second": [start + t for t in changepoints.pelt(np.rint(100 * curve.probabilities))],
     }
 
 
@@ -251,12 +271,16 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
             f"At token {int(curve.positions[least]) + 1} the alternatives hold {curve.kept_mass[least]:.0%} of the "
             "probability only; the rest is unexplored."
         )
+    # one that was cut off counts even where its outcome could be read
+    cut = [one.ending == "length" for one in report.draws.rollouts[: report.count]]
     drawn = np.where(branches.certain[:, None], 0.0, branches.counts)
-    for name, words in ((TRUNCATED, "hit the length limit"), (UNPARSED, "have no outcome that could be read")):
-        if name in branches.labels and drawn.sum():
-            share = float(drawn[:, branches.labels.index(name)].sum() / drawn.sum())
-            if share >= MUCH_LOST:
-                said.append(f"{share:.0%} of the continuations {words}.")
+    unread = drawn[:, [name == UNPARSED for name in branches.labels]].sum() / max(drawn.sum(), 1.0)
+    for share, words in (
+        (sum(cut) / max(len(cut), 1), "hit the length limit"),
+        (float(unread), "have no outcome that could be read"),
+    ):
+        if share >= MUCH_LOST:
+            said.append(f"{share:.0%} of the continuations {words}.")
     answers = [name for name in branches.labels if name not in (TRUNCATED, UNPARSED)]
     if report.done and not answers:
         said.append("No continuation has an outcome that could be read: choose another way to read it.")
