@@ -105,22 +105,30 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         uid: str,
         position: int,
         token_id: int,
+        field: str = "",
+        parameter: str = "",
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict:
         """The continuations of one branch grouped by outcome, the commonest first: groups of label, count and texts
-        with their numbers."""
+        with their numbers. field, parameter: as `open_forks` takes them."""
         with said():
             place = whole("The position", position, 0, MOST_POSITION)
             token = whole("The token id", token_id, 0, MOST_POSITION)
-            line = forks.texts(uid, place, token, viewer_of(request, public=public))
+            line = forks.texts(uid, place, token, viewer_of(request, public=public), field, parameter)
             return dict(json.loads(line)["texts"])
 
-    def export_forks(uid: str, kind: str = "jsonl", request: gr.Request = None) -> gr.FileData:  # type: ignore[assignment]
+    def export_forks(
+        uid: str,
+        kind: str = "jsonl",
+        field: str = "",
+        parameter: str = "",
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> gr.FileData:
         """The raw draws of an analysis as a file, kind jsonl or parquet: one line a draw with its branch, probability,
         token ids, whole response, continuation, ending and outcome; above them (first line, or the schema's metadata)
-        settings, seed, model, prompt and all branches."""
+        settings, seed, model, prompt and all branches. field, parameter: as `open_forks` takes them."""
         with said():
-            path = forks.export(uid, kind, viewer_of(request, public=public))
+            path = forks.export(uid, kind, viewer_of(request, public=public), field, parameter)
             return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
     return open_forks, fork_texts, export_forks

@@ -113,39 +113,54 @@ def check_price(plan: ForkPlan, bounds: ForkBounds) -> ForkPlan:
             f"This analysis takes {sum(reached.values()):,} draws; at most {bounds.whole:,} are allowed here: "
             "give fewer draws, a range of positions, or a higher least probability of an alternative."
         )
-    if settings.max_tokens and settings.max_tokens > bounds.response:
+    if plan.max_tokens > bounds.response:
         raise BadInput(
-            f"Responses of this analysis may have {settings.max_tokens:,} tokens; at most {bounds.response:,} are "
+            f"Responses of this analysis may have {plan.max_tokens:,} tokens; at most {bounds.response:,} are "
             "allowed here: begin one of your own with shorter responses."
         )
     return plan
+
+
+def over(spent: int, bounds: ForkBounds) -> str:
+    """Why no more of an analysis is drawn that took so many tokens, "" while it may go on."""
+    if spent <= bounds.tokens:
+        return ""
+    return (
+        f"This analysis took {spent:,} tokens; at most {bounds.tokens:,} are allowed here: begin a smaller one, with "
+        "fewer draws, a range of tokens, or a higher least probability of an alternative."
+    )
 
 
 def with_more(
     settings: ForkSettings, plan: ForkPlan, position: int, token_id: int, more: int, most: int, *, drawn: int = 0
 ) -> ForkSettings:
     """Settings that ask for `more` draws of one branch than are planned, or than were drawn. Raises BadInput."""
+    more = whole("The number of draws", more, 1, most)
     have = max(plan.counts.get((position, token_id), 0), drawn)
     if (position, token_id) not in plan.counts:
         raise BadInput(
-            f"Nothing is drawn for token id {token_id} at position {position}: choose one of its alternatives."
+            f"Nothing is drawn for token id {token_id} at token {position + 1}: choose one of its alternatives."
         )
     if have + more > most:
         raise BadInput(f"This branch has {have:,} draws; at most {most:,} are allowed here.")
     others = tuple(entry for entry in settings.extra if entry[:2] != (position, token_id))
-    if len(others) >= MOST_EXTRA:
-        raise BadInput(
-            f"Draws were added to {len(others)} branches of this analysis already: begin a new one with more draws."
-        )
-    return replace(settings, extra=(*others, (position, token_id, have + more)))
+    return _with_extra(settings, (*others, (position, token_id, have + more)))
 
 
 def with_extra_of(settings: ForkSettings, other: ForkSettings) -> ForkSettings:
-    """Settings with the draws that were added to either."""
+    """Settings with the draws that were added to either. Raises BadInput where these are too many."""
     counts: dict[tuple[int, int], int] = {}
     for position, token_id, count in (*other.extra, *settings.extra):
         counts[position, token_id] = max(count, counts.get((position, token_id), 0))
-    return replace(settings, extra=tuple((*key, count) for key, count in counts.items()))
+    return _with_extra(settings, tuple((*key, count) for key, count in counts.items()))
+
+
+def _with_extra(settings: ForkSettings, extra: tuple[tuple[int, int, int], ...]) -> ForkSettings:
+    if len(extra) > MOST_EXTRA:
+        raise BadInput(
+            f"Draws were added to {MOST_EXTRA} branches of this analysis already: begin a new one with more draws."
+        )
+    return replace(settings, extra=extra)
 
 
 def to_plain(settings: ForkSettings) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from ui import fork_view
 from ui.access import Viewer
 from ui.actions import Workbench, apart, patiently
 from ui.documents import FORKS_KIND
-from ui.fork_fields import to_plain
+from ui.fork_fields import bounds_of, over, to_plain
+from ui.fork_underway import Underway
 from ui.fork_view import Standing
 from ui.turns import Ticket
 
@@ -31,7 +32,7 @@ FRAME_SECONDS = 1.0
 # a document of many branches takes longer to work out, and then comes as much less often
 CHEAP_SECONDS = 0.1
 SAVE_SECONDS = 10.0
-ENDS = "end_ids"
+ENDS, SPENT = "end_ids", "tokens"
 # how the token that ends an answer is written
 END = "⟨end⟩"
 # what an analysis must have drawn before its pace tells anything
@@ -42,7 +43,8 @@ NOTHING_KEPT = "Stopped before the first continuation had ended; nothing was kep
 @dataclass(frozen=True)
 class OpenForks:
     """An analysis with its run. uid: "" while it is not stored; origin: whose draws it begins with, where it is to
-    become a copy of somebody else's; state: as `fork_view.Standing` has it; look: what was worked out of it before."""
+    become a copy of somebody else's; state: as `fork_view.Standing` has it; look: what was worked out of it before;
+    spent: tokens that its owner had drawn for it."""
 
     run: StoredRun
     settings: ForkSettings
@@ -54,6 +56,7 @@ class OpenForks:
     origin: str = ""
     owner: str = ""
     look: str = ""
+    spent: int = 0
 
     def plan(self) -> ForkPlan:
         """What it draws in all."""
@@ -64,10 +67,17 @@ class OpenForks:
         return ForkingReport(self.plan(), self.draws, len(self.draws.rollouts), 0, 0, 0.0, self.state == "finished")
 
 
-class Keeper(Protocol):
-    """What a job needs of those who know all analyses. pace: seconds a token in the last one."""
+def lacks(draws: ForkDraws, plan: ForkPlan) -> bool:
+    """Whether a plan has draws that are not there."""
+    return any(draws.missing(*branch, count) for branch, count in plan.counts.items())
 
-    pace: float | None
+
+class Keeper(Protocol):
+    """What a job needs of those who know all analyses."""
+
+    underway: Underway
+
+    def make_room(self, run: str, viewer: Viewer) -> None: ...
 
     def seconds_per_token(self, viewer: Viewer) -> float | None: ...
 
@@ -84,15 +94,23 @@ class ForkJob:
         self._saved = time.monotonic()
         self._known = len(opened.draws.rollouts)
         self._end_of = opened.report(), Standing("failed")
+        self._underway = forks.underway
 
     def draw(self, model: LanguageModel, ticket: Ticket) -> Iterator[str]:
         """Draw what is missing and keep it; documents, the last one as it is stored."""
         opened, report = self._opened, self._opened.report()
         state, problem, shown, pause, closed = "failed", "", 0.0, FRAME_SECONDS, False
         steps = analyse(
-            model, opened.run.trace, opened.settings, resume=opened.draws, cancelled=ticket.cancelled.is_set
+            model,
+            opened.run.trace,
+            opened.settings,
+            resume=opened.draws,
+            memory_bytes=self._bench.limits.rollout_megabytes * 2**20,
+            cancelled=ticket.cancelled.is_set,
         )
         try:
+            if self._uid:
+                self._underway.begin(self._uid)
             for report in steps:
                 copied = not self._uid and self._opened.origin
                 if report.count > self._known and (copied or time.monotonic() - self._saved >= SAVE_SECONDS):
@@ -109,9 +127,12 @@ class ForkJob:
                     yield self._document(report, Standing("waiting", "Somebody's short job goes first."), whole=False)
                     while not self._bench.turns.wait(ticket, 0.25) and not ticket.cancelled.is_set():
                         pass
+                problem = "" if report.done else over(self._opened.spent + report.tokens, bounds_of(self._viewer))
+                if problem:
+                    break
             state = "finished" if report.done else "stopped"
             if report.tokens >= PACE_TOKENS:
-                self._forks.pace = report.seconds / report.tokens
+                self._underway.keep_pace(model.card, report.seconds / report.tokens)
         except UserError as error:
             if not self._worth(report, state):
                 raise
@@ -122,9 +143,8 @@ class ForkJob:
         finally:
             # a finished analysis, a closed tab and a defect end here alike: no draw is lost
             report = report.settled()
-            if self._worth(report, state):
-                said = apart(lambda: self._end(report, state, problem), wait=not closed)
-                problem = said or problem
+            said = apart(lambda: self._end(report, state, problem), wait=not closed)
+            problem = said or problem
         self._end_of = report, Standing(state, problem if self._worth(report, state) else NOTHING_KEPT)
 
     def ended(self) -> str:
@@ -162,11 +182,15 @@ class ForkJob:
         return document_of(replace(self._opened, uid=uid), report, standing, self._speed, whole=whole)
 
     def _end(self, report: ForkingReport, state: str, problem: str) -> str:
-        """Store it as it ended; a sentence when that failed."""
+        """Store it as it ended, where there is anything to store; a sentence when that failed."""
         try:
-            self._save(report, state, problem)
+            if self._worth(report, state):
+                self._save(report, state, problem)
         except UserError as error:
             return f"{problem} The analysis could not be stored: {error}".strip()
+        finally:
+            # only now: whoever waits for this analysis reads what is stored of it
+            self._underway.end(self._uid)
         return problem
 
     def _save(self, report: ForkingReport, status: str, message: str) -> None:
@@ -175,9 +199,17 @@ class ForkJob:
         if not self._uid:
             uid = self._opened.run.header.uid
             self._uid = patiently(lambda: analyses.add(uid, FORKS_KIND, settings, viewer=name))
+            self._underway.begin(self._uid)
+            self._forks.make_room(uid, self._viewer)
         arrays = to_arrays(report.draws) | {ENDS: np.array(sorted(self._opened.end_ids), dtype=np.int32)}
-        result = {**fork_view.summary(report), "message": message, "settings": settings}
-        patiently(lambda: analyses.save(self._uid, viewer=name, arrays=arrays, status=status, result=result))
+        spent = self._opened.spent + report.tokens
+        result = {**fork_view.summary(report), "message": message, "settings": settings, SPENT: spent}
+
+        def write() -> None:
+            with self._underway.writing:
+                analyses.save(self._uid, viewer=name, arrays=arrays, status=status, result=result)
+
+        patiently(write)
         self._saved = time.monotonic()
 
 
@@ -190,9 +222,10 @@ def document_of(
     pieces = [*opened.run.trace.pieces[: len(report.plan.base)]]
     if report.plan.sites[-1].position == len(pieces):
         pieces.append(END)
+    notes = fork_view.notes_of(opened.run.trace)
     first = fork_view.header_line(
-        run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed
+        run=header.uid, uid=opened.uid, title=title, pieces=pieces, report=report, seconds_per_token=speed, notes=notes
     )
     if whole and opened.look:
         return first + opened.look + fork_view.standing_line(report, standing)
-    return fork_view.document(first, report, standing, whole=whole)
+    return fork_view.document(first, report, standing, whole=whole, notes=notes)

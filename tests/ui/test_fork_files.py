@@ -120,14 +120,40 @@ def test_hostile_texts_and_half_characters_stay_data(bench, forks, uid, kind, mo
     assert rows[0]["token"] == shown and shown in rows[0]["response"] and len(rows) == opened.report().count
 
 
-def test_the_file_lies_where_the_page_hands_files_out_in_a_folder_nobody_can_guess(forks, uid, monkeypatch):
-    one, other = forks.export(uid, "jsonl", ME), forks.export(uid, "jsonl", ME)
+def test_the_file_lies_where_the_page_hands_files_out_in_a_folder_nobody_can_guess(bench, forks, uid, monkeypatch):
+    one, other = forks.export(uid, "jsonl", ME), Forks(bench).export(uid, "jsonl", ME)
     assert one.parent != other.parent and len(one.parent.name) >= 32 and one.name == other.name
     assert stat.S_IMODE(one.parent.stat().st_mode) == 0o700
     for folder in (None, str(one.parent.parent)):
         monkeypatch.setenv("GRADIO_TEMP_DIR", folder) if folder else monkeypatch.delenv("GRADIO_TEMP_DIR")
         with gr.Blocks():
             assert fork_files.passing_folder().is_relative_to(Path(Api(None, {}).GRADIO_CACHE).resolve())
+
+
+def test_a_file_is_written_again_only_where_something_has_changed(forks, uid):
+    one = forks.export(uid, "jsonl", ME)
+    assert forks.export(uid, "jsonl", ME) == one
+    others = [forks.export(uid, "parquet", ME), forks.export(uid, "jsonl", ME, "yes_no")]
+    assert one not in others and forks.export(uid, "jsonl", ME) == one
+    row = next(row for row in lines(forks.open(uid, ME))[3]["b"] if row[5] and not row[4])
+    list(forks.add_draws(uid, row[0], row[1], 2, ME))
+    longer = forks.export(uid, "jsonl", ME)
+    assert longer != one and len(read(longer)[1]) == len(read(one)[1]) + 2
+    longer.unlink()
+    assert forks.export(uid, "jsonl", ME).is_file()
+
+
+def test_the_file_and_the_texts_are_read_as_the_page_reads_them(forks, uid):
+    (about, rows), (_, kept) = read(forks.export(uid, "jsonl", ME, "first_line")), read(forks.export(uid, "jsonl", ME))
+    assert about["settings"]["extractor"] == "first_line" == rows[0]["extractor"]
+    assert [row["ids"] for row in rows] == [row["ids"] for row in kept]
+    place = rows[0]["position"], rows[0]["token_id"]
+    for field, found in (("first_line", rows), ("", kept)):
+        groups = lines(forks.texts(uid, *place, ME, field))[0]["texts"]["groups"]
+        here = [row["outcome"] for row in found if (row["position"], row["token_id"]) == place]
+        assert {group["label"]: group["count"] for group in groups} == {name: here.count(name) for name in here}
+    with pytest.raises(BadInput, match="no field 'magic'"):
+        forks.texts(uid, *place, ME, "magic")
 
 
 def test_who_may_not_open_it_gets_no_file_and_no_kind_is_made_up(bench, forks, uid):

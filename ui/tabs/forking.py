@@ -83,9 +83,7 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
 
     def show(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
-        with Caught() as problem:
-            return forks.of_run(asked.run, asked.viewer) or forks.price(asked.run, {}, asked.viewer)
-        return refusal(asked.run, problem.sentence)
+        return _kept(forks, asked)
 
     def price(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
@@ -97,7 +95,10 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
     def texts(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
         with Caught() as problem:
-            return said(asked.run, **json.loads(forks.texts(asked.text("uid"), *asked.branch(), asked.viewer)))
+            line = forks.texts(
+                asked.text("uid"), *asked.branch(), asked.viewer, asked.text("field"), asked.text("parameter")
+            )
+            return said(asked.run, **json.loads(line))
         return said(asked.run, problem=problem.sentence)
 
     def read(event: gr.EventData, request: gr.Request) -> tuple:
@@ -112,31 +113,24 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
     piece.forks_open(show, None, piece, trigger_mode="multiple", **QUICK)
     piece.forks_price(price, None, aside, trigger_mode="always_last", **QUICK)
     piece.forks_texts(texts, None, aside, trigger_mode="always_last", **QUICK)
-    piece.forks_read(read, None, [piece, aside], **QUICK)
+    piece.forks_read(read, None, [piece, aside], trigger_mode="always_last", **QUICK)
 
 
 def _wire_drawing(parts: ExploreParts, forks: Forks, at: At) -> None:
     """What draws continuations: documents as they grow."""
 
-    def drawn(asked: Asked, start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
-        with Caught() as problem:
-            for document in start():
-                yield document, gr.skip()
-        if problem.sentence:
-            yield gr.skip(), said(asked.run, problem=problem.sentence)
-
     def analyse(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = at(event, request)
-        yield from drawn(asked, lambda: forks.run(asked.run, asked.settings(), asked.viewer))
+        yield from drawn(forks, asked, lambda: forks.run(asked.run, asked.settings(), asked.viewer))
 
     def resume(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = at(event, request)
-        yield from drawn(asked, lambda: forks.resume(asked.text("uid"), asked.viewer))
+        yield from drawn(forks, asked, lambda: forks.resume(asked.text("uid"), asked.viewer))
 
     def more(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = at(event, request)
         many = _whole(asked.fields.get("more"))
-        yield from drawn(asked, lambda: forks.add_draws(asked.text("uid"), *asked.branch(), many, asked.viewer))
+        yield from drawn(forks, asked, lambda: forks.add_draws(asked.text("uid"), *asked.branch(), many, asked.viewer))
 
     piece = parts.forks
     for event, handler in ((piece.forks_run, analyse), (piece.forks_resume, resume), (piece.forks_more, more)):
@@ -147,12 +141,33 @@ def _wire_export(parts: ExploreParts, forks: Forks, at: At) -> None:
     def export(event: gr.EventData, request: gr.Request) -> tuple:
         asked = at(event, request)
         with Caught() as problem:
-            return str(forks.export(asked.text("uid"), asked.text("kind"), asked.viewer)), gr.skip()
+            uid, kind, field, parameter = (asked.text(name) for name in ("uid", "kind", "field", "parameter"))
+            return str(forks.export(uid, kind, asked.viewer, field, parameter)), gr.skip()
         return gr.skip(), said(asked.run, problem=problem.sentence)
 
-    written = parts.forks.forks_export(export, None, [parts.fork_file, parts.forks_aside], **QUICK)
+    outputs = [parts.fork_file, parts.forks_aside]
+    written = parts.forks.forks_export(export, None, outputs, trigger_mode="always_last", **QUICK)
     handed = {**PRIVATE, "js": "(file) => window.Forklore.saveForks(file)"}
     written.then(None, [parts.fork_file], None, **handed)
+
+
+def drawn(forks: Forks, asked: Asked, start: Callable[[], Iterator[str]]) -> Iterator[tuple]:
+    """Documents as they grow; where it is refused after the first one, what is kept, and why beside it."""
+    begun = False
+    with Caught() as problem:
+        for document in start():
+            yield document, gr.skip()
+            begun = True
+    if problem.sentence:
+        # nothing goes on any more, whatever the last document said
+        yield _kept(forks, asked) if begun else gr.skip(), said(asked.run, problem=problem.sentence)
+
+
+def _kept(forks: Forks, asked: Asked) -> str:
+    """The newest analysis of the run on show, else what one would take, else why there can be none."""
+    with Caught() as problem:
+        return forks.of_run(asked.run, asked.viewer) or forks.price(asked.run, {}, asked.viewer)
+    return refusal(asked.run, problem.sentence)
 
 
 def said(run: str, **what: Any) -> str:
