@@ -41,7 +41,8 @@ class Limits:
     temperature_low: the smallest temperature above 0, which itself is greedy decoding.
     text_chars: a pasted text to score. import_*: one file of log-probabilities; containers counts its JSON lists
     and objects, answers its replies, tokens those of all replies together, alternatives those of one token,
-    vocabulary the size that is assumed where the sender states none.
+    vocabulary the size that is assumed where the sender states none. rollout_megabytes: keys and values of all
+    continuations that are drawn at once.
     """
 
     prompt_chars: int = 100_000
@@ -60,6 +61,7 @@ class Limits:
     import_token_bytes: int = 1_000
     import_alternatives: int = 100
     import_vocabulary: int = 200_000
+    rollout_megabytes: int = 1_024
 
     @classmethod
     def public(cls) -> Limits:

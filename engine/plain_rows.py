@@ -5,7 +5,7 @@ For architectures whose attention `shared_prefix` cannot take over: slow, and ri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,10 @@ class PlainRows:
         self._base = [int(i) for i in base_ids]
         self._starts = [0] * rows
         self._contexts: list[ForwardPass | None] = [None] * rows
-        self.fed = 0
+
+    def read(self) -> Iterator[None]:
+        """Nothing is read before it is needed."""
+        yield from ()
 
     def begin(self, row: int, start: int) -> None:
         """Row `row` continues the first `start` tokens of the base."""
@@ -38,11 +41,15 @@ class PlainRows:
         self._starts[target] = self._starts[source]
         self._contexts[target] = context.copy() if context else None
 
+    def free(self, row: int) -> None:
+        """Nobody uses this row any more."""
+        self._contexts[row] = None
+
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
         """Append one id to each of the first r rows; logits after them: float32 [r, V]. Raises OutOfMemory."""
         import torch
 
-        rows = []
+        rows: list[np.ndarray] = []
         for row, token_id in enumerate(ids):
             context = self._contexts[row]
             before = [] if context else self._base[: self._starts[row]]
@@ -51,5 +58,4 @@ class PlainRows:
             for logits in context.prefill([*before, token_id]):
                 if logits is not None:
                     rows.append(logits[0])
-            self.fed += len(before) + 1
         return torch.as_tensor(np.stack(rows), device=self._model.device)

@@ -118,7 +118,7 @@ def roll_out(
     decided: Decided | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Advance]:
-    """Draw the tasks' continuations; yields after every step of the network.
+    """Draw the tasks' continuations; yields after every step of the network, those that read the base among them.
 
     base_ids: the answer whose tokens precede the branches; max_tokens: longest response, its kept beginning included;
     rows: that go through the network at once, at most, of those that the memory holds.
@@ -130,10 +130,19 @@ def roll_out(
         return
     longest = max_tokens - min(task.position for task in waiting)
     base = [*prompt_ids, *base_ids[: max(task.position for task in waiting)]]
-    places = rows_within(model, longest, memory_bytes, PLACES * rows)
-    kind = SharedPrefix if shareable(model, len(prompt_ids) + max_tokens) else PlainRows
-    pool = _Pool(kind(model, base, places, longest), places, rows, len(prompt_ids))
+    if shareable(model, len(prompt_ids) + max_tokens):
+        places = rows_within(model, longest, memory_bytes, PLACES * rows, base=len(base))
+        shared: SharedPrefix | PlainRows = SharedPrefix(model, base, places, longest)
+    else:
+        # each row holds its base too
+        places = rows_within(model, len(base) + longest, memory_bytes, rows)
+        shared = PlainRows(model, base, places, longest)
+    pool = _Pool(shared, places, rows, len(prompt_ids), few_shapes=compiles_shapes(model))
     stopped = cancelled or (lambda: False)
+    for _ in shared.read():
+        if stopped():
+            return
+        yield Advance((), 0, 0)
     while not stopped():
         _admit(pool, waiting, seed, max_tokens)
         if not pool.live:
@@ -147,11 +156,15 @@ def roll_out(
 class _Pool:
     """The live rows and their places in the shared prefix; a draw keeps a place free for the row it may become.
 
-    The first `rows` of them are fed; the others wait until one of these comes to its end.
+    The first `rows` of them are fed; the others wait until one of these comes to its end. few_shapes: a number of rows
+    is fed that comes up again and again, the rest waits.
     """
 
-    def __init__(self, shared: SharedPrefix | PlainRows, places: int, rows: int, prompt: int) -> None:
+    def __init__(
+        self, shared: SharedPrefix | PlainRows, places: int, rows: int, prompt: int, *, few_shapes: bool = False
+    ) -> None:
         self.shared, self.places, self.rows, self._prompt = shared, places, rows, prompt
+        self._few_shapes = few_shapes
         self.live: list[_Row] = []
 
     @property
@@ -160,7 +173,8 @@ class _Pool:
 
     @property
     def fed(self) -> list[_Row]:
-        return self.live[: self.rows]
+        count = min(self.rows, len(self.live))
+        return self.live[: round_rows(count) if self._few_shapes else count]
 
     def add(self, row: _Row) -> None:
         self.shared.begin(len(self.live), self._prompt + row.task.position)
@@ -179,9 +193,21 @@ class _Pool:
                 self.shared.copy(source, target)
                 self.live[target] = self.live[source]
         self.live.pop()
+        self.shared.free(last)
 
     def feed(self) -> torch.Tensor:
         return self.shared.feed([row.last for row in self.fed])
+
+
+def compiles_shapes(model: LanguageModel) -> bool:
+    """Whether each new shape costs this model a compilation, as it does for coarse numbers on a CPU."""
+    return bool(model.device.type == "cpu" and model.network.dtype.itemsize < 4)
+
+
+def round_rows(count: int) -> int:
+    """The largest of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... that is at most `count`, which is at least 1."""
+    power: int = 1 << (count.bit_length() - 1)
+    return power * 3 // 2 if power > 1 and count >= power * 3 // 2 else power
 
 
 def _checked(

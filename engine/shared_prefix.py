@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import OutOfMemory
-from engine.forward import PREFILL_CHUNK, memory_guard
+from engine.forward import memory_guard
 from engine.tree_forward import packed_reach
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ATTENTION = "forklore_shared_prefix"
 # widths of the rows' own part are rounded up to this, as some kernels are compiled once a shape
 WIDTH = 16
+# the base is read in parts, between which somebody else may have the model
+BASE_CHUNK = 128
 # room for this many rows is made at first
 FIRST_ROWS = 16
 
@@ -43,11 +45,11 @@ class _Step:
 
 
 class SharedPrefix:
-    """Rows 0 .. rows - 1 behind one base text; each is set on its way by `begin` and grows by `feed`.
+    """Rows 0 .. rows - 1 behind one base text; that one is read by `read`, then each row is set on its way by `begin`
+    and grows by `feed`.
 
     Rows are kept close together: the live ones are always the first. longest: tokens that a row has at most, so that
-    no more room is made than they take. Raises OutOfMemory. The model's lock is held for one pass at a time. fed:
-    tokens that went through the network, the base included.
+    no more room is made than they take. Raises OutOfMemory. The model's lock is held for one pass at a time.
     """
 
     def __init__(self, model: LanguageModel, base_ids: Sequence[int], rows: int, longest: int | None = None) -> None:
@@ -56,15 +58,30 @@ class SharedPrefix:
         AttentionInterface.register(ATTENTION, _attend)
         self._model = model
         self.rows, self._longest = rows, longest or model.context_length
-        self.fed = 0
+        self._base = [int(i) for i in base_ids]
         self._starts = np.zeros(rows, dtype=np.int64)
         self._lengths = np.zeros(rows, dtype=np.int64)
-        self.base_keys, self.base_values = self._read(base_ids)
+        self.step: _Step | None = None
+
+    def read(self) -> Iterator[None]:
+        """Work out keys and values of the base, [layers, heads, L, size] each; yields after every part of it."""
+        import torch
+        from transformers import DynamicCache
+
+        cache, model = DynamicCache(), self._model
+        for start in range(0, len(self._base), BASE_CHUNK):
+            chunk = torch.tensor([self._base[start : start + BASE_CHUNK]], device=model.device)
+            with model.lock, torch.inference_mode(), memory_guard(start + chunk.shape[1]):
+                model.network(input_ids=chunk, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            yield
+        with torch.inference_mode():
+            # without a base (a text that begins with its own first token) there is nothing to share
+            keys, values = ([getattr(layer, name)[0] for layer in cache.layers] for name in ("keys", "values"))
+            self.base_keys, self.base_values = torch.stack(keys), torch.stack(values)
         layers, heads, _, size = self.base_keys.shape
-        first = min(rows, FIRST_ROWS)
+        first = min(self.rows, FIRST_ROWS)
         self.keys = self.base_keys.new_zeros((layers, first, heads, WIDTH, size))
         self.values = self.base_values.new_zeros((layers, first, heads, WIDTH, self.base_values.shape[-1]))
-        self.step: _Step | None = None
 
     def begin(self, row: int, start: int) -> None:
         """Row `row` continues the first `start` tokens of the base."""
@@ -80,6 +97,9 @@ class SharedPrefix:
         self._room(target + 1, length)
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
         self.values[:, target, :, :length] = self.values[:, source, :, :length]
+
+    def free(self, row: int) -> None:
+        """Nobody uses this row any more; its room stays."""
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
         """Append one id to each of the first r rows; logits after them: float32 [r, V], on the model's device."""
@@ -98,7 +118,6 @@ class SharedPrefix:
                 shared_prefix=self,
             )
         self._lengths[:count] += 1
-        self.fed += count
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
@@ -140,22 +159,6 @@ class SharedPrefix:
                 wide[:, :have, :, :width] = old
                 setattr(self, name, wide)
 
-    def _read(self, base_ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of the base: [layers, heads, L, size] each."""
-        import torch
-        from transformers import DynamicCache
-
-        cache, model = DynamicCache(), self._model
-        for start in range(0, len(base_ids), PREFILL_CHUNK):
-            chunk = torch.tensor([list(base_ids[start : start + PREFILL_CHUNK])], device=model.device)
-            with model.lock, torch.inference_mode(), memory_guard(start + chunk.shape[1]):
-                model.network(input_ids=chunk, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        self.fed += len(base_ids)
-        with torch.inference_mode():
-            # without a base (a text that begins with its own first token) there is nothing to share
-            keys, values = ([getattr(layer, name)[0] for layer in cache.layers] for name in ("keys", "values"))
-            return torch.stack(keys), torch.stack(values)
-
 
 def shareable(model: LanguageModel, length: int) -> bool:
     """Whether this way of attending says all that the model's own does, for texts of this many tokens."""
@@ -178,13 +181,17 @@ def _rounded(tokens: int) -> int:
     return -(-tokens // WIDTH) * WIDTH
 
 
-def rows_within(model: LanguageModel, tokens: int, memory_bytes: int, most: int) -> int:
-    """As many rows of this many tokens as the memory allows, at most `most`. Raises OutOfMemory for none."""
-    rows = min(most, memory_bytes // row_bytes(model, tokens))
+def rows_within(model: LanguageModel, tokens: int, memory_bytes: int, most: int, *, base: int = 0) -> int:
+    """As many rows of this many tokens as the memory allows beside a base of so many, at most `most`.
+
+    Raises OutOfMemory for none.
+    """
+    rows = min(most, (memory_bytes - (row_bytes(model, base) if base else 0)) // row_bytes(model, tokens))
     if rows < 1:
+        beside = f" beside the {base:,} tokens before them" if base else ""
         raise OutOfMemory(
             f"Not one continuation of {tokens:,} tokens fits into the {memory_bytes / 2**20:.0f} MB set aside for "
-            "them: allow more memory or shorter continuations."
+            f"them{beside}: allow more memory (--rollout-memory) or shorter continuations."
         )
     return int(rows)
 

@@ -6,6 +6,7 @@ The only place where settings become objects. Does not know what any of them doe
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import gradio as gr
@@ -39,7 +40,7 @@ def serve(settings: Settings) -> int:
     examples.install(store)
     empty_bin(store)
     host = ModelHost(cache_dir=settings.cache_dir)
-    limits = Limits.public() if settings.public else Limits()
+    limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
     workbench = Workbench(store, host, limits)
     page = build_page(workbench, Shelf(store, import_limits(settings)), settings)
     open_port(page, settings)

@@ -32,7 +32,8 @@ class Settings:
 
     model: catalogue entry, folder or hub id. quantization, device, dtype: None leaves the choice to the engine.
     database: the SQLite file; cache_dir: folder for converted models. port in [1, 65535]. seed in [0, 2^63): what the
-    page proposes for new runs. public: visitors are strangers to each other and may not name models.
+    page proposes for new runs. public: visitors are strangers to each other and may not name models. rollout_memory:
+    MB for continuations that are drawn at once.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Settings:
     port: int
     seed: int
     public: bool
+    rollout_memory: int = 1_024
 
 
 class _Wrong(ValueError):
@@ -327,6 +329,15 @@ OPTIONS = (
         "0",
         _whole_number(0, MAX_SEED),
         lambda environ: 0,
+    ),
+    _Option(
+        "rollout_memory",
+        "MB",
+        "memory for continuations that are drawn at once (forking analysis)",
+        "a whole number of megabytes from 16 to 1000000",
+        "1024",
+        _whole_number(16, 1_000_000),
+        lambda environ: 1_024,
     ),
     _Option(
         "public",

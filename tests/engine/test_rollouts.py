@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from engine import rollouts
 from engine.errors import BadInput, OutOfMemory
 from engine.forward import ForwardPass
 from engine.generate import run
 from engine.models import load_model
-from engine.rollouts import BLOCK, Task, draw_tokens, roll_out, uniforms
-from engine.shared_prefix import WIDTH, SharedPrefix, row_bytes, rows_within, shareable
+from engine.rollouts import BLOCK, Task, draw_tokens, roll_out, round_rows, uniforms
+from engine.shared_prefix import BASE_CHUNK, WIDTH, SharedPrefix, row_bytes, rows_within, shareable
 from engine.testing import END_ID
 from engine.types import GenerationRequest
 from tests.support.toy_model import END, PROMPT, answers, one_thread, toy_model
@@ -125,6 +126,7 @@ def test_draws_that_begin_alike_go_through_the_network_once():
     toy = toy_model(seed=2)
     with one_thread():
         steps = list(roll_out(toy, PROMPT, [3, 1], [Task(1, 1, 0, 200)], seed=1, max_tokens=6, rows=256))
+    steps = [step for step in steps if step.rows]
     assert steps[0].rows == 1 and steps[0].drawn == 200 and steps[1].rows <= 3
     assert sum(step.rows for step in steps) < sum(step.drawn for step in steps) / 3
 
@@ -144,10 +146,42 @@ def test_a_call_that_is_stopped_leaves_whole_draws_and_another_one_brings_the_sa
     assert part | drawn(tiny, answer, rest) == whole
 
 
+def test_it_is_cancelled_between_two_parts_of_a_long_base(tiny):
+    prompt = [3] * (3 * BASE_CHUNK + 5)
+    steps = []
+    for step in roll_out(
+        tiny, prompt, [4, 5], [Task(1, 9, 0, 2)], seed=0, max_tokens=8, cancelled=lambda: len(steps) > 1
+    ):
+        steps.append(step)
+    assert len(steps) == 2 and not any(step.rows for step in steps)
+    whole = list(roll_out(tiny, prompt, [4, 5], [Task(1, 9, 0, 2)], seed=0, max_tokens=8))
+    assert sum(not step.rows for step in whole) == 4, "one step a part"
+
+
+def test_the_base_counts_for_the_memory_that_is_set_aside(tiny):
+    room = row_bytes(tiny, 200) + 2 * row_bytes(tiny, 32)
+    assert rows_within(tiny, 32, room, 90, base=200) == 2
+    with pytest.raises(OutOfMemory, match="rollout-memory"):
+        rows_within(tiny, 32, row_bytes(tiny, 200), 90, base=200)
+
+
+def test_where_shapes_are_compiled_few_numbers_of_rows_come_up_and_the_draws_are_the_same(tiny, answer, monkeypatch):
+    plain = {(one.position, one.token_id, one.draw): one.ids for one in drawn(tiny, answer).values()}
+    seen = []
+    monkeypatch.setattr(rollouts, "compiles_shapes", lambda model: True)
+    advance = rollouts._advance
+    monkeypatch.setattr(rollouts, "_advance", lambda *args: (step := advance(*args), seen.append(step.rows))[0])
+    coarse = {(one.position, one.token_id, one.draw): one.ids for one in drawn(tiny, answer).values()}
+    assert coarse == plain
+    assert set(seen) <= {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64} and len(set(seen)) > 2
+    assert [round_rows(count) for count in (1, 2, 3, 5, 7, 23, 47, 48, 64)] == [1, 2, 3, 4, 6, 16, 32, 48, 64]
+
+
 def test_all_rows_attend_to_one_copy_as_a_plain_pass_does(tiny, answer):
     base = [*answer.prompt_ids.tolist(), *answer.token_ids.tolist()]
     starts = [1, 9, 14, len(base)]
     shared = SharedPrefix(tiny, base, 6)
+    list(shared.read())
     for row, start in enumerate(starts):
         shared.begin(row, start)
     written = [[70 + row] for row in range(4)]
@@ -168,6 +202,7 @@ def test_all_rows_attend_to_one_copy_as_a_plain_pass_does(tiny, answer):
 def test_room_is_made_as_it_is_needed_and_never_beyond_the_longest_row(tiny, answer):
     base = answer.prompt_ids.tolist()
     shared = SharedPrefix(tiny, base, 90, longest=2 * WIDTH + 4)
+    list(shared.read())
     first = shared.keys.shape
     assert first[1] < 90 and first[3] == WIDTH
     shared.begin(0, len(base))
@@ -260,6 +295,7 @@ def test_coarser_models_are_drawn_from_with_the_chances_of_plain_passes(quantiza
     prompt = model.encode_prompt("What is 12 plus 30?")
     base = model.encode("12 plus 30 is")
     shared = SharedPrefix(model, [*prompt, *base], 2)
+    list(shared.read())
     shared.begin(0, len(prompt) + 2)
     shared.begin(1, len(prompt) + 4)
     chances = softmax(shared.feed([base[2], base[3]]).numpy().astype(float), axis=1)
