@@ -265,8 +265,9 @@ def _yes_no(text: str, _: str) -> Found | None:
 
 
 def _leads(text: str, found: Found) -> bool:
-    """Whether the answer opens with what was found and its word is over; "No" may still become "Not" or "No one"."""
-    return not text[: found.start].strip(_LEAD) and text[found.stop : found.stop + 1] in {".", ",", "!", ";", ":", "\n"}
+    """Whether the answer opens with what was found and its word is over; "No" may still become "Not" or "No one",
+    which may stand on the next line."""
+    return not text[: found.start].strip(_LEAD) and text[found.stop : found.stop + 1] in {".", ",", "!", ";", ":"}
 
 
 def _said(word: re.Match[str]) -> Found:
@@ -307,6 +308,12 @@ def _pattern(text: str, pattern: str) -> Found | None:
     return Found(label, match.start, match.stop, number) if label else None
 
 
+def _outermost(text: str, found: Found) -> bool:
+    """Whether the object that has the key lies in no other one: that one, once closed, would come first."""
+    before = text[: found.start]
+    return before.count("{") - before.count("}") <= 1
+
+
 REGISTRY: dict[str, Extractor] = {
     entry.name: entry
     for entry in (
@@ -319,7 +326,7 @@ REGISTRY: dict[str, Extractor] = {
         Extractor("boxed", 1, "\\boxed{…}", "the content of the last \\boxed{…}", _boxed),
         Extractor(
             "json_key", 1, "JSON key", "the value of a key in the first JSON object that has it", _json_key,
-            parameter="the name of the key", settled=lambda text, found: True,
+            parameter="the name of the key", settled=_outermost,
         ),
         Extractor("exact_text", 1, "Whole answer", "the whole answer, blanks evened out", _exact),
         Extractor(

@@ -198,3 +198,26 @@ def test_no_text_makes_an_extractor_run_away(name, unit):
     began = time.perf_counter()
     outcome(name, unit * (40_000 // len(unit)), parameter=PARAMETERS.get(name, ""))
     assert time.perf_counter() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "early", "more"),
+    [
+        ("yes_no", "", "No\n", "No\none knows"),
+        ("yes_no", "", "Yes\n", "Yes\nand no"),
+        ("json_key", "a", '{"a":{"a":2}', '{"a":{"a":2}}'),
+    ],
+)
+def test_what_more_text_could_change_is_not_settled(name, parameter, early, more):
+    entry = extractor(name, parameter)
+    found = entry.find(early, parameter)
+    assert found is None or not entry.settled(early, found)
+    later = entry.find(more, parameter)
+    assert found is None or later is None or later.label != found.label or later.start != found.start
+
+
+def test_an_object_that_lies_in_no_other_is_settled():
+    entry = extractor("json_key", "a")
+    early = '{"a": 2}'
+    assert entry.settled(early, entry.find(early, "a"))
+    assert outcome("json_key", early, parameter="a", cut=True).label == "2"
