@@ -147,6 +147,11 @@ class ForkJob:
             problem = said or problem
         self._end_of = report, Standing(state, problem if self._worth(report, state) else NOTHING_KEPT)
 
+    @property
+    def nothing_kept(self) -> bool:
+        """Whether it was stopped before there was anything to store."""
+        return self._end_of[1].message == NOTHING_KEPT
+
     def ended(self) -> str:
         """The last document, as it is stored."""
         report, standing = self._end_of

@@ -43,7 +43,7 @@ from ui.fork_fields import (
 )
 from ui.fork_files import write_draws
 from ui.fork_headline import BEST, best_fork
-from ui.fork_job import ENDS, SPENT, ForkJob, OpenForks, document_of, lacks
+from ui.fork_job import ENDS, NOTHING_KEPT, SPENT, ForkJob, OpenForks, document_of, lacks
 from ui.fork_record import LOOK, pack_look, unpack_look
 from ui.fork_underway import Underway
 from ui.fork_view import Standing
@@ -117,10 +117,10 @@ class Forks:
                 self.keep_look(opened, opened.state == "finished", document, viewer)
             return document
 
-    def of_run(self, run: str, viewer: Viewer) -> str:
-        """The document of a run's newest analysis that can be read, "" where it has none. Raises NotFound,
-        StoreDamaged where the run itself is damaged, Busy."""
-        note, uids = "", self._of_run(run, viewer)
+    def of_run(self, run: str, viewer: Viewer, note: str = "") -> str:
+        """The document of a run's newest analysis that can be read, "" where it has none; note: as in `open`. Raises
+        NotFound, StoreDamaged where the run itself is damaged, Busy."""
+        uids = self._of_run(run, viewer)
         for uid in uids:
             try:
                 return self.open(uid, viewer, note)
@@ -281,7 +281,7 @@ class Forks:
             job = ForkJob(self, self._bench, self._as_it_is(opened, model, viewer), viewer)
             yield from job.draw(model, ticket)
         # what the draws say takes a while to work out: nobody waits for that
-        yield job.ended()
+        yield self._as_it_was(opened, viewer, NOTHING_KEPT) if job.nothing_kept else job.ended()
 
     def _landed(self, uid: str, ticket: Ticket, tell: Callable[[str], str]) -> Generator[str, None, bool]:
         """Wait until what a page that was closed drew of this analysis is stored; False when stopped meanwhile."""
@@ -291,11 +291,11 @@ class Forks:
             yield tell(LANDING)
         return True
 
-    def _as_it_was(self, opened: OpenForks, viewer: Viewer) -> str:
-        """What is on show when an analysis was stopped before its turn came."""
+    def _as_it_was(self, opened: OpenForks, viewer: Viewer, note: str = "") -> str:
+        """What is on show when an analysis was stopped before its turn came, or before anything came of it."""
         kept = opened.uid or opened.origin
-        older = self.open(kept, viewer) if kept else self.of_run(opened.run.header.uid, viewer)
-        return older or self._document(opened, Standing(opened.state), viewer)
+        older = self.open(kept, viewer, note) if kept else self.of_run(opened.run.header.uid, viewer, note)
+        return older or self._document(opened, Standing(opened.state, note), viewer)
 
     def _as_it_is(self, opened: OpenForks, model: LanguageModel, viewer: Viewer) -> OpenForks:
         """An analysis as it stands when its turn has come, with what this model says. Raises UserError."""

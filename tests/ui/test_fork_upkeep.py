@@ -17,7 +17,7 @@ from ui import fork_fields, fork_job, fork_view
 from ui import forks as forks_module
 from ui.access import Viewer
 from ui.fork_fields import PUBLIC, ForkBounds
-from ui.fork_job import ENDS
+from ui.fork_job import ENDS, NOTHING_KEPT
 from ui.forks import ELSEWHERE, NONE_READABLE, OLDER, Forks
 
 SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
@@ -303,6 +303,15 @@ def test_stopping_a_new_one_before_its_turn_shows_the_older_one_again(bench, for
         bench.stop(ME)
         thread.join(20)
     assert lines(documents[-1])[1:] == lines(forks.of_run(answer, ME))[1:] and head(documents[-1]) == head(whole)
+
+
+def test_stopping_a_new_one_before_its_first_draw_shows_the_older_one_again(bench, forks, answer):
+    *_, whole = forks.run(answer, SMALL, ME)
+    for frame in forks.run(answer, SMALL, ME):
+        if last(frame, "s")["state"] == "running" and not last(frame, "s")["draws"]:
+            bench.stop(ME)
+    assert last(frame, "s")["message"] == NOTHING_KEPT and last(frame, "s")["state"] == "finished"
+    assert head(frame) == head(whole) and lines(frame)[1:-1] == lines(whole)[1:-1]
 
 
 def test_draws_that_were_cut_count_as_such_even_where_their_outcome_could_be_read(forks, answer):
