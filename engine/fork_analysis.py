@@ -134,7 +134,7 @@ def analyse(
                 yield report(False)
             if stopped():
                 return
-        wider = _more(plan, report(True))
+        wider = _more(plan, draws)
         if wider is None:
             yield report(True)
             return
@@ -146,7 +146,9 @@ def branches_so_far(plan: ForkPlan, draws: ForkDraws, count: int, *, provisional
     settings = plan.settings
     found: dict[tuple[int, int], list[str]] = {}
     names = draws.labels(settings.extractor, settings.parameter, provisional=provisional)
-    for one, name in zip(draws.rollouts[:count], names[:count], strict=True):
+    drawn = zip(draws.rollouts[:count], names[:count], strict=True)
+    # in an order of their own: the same draws give the same labels in the same order, however they came
+    for one, name in sorted(drawn, key=lambda pair: pair[0].draw):
         found.setdefault((one.position, one.token_id), []).append(name)
     records: list[dict[str, Any]] = []
     for site in reversed(plan.sites):
@@ -212,10 +214,18 @@ def _decided(draws: ForkDraws, model: LanguageModel, settings: ForkSettings) -> 
     return decided
 
 
-def _more(plan: ForkPlan, report: ForkingReport) -> ForkPlan | None:
-    """The plan with more draws of the branches that the widest band comes from; None when it is narrow enough."""
+def _more(plan: ForkPlan, draws: ForkDraws) -> ForkPlan | None:
+    """The plan with more draws of the branches that the widest band comes from; None when it is narrow enough.
+
+    Looks at the draws of this plan alone: those of a later round, which a call that was stopped had begun, must not
+    change what the round is.
+    """
     settings = plan.settings
-    if settings.until is None or report.bands is None or report.branches is None:
+    if settings.until is None:
+        return None
+    own = draws.first(plan.counts)
+    report = ForkingReport(plan, own, len(own.rollouts), 0, 0, 0.0, done=True)
+    if report.bands is None or report.branches is None:
         return None
     low, high = report.bands
     growing = {key: count for key, count in plan.counts.items() if count < settings.most}

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.clusters import distance_of
 from engine.errors import BadInput
-from engine.fork_curves import OTHER
+from engine.fork_curves import NO_ANSWERS, OTHER, UNFINISHED
 from engine.meaning import Embed, Meanings
 from engine.outcomes import TRUNCATED, UNPARSED, Extractor, extractor, outcome
 from engine.rollouts import Ending, Rollout
@@ -40,6 +40,7 @@ class ForkDraws:
     _read: dict[Reading, list[str]] = field(default_factory=dict)
     _spent: dict[Reading, float] = field(default_factory=dict)
     _together: dict[Reading, Meanings] = field(default_factory=dict)
+    _vectors: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, rollouts: Iterable[Rollout]) -> None:
         """Take in draws that came to their end; one that is there already stays as it is."""
@@ -58,6 +59,21 @@ class ForkDraws:
                 found[-1] = range(found[-1].start, draw + 1)
             else:
                 found.append(range(draw, draw + 1))
+        return found
+
+    def first(self, counts: Mapping[tuple[int, int], int]) -> ForkDraws:
+        """The first so many draws of each branch (position, token id), ordered by branch and number.
+
+        What they say depends on these alone, not on the order in which they came or on what else was drawn.
+        """
+        keys = [(one.position, one.token_id, one.draw) for one in self.rollouts]
+        chosen = [i for i, (position, token_id, draw) in enumerate(keys) if draw < counts.get((position, token_id), 0)]
+        chosen.sort(key=keys.__getitem__)
+        found = ForkDraws(self.base_ids, self.words, self.control, embed=self._embedded if self.embed else None)
+        found.add(self.rollouts[i] for i in chosen)
+        found._read.update(
+            (reading, [names[i] for i in chosen]) for reading, names in self._read.items() if len(names) == len(keys)
+        )
         return found
 
     def text(self, one: Rollout) -> str:
@@ -89,7 +105,7 @@ class ForkDraws:
         return self._label(text, "stop", entry, parameter)
 
     def _label(self, text: str, ending: Ending, entry: Extractor, parameter: str) -> str:
-        """What a response came to; one that hit the length limit counts only if nothing could have followed."""
+        """What a response came to; one that was cut or stopped counts only if nothing could have followed."""
         key = (entry.name, parameter)
         began, spent = time.perf_counter(), self._spent.get(key, 0.0)
         if entry.seconds is not None and spent > entry.seconds:
@@ -97,14 +113,18 @@ class ForkDraws:
                 f"{entry.parameter.capitalize()} was given that took more than {entry.seconds:g} s for "
                 f"{len(self._read.get(key, ())):,} of {len(self.rollouts):,} answers: write it more simply."
             )
-        found = outcome(entry.name, text, parameter=parameter, cut=ending != "stop").label
+        said = outcome(entry.name, text, parameter=parameter, cut=ending != "stop")
         self._spent[key] = spent + time.perf_counter() - began
-        return found
+        if said.found is None:
+            return _stopped(said.label, ending)
+        # an answer that says so is an answer
+        return f"“{said.label}”" if said.label in NO_ANSWERS else said.label
 
     def _jointly(self, entry: Extractor, parameter: str, provisional: bool) -> list[str]:
         meanings = self._meanings(entry, parameter)
         meanings.take([self.text(one) if one.ending == "stop" else None for one in self.rollouts[meanings.taken :]])
-        return meanings.labels(provisional=provisional)
+        names = meanings.labels(provisional=provisional)
+        return [_stopped(name, one.ending) for name, one in zip(names, self.rollouts, strict=True)]
 
     def _meanings(self, entry: Extractor, parameter: str) -> Meanings:
         """The groups of these draws; the answer itself has one, too."""
@@ -115,10 +135,22 @@ class ForkDraws:
                     f"The field '{entry.label}' needs a sentence model, and none is at hand: choose another."
                 )
             self._together[key] = Meanings(
-                self.embed, distance_of(parameter), [self.text_of(self.base_ids)],
-                blank=UNPARSED, cut=TRUNCATED, reserved=(OTHER,),
+                self._embedded, distance_of(parameter), [self.text_of(self.base_ids)],
+                blank=UNPARSED, cut=TRUNCATED, reserved=(OTHER, UNFINISHED),
             )  # fmt: skip
         return self._together[key]
+
+    def _embedded(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts, each of which is embedded once: float32 [n, d]."""
+        lacking = list(dict.fromkeys(text for text in texts if text not in self._vectors))
+        if lacking and self.embed is not None:
+            self._vectors.update(zip(lacking, self.embed(lacking), strict=True))
+        return np.stack([self._vectors[text] for text in texts])
+
+
+def _stopped(label: str, ending: Ending) -> str:
+    """One that was stopped early, for what another way of reading had found, did not hit the length limit."""
+    return UNFINISHED if label == TRUNCATED and ending == "decided" else label
 
 
 def to_arrays(draws: ForkDraws) -> dict[str, np.ndarray]:
