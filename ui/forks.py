@@ -32,6 +32,8 @@ from ui.access import Viewer
 from ui.actions import Workbench
 from ui.documents import FORKS_KIND
 from ui.fork_fields import (
+    ANY,
+    ForkBounds,
     bounds_of,
     check_price,
     from_plain,
@@ -74,6 +76,15 @@ class Forks:
         """The document of an analysis that nobody has begun: what it would take. Raises UserError."""
         opened = self._asked(uid, fields, viewer)
         return self._document(opened, Standing("idle"), viewer, whole=False)
+
+    def offer(self, uid: str, viewer: Viewer, note: str = "") -> str:
+        """What an analysis by the usual settings would take, with a note, and where that is more than this person may
+        ask for, a sentence about it: it can be asked for with others. Raises UserError."""
+        try:
+            opened = self._asked(uid, {}, viewer)
+        except BadInput as error:
+            opened, note = self._asked(uid, {}, viewer, ANY), f"{note} {error}".strip()
+        return self._document(opened, Standing("idle", note), viewer, whole=False)
 
     def run(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> Iterator[str]:
         """Analyse a run, yielding the growing document; the last one is what was stored.
@@ -127,7 +138,7 @@ class Forks:
             except (StoreDamaged, BadInput) as error:
                 logging.getLogger("forklore").warning("a forking analysis cannot be opened: %s", error)
                 note = OLDER
-        return self._document(self._asked(run, {}, viewer), Standing("idle", NONE_READABLE), viewer) if uids else ""
+        return self.offer(run, viewer, NONE_READABLE) if uids else ""
 
     def texts(
         self, uid: str, position: int, token_id: int, viewer: Viewer, field: str = "", parameter: str = ""
@@ -192,9 +203,11 @@ class Forks:
                 if not self.underway.is_drawn(uid):
                     self._store.analyses.delete(uid, viewer=viewer.name)
 
-    def _asked(self, uid: str, fields: Mapping[str, Any], viewer: Viewer) -> OpenForks:
+    def _asked(
+        self, uid: str, fields: Mapping[str, Any], viewer: Viewer, allowed: ForkBounds | None = None
+    ) -> OpenForks:
         run = self._store.runs.get(uid, viewer=viewer.name)
-        ends, bounds = self._ends(run.trace), bounds_of(viewer)
+        ends, bounds = self._ends(run.trace), allowed or bounds_of(viewer)
         settings = settings_of(fields, bounds)
         plan = plan_analysis(run.trace, settings, ends)
         if settings.max_tokens is None and plan.max_tokens > bounds.response:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from engine import generate
-from engine.errors import BadInput, Busy
+from engine.errors import BadInput, Busy, NotFound
 from engine.fork_draws import to_arrays
 from engine.types import GenerationRequest
 from tests.support.bench import ME, OTHER, lines
@@ -257,6 +257,20 @@ def test_the_price_of_a_short_answer_counts_that_others_are_longer_and_responses
     assert head(forks.price(own, {"extractor": "exact_text"}, STRANGER))["longest"] == 202
 
 
+def test_where_the_usual_settings_are_too_dear_others_can_still_be_asked_for(bench, forks, answer, monkeypatch):
+    own = bench.keep(bench.store.runs.get(answer, viewer=ME.name).trace, STRANGER)
+    assert last(forks.offer(own, STRANGER), "s")["message"] == ""
+    monkeypatch.setattr(fork_fields, "PUBLIC", ForkBounds(500, 100, 512))
+    with pytest.raises(BadInput, match="at most 500 are allowed here"):
+        forks.price(own, {}, STRANGER)
+    offered = forks.offer(own, STRANGER)
+    assert last(offered, "s")["state"] == "idle" and "at most 500 are allowed here" in last(offered, "s")["message"]
+    assert head(offered)["pieces"] and head(offered)["price"]["tokens"] > 500
+    assert head(forks.price(own, SMALL | {"first": 9, "draws": 2, "most": 2}, STRANGER))["price"]["tokens"] <= 500
+    with pytest.raises(NotFound):
+        forks.offer(own, OTHER)
+
+
 def test_without_a_longest_response_a_stranger_gets_the_longest_that_is_allowed(bench, forks, answer, monkeypatch):
     own = bench.keep(bench.store.runs.get(answer, viewer=ME.name).trace, STRANGER)
     monkeypatch.setattr(fork_fields, "PUBLIC", ForkBounds(60_000, 100, 40))
@@ -318,4 +332,5 @@ def test_draws_that_were_cut_count_as_such_even_where_their_outcome_could_be_rea
     *_, whole = forks.run(answer, SMALL | {"extractor": "first_line", "max_tokens": 12}, ME)
     report = forks._opened(head(whole)["forks"], ME).report()
     share = sum(one.ending == "length" for one in report.draws.rollouts) / report.count
-    assert share > 0.1 and f"{share:.0%} of the continuations hit the length limit." in last(whole, "said")["warnings"]
+    (said,) = [words for words in last(whole, "said")["warnings"] if words.endswith("hit the length limit.")]
+    assert share > 0.1 and said.startswith(f"{100 * share:.0f}")

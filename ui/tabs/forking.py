@@ -166,7 +166,7 @@ def drawn(forks: Forks, asked: Asked, start: Callable[[], Iterator[str]]) -> Ite
 def _kept(forks: Forks, asked: Asked) -> str:
     """The newest analysis of the run on show, else what one would take, else why there can be none."""
     with Caught() as problem:
-        return forks.of_run(asked.run, asked.viewer) or forks.price(asked.run, {}, asked.viewer)
+        return forks.of_run(asked.run, asked.viewer) or forks.offer(asked.run, asked.viewer)
     return refusal(asked.run, problem.sentence)
 
 
