@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
 
 from engine import changepoints
-from engine.changepoints import blamed, pelt, posterior
+from engine.changepoints import MOST_POINTS, pelt, posterior
 from engine.fork_measures import drift
 from engine.forking import OutcomeCurve
 from engine.pelt import MultinomialCost
@@ -97,11 +98,25 @@ def test_curves_too_short_or_without_variation_do_not_change():
             posterior(np.array(bad))
 
 
-def test_a_step_is_found_where_it_is_and_blamed_on_the_token_before():
+def test_a_step_is_found_where_it_is():
     y = np.concatenate([np.zeros(40), np.full(40, 0.8)]) + np.random.default_rng(0).normal(scale=0.02, size=80)
     found = posterior(y)
-    assert int(found.location_probabilities.argmax()) == 40 and found.odds > changepoints.DECISIVE_ODDS
-    assert blamed([40]) == [39]
+    assert int(found.location_probabilities.argmax()) == 40 and found.odds > 9 and found.step == 1
+
+
+def test_a_long_curve_is_looked_at_in_steps_so_that_time_is_bounded():
+    y = np.concatenate([np.zeros(403), np.full(397, 0.8)]) + np.random.default_rng(0).normal(scale=0.02, size=800)
+    whole, coarse = posterior(y), posterior(y, most_points=300)
+    assert whole.step == 1 and coarse.step == 3 and len(coarse.location_probabilities) == 800
+    place = int(coarse.location_probabilities.argmax())
+    assert int(whole.location_probabilities.argmax()) == 403 and abs(place - 403) <= 3 and place % 3 == 0
+    assert coarse.odds > 9 and coarse.count_probabilities.sum() == pytest.approx(1)
+    assert coarse.expected == pytest.approx(coarse.location_probabilities.sum())
+    began = time.process_time()
+    long = posterior(np.tile(y, 8), variances=4)
+    assert long.step == math.ceil(6_400 / MOST_POINTS) and time.process_time() - began < 10
+    flat = posterior(np.full(5_000, 0.2))
+    assert flat.count_probabilities[0] == 1 and not flat.location_probabilities.any()
 
 
 def test_the_multinomial_cost_is_the_closed_form():
