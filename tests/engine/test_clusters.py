@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from engine.clusters import DISTANCE, cluster, distance_of, distances, distinct_names, shared_beginnings
+from engine.clusters import DISTANCE, cluster, contradicting, distance_of, distances, distinct_names, shared_beginnings
 from engine.errors import BadInput
 from engine.fork_draws import ForkDraws, from_arrays, to_arrays
 from engine.meaning import Meanings
@@ -31,7 +31,24 @@ def topic_vectors(texts, noise=0.15):
 def answers(count, seed=0):
     rng = random.Random(seed)
     # each begins with a word of its own, so that none is longer for what it shares
-    return [f"{rng.randrange(10**6)} as a {rng.choice(TOPICS)} or so {rng.randrange(10)}" for _ in range(count)]
+    letters = "abcdefghij"
+    return [
+        f"{''.join(rng.choices(letters, k=6))} as a {rng.choice(TOPICS)} or so {rng.choice(letters)}"
+        for _ in range(count)
+    ]
+
+
+def test_answers_that_name_different_things_are_kept_apart_however_close():
+    texts = [
+        "The capital of Australia is Canberra.", "The capital of Australia is Sydney.", "It is Canberra.",
+        "So 36 - 14 = 18 rolls are left.", "So 36 - 14 = 14 rolls are left.", "there are 18 rolls",
+    ]  # fmt: skip
+    apart = contradicting(texts)
+    assert apart[0, 1] and apart[1, 2] and apart[3, 4] and apart[4, 5]
+    assert not apart[0, 2] and not apart[3, 5] and not apart.diagonal().any() and (apart == apart.T).all()
+    alike = dict.fromkeys(texts, np.array([1.0, 0.0], dtype=np.float32))
+    found = cluster(dict.fromkeys(texts[:2], 5), alike, DISTANCE)
+    assert len(found.names) == 2
 
 
 class Counting:
@@ -137,9 +154,9 @@ def test_while_answers_come_each_is_embedded_once_and_groups_are_made_anew_now_a
 
 def test_new_answers_meanwhile_go_to_the_nearest_group():
     groups = reader()
-    groups.take(["1 nurse", "2 pilot", "3 baker"] * 20)
+    groups.take(["a nurse", "b pilot", "c baker"] * 20)
     names = groups.labels()
-    groups.take(["4 nurse then", "5 baker then"])
+    groups.take(["d nurse then", "e baker then"])
     assert groups.labels(provisional=True) == [*names, names[0], names[2]]
 
 
@@ -147,16 +164,16 @@ def test_answers_that_were_cut_or_are_empty_have_labels_of_their_own():
     groups = reader(always=(" ",))
     groups.take([None, " \n"])
     assert groups.labels() == ["truncated", "unparsed"] and groups.label("") == "unparsed"
-    groups.take(["1 pilot", None, "2 pilot", ""])
+    groups.take(["a pilot", None, "b pilot", ""])
     assert groups.labels(provisional=True) == groups.labels()
     name = groups.labels()[2]
-    assert groups.labels()[2:] == [name, "truncated", name, "unparsed"] and name in ("1 pilot", "2 pilot")
+    assert groups.labels()[2:] == [name, "truncated", name, "unparsed"] and name in ("a pilot", "b pilot")
 
 
 def test_the_answer_itself_has_a_group_that_can_be_named():
     groups = reader()
     assert groups.label("The base says pilot") == "The base says pilot"
-    groups.take(["1 nurse", "2 nurse", "3 pilot"])
+    groups.take(["a nurse", "b nurse", "c pilot"])
     labels = groups.labels()
     assert groups.label("The base says  pilot") == labels[2] != labels[0] == labels[1]
     assert groups.label("never seen: a nurse") == labels[0]

@@ -61,8 +61,8 @@ def test_a_vector_does_not_depend_on_what_is_embedded_with_it(sentences):
 
 def test_paraphrases_are_together_and_other_answers_apart(sentences):
     rates = [grouped(sentences, groups) for groups in ANSWERS.values()]
-    assert np.mean([joined for joined, _ in rates]) > 0.7
-    assert np.mean([apart for _, apart in rates]) > 0.85
+    assert np.mean([joined for joined, _ in rates]) > 0.65
+    assert np.mean([apart for _, apart in rates]) > 0.9
 
 
 def test_what_answers_begin_with_alike_does_not_hide_how_they_go_on(sentences):
