@@ -7,6 +7,7 @@
   const { el } = dom;
   const LONG = 120;
   const PATIENCE = 4000; // milliseconds
+  const FEW = 6; // two segments of three tokens each
   const CHANGES = 9; // posterior odds above which a change is claimed
 
   const large = (value) => (value > 1000 ? "above 1,000" : format.number(value, 3));
@@ -174,14 +175,16 @@
       const { data } = this;
       const { header, standing } = data;
       if (!data.positions.length) return "";
+      const keys = "keys: arrows go over tokens, n and p from fork to fork";
       const parts = [`outcome: ${header.field.toLowerCase()}${header.parameter ? ` “${header.parameter}”` : ""}`, `${format.count(standing.draws)} draws`, `seed ${header.seed}`, header.estimator === "recursion" ? "recursion" : "every branch", "bands: 80 %"];
-      if (standing.close) parts.push(`${format.count(standing.close)} tokens near a border between two, where another machine may draw otherwise`);
+      if (standing.close) parts.push(`${format.count(standing.close)} close calls (see Methods)`);
       const changes = data.said && data.said.changes;
       if (changes) {
-        if (changes.flat) parts.push(`no change: the curve moves no more than its noise does (${format.number(changes.range, 2)} of ${format.number(changes.noise, 2)})`);
-        else parts.push(`a change somewhere: posterior odds ${large(changes.odds)}${changes.odds > CHANGES ? "" : ", too low to claim one"}, Bayes factor ${large(changes.bayes_factor)}, ${changes.expected.toFixed(1)} change points expected`);
+        if (data.positions.length < FEW) parts.push("too few tokens to look for changes");
+        else if (changes.flat) parts.push(`no change: the curve moves no more than its noise does (${format.number(changes.range, 2)} of ${format.number(changes.noise, 2)})`);
+        else parts.push(`${changes.odds > CHANGES ? "the curve changes its level or slope" : "a change of the curve cannot be claimed"}: posterior odds ${large(changes.odds)} (claimed above ${CHANGES}), Bayes factor ${large(changes.bayes_factor)}${changes.bayes_factor < 3 ? ", weak" : ""}, ${changes.expected.toFixed(1)} change points expected`);
       }
-      return parts.join(" · ");
+      return [...parts, keys].join(" · ");
     }
 
     // ---- drawing
@@ -313,8 +316,7 @@
       this.problem = said.problem || "";
       if (said.problem) {
         this.detail.refused();
-        this.tools.readings = "";
-        this.tools.update();
+        this.tools.refused();
         if (this.opened) { this.form.refuse(said.problem); this.problem = ""; }
         this.say(said.problem);
       }

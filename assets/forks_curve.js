@@ -5,6 +5,7 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { svg, uid } = Forklore.dom;
 
+  const DRIFTS = { L2: Math.SQRT2, L1: 2, TV: 1, JS: Math.LN2 }; // the largest each can be
   const HATCHED = 7; // narrower columns have no room for a pattern
 
   const PAGE = {
@@ -114,17 +115,16 @@
       svg("path", { d: `M${at(c.x1 - 4)} ${plan.top - 8}h8l-4 6z`, fill: palette.ink })));
   }
 
-  /** Where the curve's level changes: bars below the strip, as high as the change point there is probable. */
+  /** Where the curve's level changes: bars behind the token to blame, as high as the change there is probable. */
   function changeMarks(data, plan, palette) {
-    const changes = data.said && data.said.changes;
-    if (!changes) return [];
     const nodes = [];
-    const of = new Map(changes.locations.map(([first, , p]) => [first, p]));
-    const second = new Set(changes.second);
+    const of = data.changes();
+    const second = new Set(((data.said && data.said.changes && data.said.changes.second) || []).map((first) => first - 1));
     for (const c of plan.columns) {
+      if (c.end) continue;
       const foot = plan.top + plan.height;
-      if (of.has(c.t)) nodes.push(svg("rect", { class: "fl-fk-change", x: c.x0 - 2.5, width: 5, y: foot - of.get(c.t) * plan.height, height: of.get(c.t) * plan.height, fill: palette.ink, stroke: palette.card, "stroke-width": 0.8 }));
-      if (second.has(c.t)) nodes.push(svg("path", { class: "fl-fk-second", d: `M${at(c.x0)} ${foot - 1}l4 7h-8z`, fill: palette.card, stroke: palette.ink, "stroke-width": 1.2 }));
+      if (of.has(c.t)) nodes.push(svg("rect", { class: "fl-fk-change", x: c.x1 - 2.5, width: 5, y: foot - of.get(c.t) * plan.height, height: of.get(c.t) * plan.height, fill: palette.ink, stroke: palette.card, "stroke-width": 0.8 }));
+      if (second.has(c.t)) nodes.push(svg("path", { class: "fl-fk-second", d: `M${at(c.x1)} ${foot - 1}l4 7h-8z`, fill: palette.card, stroke: palette.ink, "stroke-width": 1.2 }));
     }
     return nodes;
   }
@@ -139,17 +139,17 @@
     return [svg("path", { d, fill: "none", stroke: palette.card, "stroke-width": 4, "stroke-opacity": 0.55 }), svg("path", { d, fill: "none", stroke: palette.ink, "stroke-width": 1.8, "stroke-dasharray": dash })];
   }
 
-  /** One strip. wishes: {mode: "areas" | "lines", ground, jumps: ".15" or "", changes, survival: eps or "", drift}. */
+  /** One strip. wishes: {mode: "areas" | "lines", ground, jumps: ".15" or "", changes, survival: eps or "", drift: a distance or ""}. */
   function draw(data, plan, wishes, paint, palette) {
     const nodes = [svg("rect", { x: plan.edges[0], width: Math.max(0, plan.edges[plan.count] + plan.tail - plan.edges[0]), y: plan.top, height: plan.height, fill: "none", stroke: palette.line, "shape-rendering": "crispEdges" }),
       ...unseen(data, plan, paint, palette), ...(wishes.mode === "lines" ? lines : areas)(data, plan, wishes, paint, palette)];
     if (plan.tail) nodes.push(svg("line", { x1: plan.edges[plan.count], x2: plan.edges[plan.count], y1: plan.top, y2: plan.top + plan.height, stroke: palette.card, "stroke-width": 2 }));
     if (wishes.changes) nodes.push(...changeMarks(data, plan, palette));
     if (wishes.survival && data.said) nodes.push(...series(data, plan, data.said.survival[wishes.survival], palette, "5 3"));
-    if (wishes.drift && data.said) nodes.push(...series(data, plan, data.said.drift, palette, "1.5 3", Math.SQRT2));
+    if (wishes.drift && data.said) nodes.push(...series(data, plan, data.said.drifts ? data.said.drifts[wishes.drift] : data.said.drift, palette, "1.5 3", DRIFTS[wishes.drift] || Math.SQRT2));
     if (wishes.jumps) nodes.push(...jumpMarks(data, plan, wishes, palette));
     return nodes;
   }
 
-  Forklore.forksCurve = { PAGE, PAPER, paints, strip, draw };
+  Forklore.forksCurve = { PAGE, PAPER, DRIFTS, paints, strip, draw };
 })();

@@ -6,6 +6,7 @@
   const { format } = Forklore;
   const LOST = ["Other", "unparsed", "truncated"];
   const HUES = 6;
+  const SHOWN_CHANGE = 0.1; // less probable places of a change are not marked
 
   class ForksData {
     constructor() {
@@ -48,6 +49,7 @@
       this.positions.forEach((row, i) => this.at.set(row.t, i));
       for (const branch of this.branches) this.place.set(branch.t, [...(this.place.get(branch.t) || []), branch]);
       this.chooseHues();
+      this.countShared();
       return true;
     }
 
@@ -78,6 +80,20 @@
       const fresh = this.labels.map((label, k) => ({ label, share: share(k) })).filter(({ label }) => !LOST.includes(label) && !this.hues.has(label));
       const order = (a, b) => (b.label === this.own) - (a.label === this.own) || b.share - a.share;
       for (const { label } of fresh.sort(order)) this.hues.set(label, this.hues.size);
+    }
+
+    /** A label as it is written: what all answers begin with alike stands as "…", so that they can be told apart. */
+    written(label) {
+      return this.shared && !LOST.includes(label) && label.length > this.shared ? `…${label.slice(this.shared)}` : label;
+    }
+
+    /** Characters, up to the end of a word, that all answers begin with; 0 where few are shared. */
+    countShared() {
+      const [first = "", ...others] = this.answers;
+      let many = others.length ? first.length : 0;
+      for (const other of others) while (!other.startsWith(first.slice(0, many))) many -= 1;
+      const cut = first.slice(0, many).lastIndexOf(" ") + 1;
+      this.shared = cut >= 12 ? cut : 0;
     }
 
     /** Which colour a label has: 0 to 5, 6 for the many behind those, "other", "unparsed" or "truncated". */
@@ -139,6 +155,20 @@
       return this.branches.filter((branch) => !branch.base && branch.counts.some(Boolean)).sort((a, b) => (b.real || 0) - (a.real || 0) || (b[by] || 0) - (a[by] || 0) || a.t - b.t);
     }
 
+    /** The outcome whose share an alternative moves most: {label, from, to}; null where nothing is known. */
+    moved(branch) {
+      const [to, from] = [this.outcomeOf(branch).shares, this.ownShares(branch.t)];
+      if (!to || !from) return null;
+      const k = to.reduce((best, share, i) => (Math.abs(share - from[i]) > Math.abs(to[best] - from[best]) + 1e-9 ? i : best), 0);
+      return { label: this.labels[k], from: from[k], to: to[k] };
+    }
+
+    /** Tokens to blame for a change of level or slope: Map token -> probability of the change. */
+    changes() {
+      const found = this.said && this.said.changes;
+      return new Map((found ? found.locations : []).filter(([, , p]) => p >= SHOWN_CHANGE).map(([, blamed, p]) => [blamed, p]));
+    }
+
     /** Tokens to blame for a jump above a size: Map token -> size. */
     jumps(above) {
       return new Map((this.said && this.said.jumps[above]) || []);
@@ -169,7 +199,7 @@
     /** Every branch as a row. */
     branchRows() {
       const head = ["token", "alternative", "id", "own", "probability", "draws", ...this.labels, "distance", "influence", "p_value", "told_from_noise"];
-      return [head, ...this.branches.map((b) => [b.t + 1, b.text, b.id, b.base ? "yes" : "no", b.p, b.draws, ...b.counts, b.base ? null : b.distance, b.base ? null : b.influence, b.chance, b.real === null ? null : b.real ? "yes" : "no"])];
+      return [head, ...this.branches.map((b) => [b.t + 1, b.text, b.id, b.base ? "yes" : "no", b.p, b.draws, ...(b.counts.some(Boolean) ? b.counts : b.counts.map(() => null)), b.base ? null : b.distance, b.base ? null : b.influence, b.chance, b.real === null ? null : b.real ? "yes" : "no"])];
     }
   }
 

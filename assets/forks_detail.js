@@ -26,8 +26,8 @@
   const swatch = (data, label) => el("i", { class: `fl-fk-swatch fl-fk-fill-${data.hue(label)}`, "aria-hidden": "true" });
   /** An outcome's name with its colour; names are the model's words. */
   function outcomeName(data, label) {
-    const name = el("bdi", {});
-    Forklore.fillText(name, label);
+    const name = el("bdi", { title: label });
+    Forklore.fillText(name, data.written(label));
     return el("span", { class: "fl-fk-name" }, swatch(data, label), name);
   }
   const band = (low, high) => (format.exists(low) ? `${format.count(100 * low)} to ${format.percent(high, 0)}` : "");
@@ -42,13 +42,14 @@
   }
 
   /** What the test against noise says of an alternative. */
-  function verdict(branch, done) {
+  function verdict(data, branch, done) {
     if (branch.base) return el("span", { class: "fl-fk-soft", text: "the answer's own" });
     if (!branch.counts.some(Boolean)) return el("span", { class: "fl-fk-soft", text: "not drawn yet" });
     if (branch.real === null || branch.real === undefined) return el("span", { class: "fl-fk-soft", text: done ? format.NA : "tested at the end" });
+    const longer = data.top(data.outcomeOf(branch).shares)?.label === "truncated";
     const p = branch.chance < 0.001 ? "p < 0.001" : `p = ${branch.chance.toFixed(3)}`;
     return el("span", { class: branch.real ? "fl-fk-yes" : "fl-fk-soft", title: `${p}: the chance of so large a distance were the alternative no different, before correction for all alternatives` },
-      branch.real ? "a fork" : "not distinguishable from noise", el("small", { text: ` ${p}` }));
+      branch.real ? (longer ? "a fork, cut off" : "a fork") : "not distinguishable from noise", el("small", { text: ` ${p}` }));
   }
 
   class ForksDetail {
@@ -117,12 +118,12 @@
       const acts = [
         !branch.follows && !branch.certain && many ? deed("texts", open ? "Hide" : "Read them", () => this.toggle(branch), { "aria-expanded": String(open), title: "The continuations, grouped by outcome" }) : null,
         !branch.follows && !branch.certain && data.uid ? deed("more", `+${MORE_DRAWS} draws`, () => this.context.moreDraws(branch, MORE_DRAWS), { disabled: data.running, title: "Draw more continuations of this branch" }) : null,
-        !branch.base && !branch.certain ? deed("take", "Take this fork", () => this.context.take(branch), { title: "A new run that says this here and goes on by itself" }) : null,
+        !branch.base && !branch.certain ? deed("take", "Take this fork", () => this.context.take(branch), { title: "A new run that says this here and goes on with the run's own settings" }) : null,
       ];
       return el("tr", { class: branch.base ? "fl-fk-own" : branch.real ? "fl-fk-real-row" : "", data: { id: branch.id } },
-        el("th", { scope: "row" }, word(branch.text), branch.base ? el("small", { text: " as it is" }) : null), el("td", { class: "fl-fk-number", text: format.percent(branch.p) }),
-        el("td", { class: "fl-fk-outcome" }, outcome), el("td", { class: "fl-fk-number", text: branch.base ? "" : many ? fixed(branch.distance) : format.NA, title: branch.base ? "" : `influence ${fixed(branch.influence)}: the distance times the share of this alternative` }),
-        el("td", { class: "fl-fk-number", text: draws }), el("td", {}, verdict(branch, !data.running)), el("td", {}, el("span", { class: "fl-fk-acts" }, acts)));
+        el("th", { scope: "row" }, word(branch.text), branch.base ? el("small", { text: " as it is" }) : null), el("td", { class: "fl-fk-number", text: format.percent(branch.p), data: { head: "probability" } }),
+        el("td", { class: "fl-fk-outcome" }, outcome), el("td", { class: "fl-fk-number", text: branch.base ? "" : many ? fixed(branch.distance) : format.NA, data: { head: branch.base ? "" : "distance" }, title: branch.base ? "" : `influence ${fixed(branch.influence)}: the distance times this alternative's share of all that was drawn from here` }),
+        el("td", { class: "fl-fk-number", text: draws, data: { head: "draws" } }), el("td", {}, verdict(data, branch, !data.running)), el("td", {}, el("span", { class: "fl-fk-acts" }, acts)));
     }
 
     // ---- continuations

@@ -33,7 +33,12 @@
       this.root = el("form", { class: "fl-fk-form", "aria-label": "New forking analysis", novalidate: true },
         el("div", { class: "fl-fk-fields" }, [this.reading, this.parameter, this.draws, this.threshold].map((field) => field.root)), more,
         el("div", { class: "fl-fk-row" }, this.go, this.price), this.problem);
-      this.root.addEventListener("submit", (event) => { event.preventDefault(); this.problem.textContent = ""; context.start(this.fields()); });
+      this.root.addEventListener("submit", (event) => {
+        event.preventDefault();
+        const wrong = this.wrong();
+        this.problem.textContent = wrong;
+        if (!wrong) context.start(this.fields());
+      });
       this.root.addEventListener("input", () => this.changed());
       this.showParameter();
     }
@@ -59,7 +64,25 @@
       this.timer = setTimeout(() => this.ask(), PAUSE);
     }
     ask() {
-      if (this.root.isConnected && !this.root.hidden) this.context.price(this.fields());
+      if (!this.root.isConnected || this.root.hidden) return;
+      const wrong = this.wrong();
+      if (wrong) this.refuse(wrong);
+      else this.context.price(this.fields());
+    }
+
+    /** The first number that is none or lies outside its field's range, in the field's own words; "" where all are right. */
+    wrong() {
+      for (const { control, name } of [this.draws, this.threshold, this.from, this.to, this.longest, this.until]) {
+        const typed = control.validity.badInput ? "what was typed" : control.value.trim();
+        if (!typed) continue;
+        const [value, low, high] = [Number(typed), Number(control.min), control.max === "" ? Infinity : Number(control.max)];
+        const whole = control.step !== "any";
+        if (Number.isFinite(value) && value >= low && value <= high && (!whole || Number.isInteger(value))) continue;
+        const range = Number.isFinite(high) ? `from ${low} to ${format.count(high)}` : `of at least ${low}`;
+        return `${name.textContent}: ${typed === "what was typed" ? "that is no number" : `“${typed.slice(0, 40)}” cannot be`}; give a ${whole ? "whole number" : "number"} ${range}.`;
+      }
+      const [from, to] = [this.from.control.value.trim(), this.to.control.value.trim()];
+      return from && to && Number(from) > Number(to) ? `From token ${from} to token ${to}: the first one comes behind the last.` : "";
     }
 
     /** The field beside the outcome, where the chosen way needs one. */
@@ -100,7 +123,8 @@
     showPrice(price) {
       if (!price) { this.price.textContent = ""; return; }
       const time = format.exists(price.seconds) ? `, about ${format.seconds(price.seconds)}` : "";
-      this.price.textContent = price.branches ? `${format.count(price.branches)} branches, ${format.count(price.draws)} continuations, about ${format.count(price.tokens)} tokens${time}` : "No token has an alternative that is likely enough: nothing would be drawn.";
+      const least = this.until.control.value.trim() ? "at least " : "";
+      this.price.textContent = price.branches ? `${least}${format.count(price.branches)} branches, ${format.count(price.draws)} continuations, about ${format.count(price.tokens)} tokens${time}; it stops when this page is closed or reloaded, and can be gone on with` : "No token has an alternative that is likely enough: nothing would be drawn.";
     }
     refuse(sentence) {
       this.problem.textContent = sentence;

@@ -13,10 +13,10 @@
     constructor(context) {
       this.context = context;
       this.shown = FIRST;
-      this.by = "distance";
+      this.by = "influence";
       this.order = controls.segmented({
         label: "Order", className: "fl-seg-small", value: this.by, pick: (by) => { this.by = by; this.update(true); },
-        choices: [{ value: "distance", label: "by distance", title: "how far the outcomes of the two ways lie apart (L2, 0 to 1.41)" }, { value: "influence", label: "by influence", title: "the distance times the alternative's share: how much it moves the curve" }],
+        choices: [{ value: "influence", label: "by influence", title: "the distance times the alternative's share: how much it moves the curve" }, { value: "distance", label: "by distance", title: "how far the outcomes of the two ways lie apart (L2, 0 to 1.41)" }],
       });
       this.more = dom.button("", () => { this.shown += STEP; this.update(true); });
       this.copy = dom.button("Copy as TSV", async () => context.say((await dom.copyText(format.tsv(context.data.branchRows()))) ? "All branches copied." : "The browser did not allow copying."));
@@ -45,7 +45,7 @@
     draw(ranked) {
       const rows = ranked.slice(0, this.shown);
       this.table.replaceChildren(el("table", { class: "fl-fk-table" },
-        el("thead", {}, el("tr", {}, ["Token", "Instead of", "it could say", "with", "and end in", "not", "Distance", "Influence", ""].map((text) => el("th", { scope: "col", text })))),
+        el("thead", {}, el("tr", {}, ["Token", "Instead of", "it could say", "with", "which moves most", "Distance", "Influence", ""].map((text) => el("th", { scope: "col", text })))),
         el("tbody", {}, rows.map((branch) => this.row(branch)))));
       this.more.hidden = ranked.length <= rows.length;
       this.more.textContent = `${format.count(ranked.length - rows.length)} more`;
@@ -54,14 +54,13 @@
     row(branch) {
       const { data } = this.context;
       const { word, fixed } = Forklore.forksWords;
-      const outcome = data.outcomeOf(branch);
-      const [there, here] = [data.top(outcome.shares), data.top(data.ownShares(branch.t))];
-      const named = (top) => (top ? [Forklore.forksWords.outcomeName(data, top.label), `\u00a0${format.percent(top.share, 0)}`] : format.NA);
+      const moved = data.moved(branch);
+      const named = moved ? [Forklore.forksWords.outcomeName(data, moved.label), el("span", { class: "fl-fk-nowrap", text: ` ${format.percent(moved.from, 0)} → ${format.percent(moved.to, 0)}` })] : format.NA;
       return el("tr", { data: { t: branch.t, key: `${branch.t} ${branch.id}` }, class: branch.real ? "fl-fk-real-row" : "" },
         el("th", { scope: "row" }, el("button", { type: "button", class: "fl-link-button", text: format.count(branch.t + 1), "aria-label": `Show token ${branch.t + 1}` })),
         el("td", {}, word(data.header.pieces[branch.t])), el("td", {}, word(branch.text)), el("td", { class: "fl-fk-number", text: format.percent(branch.p) }),
-        el("td", {}, named(there)), el("td", {}, named(here)), el("td", { class: "fl-fk-number", text: fixed(branch.distance) }), el("td", { class: "fl-fk-number", text: fixed(branch.influence) }),
-        el("td", {}, Forklore.forksWords.verdict(branch, !data.running)));
+        el("td", {}, named), el("td", { class: "fl-fk-number", text: fixed(branch.distance) }), el("td", { class: "fl-fk-number", text: fixed(branch.influence) }),
+        el("td", {}, Forklore.forksWords.verdict(data, branch, !data.running)));
     }
   }
 

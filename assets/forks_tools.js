@@ -6,10 +6,20 @@
   const { dom, format, controls, chart, forksCurve } = Forklore;
   const { el, svg } = dom;
   const KEPT = "forklore-forks";
-  const DEFAULTS = { layout: "", mode: "areas", jumps: "0.15", changes: true, survival: "", drift: false };
+  const DEFAULTS = { layout: "", mode: "areas", jumps: "0.15", changes: true, survival: "", drift: "" };
   const EPS = ["0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9"];
-  const HEAD = 96;
+  const HEAD = 118;
   const MOST = 9;
+
+  /** Text in lines of at most so many characters. */
+  function wrapped(text, most) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      if (lines.at(-1).length + word.length > most) lines.push("");
+      lines[lines.length - 1] += (lines.at(-1) ? " " : "") + word;
+    }
+    return lines.slice(0, 3);
+  }
 
   /** How the reader wants the picture drawn, from earlier visits. */
   const wishes = {
@@ -41,15 +51,17 @@
       this.jumps = this.select("Jumps", [["", "off"], ["0.1", "above 0.10"], ["0.15", "above 0.15"], ["0.2", "above 0.20"]], "jumps", "steps of the curve, in total variation; the token in front is to blame");
       this.survival = this.select("Survival", [["", "off"], ...EPS.map((eps) => [eps, `at ${eps}`])], "survival", "the chance that no token up to here was swapped for one that moves the outcome by at least this distance");
       this.changes = this.check("Change points", "changes", "bars as high as a change there is probable; triangles: a second opinion without Bayes (PELT)");
-      this.drift = this.check("Drift", "drift", "distance of the curve from where it began, 0 to 1.41");
+      this.drift = this.select("Drift", [["", "off"], ["L2", "L2"], ["L1", "L1"], ["TV", "total variation"], ["JS", "Jensen-Shannon"]], "drift", "distance of the curve from where it began, as a share of the largest there can be");
       this.reading = el("select", { class: "fl-fk-select", "aria-label": "Read the draws as", title: "Another way to read the same continuations; nothing is drawn again" });
       this.reading.addEventListener("change", () => this.readAgain());
-      this.parameter = el("input", { type: "text", class: "fl-fk-select", maxlength: 500, hidden: true });
+      this.parameter = el("input", { type: "text", class: "fl-fk-select", maxlength: 500 });
+      this.parameterName = el("span", {});
+      this.asks = el("label", { class: "fl-fk-wish", hidden: true }, this.parameterName, this.parameter);
       this.again = dom.button("Read", () => this.readAgain(true), { hidden: true });
       this.parameter.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); this.readAgain(true); } });
       this.files = controls.menu({ label: "Take away", title: "Copy or save this analysis", items: () => this.items() });
       this.legend = el("div", { class: "fl-fk-legend", role: "group", "aria-label": "Outcomes; press one to put it at the bottom" });
-      this.root = el("div", { class: "fl-fk-tools" }, el("div", { class: "fl-fk-row" }, this.layout.root, this.mode.root, el("span", { class: "fl-grow" }), this.reading, this.parameter, this.again, this.files.root),
+      this.root = el("div", { class: "fl-fk-tools" }, el("div", { class: "fl-fk-row" }, this.layout.root, this.mode.root, el("span", { class: "fl-grow" }), this.reading, this.asks, this.again, this.files.root),
         el("div", { class: "fl-fk-row fl-fk-quiet" }, this.jumps.root, this.changes.root, this.survival.root, this.drift.root));
     }
 
@@ -88,18 +100,24 @@
       const own = `${data.header.field}${data.header.parameter ? ` “${format.label(data.header.parameter)}”` : ""}`;
       this.reading.replaceChildren(el("option", { value: "", text: `read as: ${own}` }), ...ways.filter((way) => way.name !== data.header.extractor || way.parameter).map((way) => el("option", { value: way.name, text: way.label })));
       this.reading.value = "";
-      for (const part of [this.parameter, this.again]) part.hidden = true;
+      for (const part of [this.asks, this.again]) part.hidden = true;
+    }
+
+    /** A reading that was refused: what was typed stays to be mended; without anything typed the picture's own is named. */
+    refused() {
+      const way = this.context.ways.find(({ name }) => name === this.reading.value);
+      if (way && way.parameter) for (const part of [this.asks, this.again]) part.hidden = false;
+      else this.reading.value = "";
     }
 
     /** Another reading at once, or, where it needs a word more, when that is there. */
     readAgain(told = false) {
       const way = this.context.ways.find(({ name }) => name === this.reading.value);
       const asks = Boolean(way && way.parameter) && !told;
-      for (const part of [this.parameter, this.again]) part.hidden = !asks;
+      for (const part of [this.asks, this.again]) part.hidden = !asks;
       if (asks) {
         this.parameter.value = way.usual || "";
-        this.parameter.setAttribute("aria-label", way.parameter);
-        this.parameter.placeholder = way.parameter;
+        this.parameterName.textContent = way.parameter;
         this.parameter.focus();
       } else if (way) this.context.readAgain(way.name, way.parameter ? this.parameter.value : "");
     }
@@ -110,14 +128,17 @@
       const held = this.legend.contains(document.activeElement) ? document.activeElement.dataset.label : undefined;
       const start = data.positions[0];
       const order = data.stacking(null).filter((k) => data.positions.some((row) => row.shares[k] >= 0.005) || (data.end && data.end.shares[k] >= 0.005));
-      const chips = order.slice(0, MOST).map((k) => {
+      const lost = order.filter((k) => !data.answers.includes(data.labels[k]));
+      const kept = order.filter((k) => !lost.includes(k));
+      const chips = [...kept.slice(0, MOST), ...lost].map((k) => {
         const label = data.labels[k];
         const on = label === (ground ?? data.own);
         return el("button", { type: "button", class: "fl-fk-chip", "aria-pressed": String(on), data: { label }, title: "Put this outcome at the bottom, with its band", onclick: () => this.context.stand(label) },
           Forklore.forksWords.outcomeName(data, label), el("small", { text: start ? ` ${format.percent(start.shares[k], 0)}` : "" }));
       });
-      if (order.length > MOST) chips.push(el("span", { class: "fl-fk-chip fl-fk-still" }, el("i", { class: "fl-fk-swatch fl-fk-fill-6", "aria-hidden": "true" }), `${format.count(order.length - MOST)} more outcomes`));
+      if (kept.length > MOST) chips.splice(MOST, 0, el("span", { class: "fl-fk-chip fl-fk-still" }, el("i", { class: "fl-fk-swatch fl-fk-fill-6", "aria-hidden": "true" }), `${format.count(kept.length - MOST)} more outcomes`));
       if (data.positions.some((row) => row.kept < 0.995)) chips.push(el("span", { class: "fl-fk-chip fl-fk-still" }, el("i", { class: "fl-fk-swatch fl-fk-fill-unseen", "aria-hidden": "true" }), "unexplored, above the strip"));
+      if (start && chips.length) chips.unshift(el("span", { class: "fl-fk-chip fl-fk-still", text: `before token ${format.count(start.t + 1)}:` }));
       this.legend.replaceChildren(...chips, ...this.marks());
       this.legend.hidden = !chips.length;
       if (held !== undefined) [...this.legend.children].find((node) => node.dataset.label === held)?.focus();
@@ -131,8 +152,8 @@
       const found = data.said.changes;
       const words = [
         jumps && data.jumps(jumps).size ? "▾ jump, the token before it is to blame" : "",
-        changes && found && found.locations.length ? "▮ change point, as high as it is probable" : "", changes && found && found.second.length ? "▵ second opinion (PELT)" : "",
-        survival ? "╌ survival" : "", drift ? "┈ drift, of 1.41" : "",
+        changes && data.changes().size ? "▮ change point, as high as it is probable" : "", changes && found && found.second.length ? "▵ second opinion (PELT)" : "",
+        survival ? "╌ survival" : "", drift ? `┈ drift (${drift}), of ${format.number(forksCurve.DRIFTS[drift], 3)}` : "",
       ];
       return words.filter(Boolean).map((text) => el("span", { class: "fl-fk-chip fl-fk-still", text }));
     }
@@ -187,16 +208,17 @@
       const wanted = this.context.wishes();
       const text = (x, y, size, fill, words, more) => svg("text", { x, y, "font-size": size, "font-family": palette.sans, fill, text: words, ...more });
       let x = 16;
-      const key = data.stacking(wanted.ground).map((k) => {
-        const words = format.label(data.labels[k]).slice(0, 40);
-        const node = svg("g", {}, svg("rect", { x, y: 62, width: 12, height: 12, fill: paint.fill(data.hue(data.labels[k])), stroke: palette.strong, "stroke-width": 0.5 }), text(x + 17, 72, 12, palette.ink, words));
+      const drawn = data.stacking(wanted.ground).filter((k) => data.hue(data.labels[k]) !== 6 && data.positions.some((row) => row.shares[k] >= 0.005));
+      const key = drawn.map((k) => {
+        const words = format.label(data.written(data.labels[k])).slice(0, 40);
+        const node = svg("g", {}, svg("rect", { x, y: 86, width: 12, height: 12, fill: paint.fill(data.hue(data.labels[k])), stroke: palette.strong, "stroke-width": 0.5 }), text(x + 17, 96, 12, palette.ink, words));
         x += 34 + words.length * 6.8;
         return x < 990 ? node : null;
       });
       const title = format.label(data.header.title);
       const root = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width: 1000, height: height + HEAD, viewBox: `0 0 1000 ${height + HEAD}`, role: "img" }, svg("title", { text: title }), paint.defs,
         svg("rect", { width: 1000, height: height + HEAD, fill: palette.card }), text(16, 26, 15, palette.ink, title.length > 110 ? `${title.slice(0, 109)}…` : title, { "font-weight": 600 }),
-        text(16, 45, 11.5, palette.soft, this.context.factsLine().slice(0, 170)), ...key.filter(Boolean),
+        ...wrapped(this.context.factsLine(), 165).map((line, i) => text(16, 44 + 14 * i, 11.5, palette.soft, line)), ...key.filter(Boolean),
         svg("g", { transform: `translate(0 ${HEAD - 20})` }, forksCurve.draw(data, plan, wanted, paint, palette), Forklore.forksAxis(data, plan, pitch, palette, wanted)));
       return { text: new XMLSerializer().serializeToString(root), width: 1000, height: height + HEAD };
     }

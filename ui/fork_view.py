@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -26,6 +26,8 @@ SHOWN_CHANGE = 0.02
 # shares above which the page says so
 LOW_KEPT_MASS = 0.5
 MUCH_LOST = 0.1
+# the penalty of the second opinion is made for counts of so many draws
+PELT_DRAWS = 200
 ROUNDING = 1e-9
 TEXTS_A_LABEL = 12
 TEXT_CHARS = 1_200
@@ -220,6 +222,7 @@ def _said(
     distances = fork_measures.strengths(branches, curve, estimator).distances
     said: dict[str, Any] = {
         "drift": _numbers(fork_measures.drift(curve)),
+        "drifts": {kind: _numbers(fork_measures.drift(curve, kind)) for kind in get_args(fork_measures.Distance)},
         "jumps": {
             f"{above:g}": [[jump.token, number(jump.size)] for jump in fork_measures.jumps(curve, above=above)]
             for above in JUMP_SWEEP
@@ -258,7 +261,7 @@ def _changes(report: ForkingReport, curve: OutcomeCurve) -> dict[str, Any]:
             for t in np.argsort(-places)
             if places[t] >= SHOWN_CHANGE
         ],
-        "second": [start + t for t in changepoints.pelt(np.rint(100 * curve.probabilities))],
+        "second": [start + t for t in changepoints.pelt(np.rint(PELT_DRAWS * curve.probabilities))],
     }
 
 
@@ -268,8 +271,8 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
     least = int(curve.kept_mass.argmin())
     if curve.kept_mass[least] < LOW_KEPT_MASS:
         said.append(
-            f"At token {int(curve.positions[least]) + 1} the alternatives hold {curve.kept_mass[least]:.0%} of the "
-            "probability only; the rest is unexplored."
+            f"At token {int(curve.positions[least]) + 1} the alternatives hold "
+            f"{100 * curve.kept_mass[least]:.0f}\u00a0% of the probability only; the rest is unexplored."
         )
     # one that was cut off counts even where its outcome could be read
     cut = [one.ending == "length" for one in report.draws.rollouts[: report.count]]
@@ -280,7 +283,7 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
         (float(unread), "have no outcome that could be read"),
     ):
         if share >= MUCH_LOST:
-            said.append(f"{share:.0%} of the continuations {words}.")
+            said.append(f"{100 * share:.0f}\u00a0% of the continuations {words}.")
     answers = [name for name in branches.labels if name not in (TRUNCATED, UNPARSED)]
     if report.done and not answers:
         said.append("No continuation has an outcome that could be read: choose another way to read it.")
