@@ -22,7 +22,8 @@ import numpy as np
 from engine.errors import BadInput
 
 # Of pairs of 83 labelled answers to nine questions 69 % of those that mean the same are joined and 95 % of the others
-# are kept apart (76 % and 91 % were names and numbers not looked at); behind a shared beginning of 45 words 64 % and 88 %, where without the next two lines all are one.
+# are kept apart (76 % and 91 % were names and numbers not looked at); behind a shared beginning of 45 words 64 % and
+# 88 %, where without the next two lines all are one.
 # One meaning said in very different words is still several groups (51 % of pairs in 23 such answers are joined).
 DISTANCE = 0.35
 FAR = 2.0
