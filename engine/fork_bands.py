@@ -19,6 +19,8 @@ from engine.fork_curves import Branches, Estimator, base_at, check_estimator, fr
 BAND = 0.8
 # how many draws a prior may weigh as much as: more would let the curve behind a branch stand for its own draws
 WEIGHTS = (0.1, 0.3, 1.0, 2.5, 5.0)
+# so many draws of one of the answer's own tokens count as one here: it leads to just what stands behind it
+BASE_DRAWS = 20.0
 # of each prior's centre, the share that allows for outcomes that are not at that centre
 ELSEWHERE = 0.05
 ROUNDS = 30
@@ -137,7 +139,8 @@ def _priors(branches: Branches) -> list[np.ndarray]:
     place = np.unique(branches.positions, return_inverse=True)[1]
     behind = np.vstack([curve.probabilities, curve.end[None]])[place + 1]
     centres = ((1.0 - ELSEWHERE) * centre + rest for centre in (behind, np.broadcast_to(pooled, behind.shape)))
-    return [weight * centre for centre in centres for weight in WEIGHTS]
+    scale = np.where(branches.is_base, np.maximum(1.0, branches.draws / BASE_DRAWS), 1.0)[:, None]
+    return [weight * scale * centre for centre in centres for weight in WEIGHTS]
 
 
 def _log_likelihood(counts: np.ndarray, prior: np.ndarray) -> np.ndarray:

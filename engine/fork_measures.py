@@ -156,8 +156,9 @@ def noise_range(curve: OutcomeCurve, samples: np.ndarray, *, level: float = 0.95
 
     samples: curves that the draws allow for, float [B, T + 1, K], as `curve_samples` gives them.
     """
-    errors = samples[:, :-1] - curve.probabilities.astype(samples.dtype)
-    ranges = np.ptp(np.linalg.norm(errors - errors[:, :1], axis=2), axis=1)
+    # one by one: all errors together would be as large as the samples
+    every = (one[:-1] - curve.probabilities for one in samples)
+    ranges = [np.ptp(np.linalg.norm(errors - errors[0], axis=1)) for errors in every]
     return float(np.quantile(ranges, level))
 
 

@@ -106,6 +106,26 @@ def test_bands_cover_in_every_world_as_often_as_they_say_on_average_and_hold_the
     assert all(held == 1 for _, held in found.values())
 
 
+@pytest.mark.parametrize("kind", list(WORLDS)[:4])
+def test_bands_of_every_branch_cover_too(kind):
+    covered = []
+    for seed in range(12):
+        rng = np.random.default_rng([seed, 6])
+        table, truth = world(rng, *WORLDS[kind])
+        own = table.is_base & ~table.certain
+        counts = table.counts.copy()
+        for i, count in zip(own.nonzero()[0], draws_for(table.shares)[own], strict=True):
+            counts[i] = rng.multinomial(count, truth[table.positions[i] + 1])
+        table = replace(table, counts=counts)
+        curve = outcome_curve(table, estimator="every-branch")
+        samples = curve_samples(table, estimator="every-branch", count=200, seed=seed)[:, :-1]
+        low, high = band(samples, holding=curve.probabilities)
+        last = table.positions[~table.is_base].max() + 1
+        truth = truth[:last]
+        covered += ((truth >= low[:last] - 1e-6) & (truth <= high[:last] + 1e-6))[truth > 0.03].tolist()
+    assert 0.6 < np.mean(covered) < 0.92
+
+
 def test_curves_lie_in_their_bands_without_being_put_there():
     """But for a few places where all of few draws agree, so that the curve is at the edge of what is possible."""
     assert np.mean([coverage(kind, 6, widened=False)[1] for kind in WORLDS]) > 0.93

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine import rollouts
+from engine import plain_rows, rollouts
 from engine.errors import BadInput, OutOfMemory
 from engine.forward import ForwardPass
 from engine.generate import run
@@ -77,6 +77,22 @@ def test_a_model_whose_attention_cannot_be_taken_over_gives_the_same_draws(tiny,
     monkeypatch.setattr("engine.rollouts.shareable", lambda model, length: False)
     alone = drawn(tiny, answer, rows=5)
     assert {key: one.ids for key, one in alone.items()} == {key: one.ids for key, one in shared.items()}
+
+
+def test_rows_of_their_own_count_what_stands_before_them_and_let_go_of_it_in_the_end(tiny, answer, monkeypatch):
+    pools = []
+    monkeypatch.setattr(rollouts, "shareable", lambda model, length: False)
+    monkeypatch.setattr(rollouts, "PlainRows", lambda *args: pools.append(plain_rows.PlainRows(*args)) or pools[-1])
+    prompt, base = answer.prompt_ids.tolist(), answer.token_ids.tolist()
+    tasks = [Task(4, 70, 0, 9), Task(6, 71, 0, 9)]
+    whole = row_bytes(tiny, len(prompt) + 6 + LONGEST - 4)
+    held = []
+    for step in roll_out(tiny, prompt, base, tasks, seed=4, max_tokens=LONGEST, memory_bytes=3 * whole):
+        contexts = pools[0]._contexts
+        assert len(contexts) == 3, "as many as the memory holds, their bases among them"
+        held.append(sum(context is not None for context in contexts))
+        assert step.rows <= 3
+    assert max(held) == 3 and held[-1] == 0
 
 
 def test_how_a_draw_ended_is_told(tiny, answer):
