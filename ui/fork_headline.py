@@ -9,15 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.fork_curves import OTHER
-from engine.outcomes import TRUNCATED, UNPARSED
+from engine.fork_curves import NO_ANSWERS
 from engine.types import Trace
 from ui.headlines import Headline, named, percent, word_around
 
 BEST = "best"
 LABEL_CHARS = 60
-# what is counted along with the outcomes and is none
-NO_OUTCOME = frozenset({OTHER, TRUNCATED, UNPARSED})
 
 
 def best_fork(document: str) -> dict[str, Any] | None:
@@ -78,7 +75,7 @@ def fork_headline(trace: Trace, best: Mapping[str, Any]) -> Headline:
 
 def _commonest(labels: Sequence[str], shares: Sequence[float]) -> list[Any]:
     """The commonest outcome that has a name, with its share; [] where there is none."""
-    found = [(share, -k) for k, share in enumerate(shares) if share > 0.0 and labels[k] not in NO_OUTCOME]
+    found = [(share, -k) for k, share in enumerate(shares) if share > 0.0 and labels[k] not in NO_ANSWERS]
     if not found:
         return []
     share, at = max(found)

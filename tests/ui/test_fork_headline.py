@@ -5,6 +5,7 @@ import json
 import pytest
 
 from engine import generate
+from engine.fork_curves import NO_ANSWERS
 from engine.types import GenerationRequest
 from tests.support.bench import ME
 from tests.support.fork_documents import JUMP, PIECES, whole
@@ -35,26 +36,26 @@ def document(labels, counts, *, end, estimator="recursion", base=None, second=No
     return "".join(json.dumps(part) + "\n" for part in parts)
 
 
-NAMES = ["12", "13", "Other", "unparsed", "truncated"]
+NAMES = ["12", "13", *NO_ANSWERS]
 
 
-@pytest.mark.parametrize("name", ["Other", "unparsed", "truncated"])
+@pytest.mark.parametrize("name", NO_ANSWERS)
 def test_what_is_no_outcome_is_never_named_as_one(name):
-    counts = [2, 4, 0, 0, 0]
+    counts = [2, 4, 0, 0, 0, 0]
     counts[NAMES.index(name)] = 14
     end = [0.4 if label == "12" else 0.6 if label == name else 0.0 for label in NAMES]
     best = best_fork(document(NAMES, counts, end=end))
     assert best["there"] == ["13", 0.2] and best["here"] == ["12", 0.4]
-    nothing = [0, 0, 0, 0, 0]
+    nothing = [0, 0, 0, 0, 0, 0]
     nothing[NAMES.index(name)] = 20
     assert best_fork(document(NAMES, nothing, end=end)) is None
-    other = best_fork(document(NAMES, nothing, end=end, second=[0, 5, 0, 0, 5]))
+    other = best_fork(document(NAMES, nothing, end=end, second=[0, 5, 0, 0, 0, 5]))
     assert other["text"] == "y" and other["there"] == ["13", 0.5]
 
 
 def test_where_every_branch_was_drawn_a_fork_is_compared_with_the_tokens_own_draws():
-    shapes = {"end": [0.1, 0.9, 0.0, 0.0, 0.0], "base": [9, 1, 0, 0, 0]}
-    counts = [0, 10, 0, 0, 0]
+    shapes = {"end": [0.1, 0.9, 0.0, 0.0, 0.0, 0.0], "base": [9, 1, 0, 0, 0, 0]}
+    counts = [0, 10, 0, 0, 0, 0]
     assert best_fork(document(NAMES, counts, **shapes))["here"] == ["13", 0.9]
     assert best_fork(document(NAMES, counts, **shapes, estimator="every-branch"))["here"] == ["12", 0.9]
     shapes["base"] = None
