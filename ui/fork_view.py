@@ -14,8 +14,9 @@ import numpy as np
 
 from engine import changepoints, fork_measures
 from engine.fork_analysis import BAND_SAMPLES, ForkingReport
+from engine.fork_curves import NO_ANSWERS, OTHER
 from engine.forking import Branches, OutcomeCurve, band, chance_samples
-from engine.outcomes import REGISTRY, TRUNCATED, UNPARSED
+from engine.outcomes import REGISTRY, UNPARSED
 from engine.types import Trace
 from ui.wire import number, wire_line
 
@@ -284,7 +285,15 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
     ):
         if share >= MUCH_LOST:
             said.append(f"{100 * share:.0f}\u00a0% of the continuations {words}.")
-    answers = [name for name in branches.labels if name not in (TRUNCATED, UNPARSED)]
+    until = report.plan.settings.until
+    if report.done and until is not None and report.bands is not None:
+        widest = float((report.bands[1] - report.bands[0]).max())
+        if widest >= until:
+            said.append(
+                f"The widest band is {100 * widest:.0f}\u00a0% wide, not below {100 * until:.3g}\u00a0%: every branch has "
+                "as many draws as one may have."
+            )
+    answers = [name for name in branches.labels if name == OTHER or name not in NO_ANSWERS]
     if report.done and not answers:
         said.append("No continuation has an outcome that could be read: choose another way to read it.")
     if report.done and len(branches.labels) == 1 and answers:
