@@ -56,6 +56,12 @@
       if (run && this.trigger) { this.askedAt = performance.now(); this.emit("forks_open", {}); }
     }
 
+    /** Another analysis of the same run. */
+    openOther(uid) {
+      this.selected = -1;
+      this.emit("forks_open", { uid });
+    }
+
     /** Asks again for one that did not come. */
     again() {
       if (!this.form || this.asked === this.data.run || performance.now() - (this.askedAt || -PATIENCE) < PATIENCE) return;
@@ -74,7 +80,8 @@
         this.wide.write();
         if (!(this.data.header?.pieces?.length > this.selected)) this.selected = -1;
       }
-      if (other || before.reading !== this.data.reading) this.detail.close();
+      if (other || before.reading !== this.data.reading || before.uid !== this.data.uid) this.detail.close();
+      if (this.data.uid && this.data.uid !== before.uid && this.data.run === this.asked) this.emit("forks_list", {});
       if (this.data.run === this.asked) this.settle(other, before);
       this.frame(other);
     }
@@ -310,6 +317,8 @@
       if (!value || !this.form) return;
       const said = JSON.parse(value);
       if (said.run && said.run !== this.asked) return;
+      if (said.analyses) this.tools.showAnalyses(said.analyses);
+      if (said.analyses) return;
       if (said.texts) this.detail.take(said.texts);
       if (said.price) { this.form.refuse(""); this.form.showPrice(said.price); }
       if (said.refused) this.form.refuse(said.refused);

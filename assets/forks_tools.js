@@ -59,9 +59,11 @@
       this.asks = el("label", { class: "fl-fk-wish", hidden: true }, this.parameterName, this.parameter);
       this.again = dom.button("Read", () => this.readAgain(true), { hidden: true });
       this.parameter.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); this.readAgain(true); } });
+      this.analyses = el("select", { class: "fl-fk-select", "aria-label": "Analyses of this run", title: "Other analyses of this run", hidden: true });
+      this.analyses.addEventListener("change", () => context.openOther(this.analyses.value));
       this.files = controls.menu({ label: "Take away", title: "Copy or save this analysis", items: () => this.items() });
       this.legend = el("div", { class: "fl-fk-legend", role: "group", "aria-label": "Outcomes; press one to put it at the bottom" });
-      this.root = el("div", { class: "fl-fk-tools" }, el("div", { class: "fl-fk-row" }, this.layout.root, this.mode.root, el("span", { class: "fl-grow" }), this.reading, this.asks, this.again, this.files.root),
+      this.root = el("div", { class: "fl-fk-tools" }, el("div", { class: "fl-fk-row" }, this.layout.root, this.mode.root, el("span", { class: "fl-grow" }), this.analyses, this.reading, this.asks, this.again, this.files.root),
         el("div", { class: "fl-fk-row fl-fk-quiet" }, this.jumps.root, this.changes.root, this.survival.root, this.drift.root));
     }
 
@@ -89,6 +91,15 @@
       this.reading.hidden = !data.uid || !drawn || data.running;
       this.showReadings();
       this.showLegend();
+    }
+
+    /** The analyses of the run, where there are several; the one on show is chosen. */
+    showAnalyses(list) {
+      const { data, ways } = this.context;
+      const named = (name) => (ways.find((way) => way.name === name) || { label: name }).label;
+      this.analyses.hidden = list.length < 2;
+      this.analyses.replaceChildren(...list.map((one) => el("option", { value: one.uid, text: `${named(one.field)} · ${format.count(one.draws)} draws · ${format.date(one.created)}` })));
+      this.analyses.value = data.uid;
     }
 
     showReadings() {

@@ -126,7 +126,7 @@ def _check(settings: ForkSettings) -> None:
     if settings.estimator == "recursion" and settings.temperature != 1.0:
         raise BadInput(
             f"The recursion holds for continuations at temperature 1 only, not {settings.temperature:g}: at any other "
-            "the answer's own continuations are no mixture of its next tokens' ones. Set 1, or choose every-branch."
+            "the answer's own continuations are no mixture of its next tokens' ones. Leave it at 1."
         )
     if settings.temperature != 1.0:
         raise BadInput("Continuations are drawn at temperature 1, at which the published quantities are defined.")

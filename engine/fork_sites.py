@@ -70,7 +70,10 @@ def sites(
     if not 0.0 < threshold <= 1.0:
         raise BadInput(f"The least probability of an alternative is {threshold:g}; it must lie above 0 and at most 1.")
     if not 1 <= most <= max(1, trace.topk_ids.shape[1]):
-        raise BadInput(f"{most} alternatives a token were asked for; 1 to {trace.topk_ids.shape[1]} are recorded.")
+        raise BadInput(
+            f"{most} alternatives a token were asked for; this run has {trace.topk_ids.shape[1]} a token on record. "
+            "Ask for fewer, or score its text with the loaded model first, which records the model's own."
+        )
     surprisal = trace.scores.get("surprisal")
     if surprisal is None or not trace.topk_ids.shape[1]:
         raise BadInput("This run has no recorded alternatives: score its text with the loaded model first.")

@@ -45,6 +45,7 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         max_tokens: int | None = None,
         until: float | None = None,
         seed: int | str = 0,
+        temperature: float = 1.0,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> Iterator[dict]:
         """How the outcome of a run would be distributed had it started again before each token (Bigelow et al., arXiv
@@ -53,13 +54,14 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         embeddings, parameter their largest mean distance, 0.35; pattern, for whoever runs the page: last match of a
         regular expression as parameter, its first group or all). first, stop: which positions; threshold: least
         probability of an alternative; draws: of one with a share of 30 %, others in proportion; until: go on until
-        every 80 % band is narrower. The last item yielded is the analysis: labels, positions (share of each outcome
-        before the token, with band and kept mass), branches (draws, counts, distance, influence, whether told from
-        noise), and said (drift, jumps, survival, change points, warnings). Earlier items are progress; it is kept, and
-        `resume_forks` goes on with one that was stopped."""
+        every 80 % band is narrower; temperature: of continuations, 1 only. The last item yielded is the analysis:
+        labels, positions (share of each outcome before the token, with band and kept mass), branches (draws, counts,
+        distance, influence, whether told from noise), and said (drift, jumps, survival, change points, warnings).
+        Earlier items are progress; it is kept, and `resume_forks` goes on with one that was stopped."""
         fields = {
             "extractor": field, "parameter": parameter, "first": first, "stop": stop, "estimator": estimator,
             "threshold": threshold, "draws": draws, "max_tokens": max_tokens, "until": until, "seed": seed,
+            "temperature": temperature,
         }  # fmt: skip
         with said():
             yield from _records(forks.run(uid, fields, viewer_of(request, public=public)))
@@ -101,6 +103,11 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
             viewer = viewer_of(request, public=public)
             return _record(forks.read_again(uid, field, parameter, viewer) if field else forks.open(uid, viewer))
 
+    def list_forks(uid: str, request: gr.Request = None) -> list:  # type: ignore[assignment]
+        """The analyses of the run with this uid, newest first: uid, field, parameter, status, draws, created."""
+        with said():
+            return forks.analyses(uid, viewer_of(request, public=public))
+
     def fork_texts(
         uid: str,
         position: int,
@@ -131,7 +138,7 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
             path = forks.export(uid, kind, viewer_of(request, public=public), field, parameter)
             return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
-    return open_forks, fork_texts, export_forks
+    return open_forks, list_forks, fork_texts, export_forks
 
 
 def _records(documents: Iterator[str]) -> Iterator[dict]:

@@ -172,6 +172,38 @@ QUANTITIES: tuple[Quantity, ...] = (
         reference=f"{BIGELOW}, section 2.3; computed exactly here instead of by sampling",
     ),
     Quantity(
+        name="lost_outcomes",
+        label="Truncated, unparsed, Other",
+        symbol="–",
+        short="Outcomes that are no answers.",
+        definition=(
+            "truncated: the continuation hit the length limit before its outcome could be read; unparsed: it ended and "
+            "has no outcome of the kind asked for; Other: answers too rare to be shown by themselves, chosen once for "
+            "the whole analysis."
+        ),
+        unit="",
+        low=None,
+        high=None,
+        caveat="They count as outcomes of their own in distances and tests: an alternative may differ by being longer.",
+        reference=OURS,
+    ),
+    Quantity(
+        name="close_calls",
+        label="Close calls",
+        symbol="–",
+        short="Drawn tokens that float noise could decide otherwise.",
+        definition=(
+            "A token is drawn where a keyed uniform number falls among the cumulative probabilities. Counted are the "
+            "drawn tokens whose number lay within 0.00002 of a border between two tokens, where another machine or "
+            "batch may round to the other side."
+        ),
+        unit="tokens",
+        low=0.0,
+        high=None,
+        caveat="Most of them come out alike all the same.",
+        reference=OURS,
+    ),
+    Quantity(
         name="pelt",
         label="Second opinion",
         symbol="PELT",

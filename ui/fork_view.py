@@ -290,8 +290,8 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
         widest = float((report.bands[1] - report.bands[0]).max())
         if widest >= until:
             said.append(
-                f"The widest band is {100 * widest:.0f}\u00a0% wide, not below {100 * until:.3g}\u00a0%: every branch has "
-                "as many draws as one may have."
+                f"The widest band is {100 * widest:.0f}\u00a0% wide, not below {100 * until:.3g}\u00a0%: every branch "
+                "has as many draws as one may have."
             )
     answers = [name for name in branches.labels if name == OTHER or name not in NO_ANSWERS]
     if report.done and not answers:

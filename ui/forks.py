@@ -62,6 +62,8 @@ ELSEWHERE = "Another page is drawing this analysis: open it again to see how far
 LANDING = "What another page drew of it is being stored."
 OLDER = "A newer analysis of this run cannot be opened, this is the one before it."
 NONE_READABLE = "No analysis of this run can be opened any more, but a new one can be begun."
+# one that was being drawn when its program ended
+ENDED = {"running": "stopped"}
 
 
 class Forks:
@@ -139,6 +141,22 @@ class Forks:
                 logging.getLogger("forklore").warning("a forking analysis cannot be opened: %s", error)
                 note = OLDER
         return self.offer(run, viewer, NONE_READABLE) if uids else ""
+
+    def analyses(self, run: str, viewer: Viewer) -> list[dict[str, Any]]:
+        """The analyses of a run that this person may open, newest first: uid, field, parameter, status, draws and when
+        each was begun. Raises NotFound, StoreDamaged."""
+        found = self._store.analyses.list(run, viewer=viewer.name, kind=KIND)
+        return [
+            {
+                "uid": one.uid,
+                "field": str(one.settings.get("extractor", "")),
+                "parameter": str(one.settings.get("parameter", "")),
+                "status": "running" if self.underway.is_drawn(one.uid) else ENDED.get(one.status, one.status),
+                "draws": int(one.result.get("draws", 0)),
+                "created": one.created_at.isoformat(timespec="seconds"),
+            }
+            for one in reversed(found)
+        ]
 
     def texts(
         self, uid: str, position: int, token_id: int, viewer: Viewer, field: str = "", parameter: str = ""

@@ -65,6 +65,10 @@ def test_a_script_analyses_a_run_adds_draws_and_reads_them_again(client: Client,
         path = Path(client.predict(more["forks"], kind, api_name="/export_forks"))
         lines, table = path.read_bytes().count(b"\n"), kind == "parquet" and pyarrow.parquet.read_table(path)
         assert (table.num_rows if table else lines - 1) == more["draws"] and path.suffix == f".{kind}"
+    (listed,) = client.predict(uid, api_name="/list_forks")
+    assert listed["uid"] == whole["forks"] and listed["draws"] == more["draws"] and listed["status"] == "finished"
+    with pytest.raises(AppError, match=r"temperature 1 only, not 0\.7"):
+        client.predict(uid, temperature=0.7, api_name="/analyse_forks")
     for endpoint, arguments, words in (
         ("/export_forks", ["nobody"], "no forking analysis"),
         ("/export_forks", [whole["forks"], "csv"], "jsonl or parquet"),

@@ -12,7 +12,8 @@ from ui.components.piece import Piece
 class Forks(Piece):
     """Value: a document of `ui.fork_view`. ways: JSON of `fork_view.ways`, how an outcome may be read.
 
-    Events; `run` is the shown run's uid: forks_open(run): asked once for each run shown. forks_price(run, fields);
+    Events; `run` is the shown run's uid: forks_open(run, uid?): asked once for each run shown, the newest
+    where no uid is given. forks_list(run). forks_price(run, fields);
     forks_run(run, fields): fields as `fork_fields.settings_of` takes them. forks_stop(run). forks_resume(run, uid).
     forks_more(run, uid, position, token, more): more draws of one branch. forks_texts(run, uid, position, token).
     forks_read(run, uid, field, parameter): the same draws read in another way. forks_export(run, uid, kind): "jsonl" or
@@ -21,12 +22,12 @@ class Forks(Piece):
 
     mount = "mountForks"
     triggers = (
-        "forks_open", "forks_price", "forks_run", "forks_stop", "forks_resume", "forks_more", "forks_texts",
-        "forks_read", "forks_export", "forks_take",
+        "forks_open", "forks_list", "forks_price", "forks_run", "forks_stop", "forks_resume", "forks_more",
+        "forks_texts", "forks_read", "forks_export", "forks_take",
     )  # fmt: skip
 
 
 class ForksAside(Piece):
-    """What comes beside the document: {run, n} with one of texts, price, refused (of a price) and problem."""
+    """What comes beside the document: {run, n} with one of texts, price, refused (of a price), analyses and problem."""
 
     mount = "mountForksAside"

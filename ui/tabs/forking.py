@@ -83,7 +83,18 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
 
     def show(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
-        return _kept(forks, asked)
+        uid = asked.text("uid")
+        if not uid:
+            return _kept(forks, asked)
+        with Caught() as problem:
+            return forks.open(uid, asked.viewer)
+        return refusal(asked.run, problem.sentence)
+
+    def every(event: gr.EventData, request: gr.Request) -> str:
+        asked = at(event, request)
+        with Caught():
+            return said(asked.run, analyses=forks.analyses(asked.run, asked.viewer))
+        return said(asked.run, analyses=[])
 
     def price(event: gr.EventData, request: gr.Request) -> str:
         asked = at(event, request)
@@ -111,6 +122,7 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
     piece, aside = parts.forks, parts.forks_aside
     # each answered: a second one asked while the first is on its way would be dropped
     piece.forks_open(show, None, piece, trigger_mode="multiple", **QUICK)
+    piece.forks_list(every, None, aside, trigger_mode="always_last", **QUICK)
     piece.forks_price(price, None, aside, trigger_mode="always_last", **QUICK)
     piece.forks_texts(texts, None, aside, trigger_mode="always_last", **QUICK)
     piece.forks_read(read, None, [piece, aside], trigger_mode="always_last", **QUICK)
