@@ -82,8 +82,17 @@
       }
       if (other || before.reading !== this.data.reading || before.uid !== this.data.uid) this.detail.close();
       if (this.data.uid && this.data.uid !== before.uid && this.data.run === this.asked) this.emit("forks_list", {});
+      this.watch();
       if (this.data.run === this.asked) this.settle(other, before);
       this.frame(other);
+    }
+
+    /** One that is drawn by another page, or by this one before it was loaded again, is asked for now and then. */
+    watch() {
+      clearTimeout(this.watching);
+      const { data } = this;
+      if (data.state !== "running" || !data.standing.message || data.run !== this.asked) return;
+      this.watching = setTimeout(() => { if (data.run === this.asked) this.emit("forks_open", { uid: data.uid }); }, PATIENCE);
     }
 
     /** Whether a document came after something newer: of a run that was left, or of fewer draws of the same analysis. */
@@ -188,8 +197,9 @@
       const changes = data.said && data.said.changes;
       if (changes) {
         if (data.positions.length < FEW) parts.push("too few tokens to look for changes");
-        else if (changes.flat) parts.push(`no change: the curve moves no more than its noise does (${format.number(changes.range, 2)} of ${format.number(changes.noise, 2)})`);
-        else parts.push(`${changes.odds > CHANGES ? "the curve changes its level or slope" : "a change of the curve cannot be claimed"}: posterior odds ${large(changes.odds)} (claimed above ${CHANGES}), Bayes factor ${large(changes.bayes_factor)}${changes.bayes_factor < 3 ? ", weak" : ""}, ${changes.expected.toFixed(1)} change points expected`);
+        else if (changes.step > 1) parts.push(`changes are looked for in steps of ${format.count(changes.step)} tokens`);
+        if (data.positions.length >= FEW && changes.flat) parts.push(`no change: the curve moves no more than its noise does (${format.number(changes.range, 2)} of ${format.number(changes.noise, 2)})`);
+        else if (data.positions.length >= FEW) parts.push(`${changes.odds > CHANGES ? "the curve changes its level or slope" : "a change of the curve cannot be claimed"}: posterior odds ${large(changes.odds)} (claimed above ${CHANGES}), Bayes factor ${large(changes.bayes_factor)}${changes.bayes_factor < 3 ? ", weak" : ""}, ${changes.expected.toFixed(1)} change points expected`);
       }
       return [...parts, keys].join(" · ");
     }

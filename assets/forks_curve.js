@@ -27,6 +27,7 @@
       pattern("unseen", 5, svg("path", { d: "M0 5L5 0M-1 1L1 -1M4 6L6 4", stroke: palette.soft, "stroke-width": 0.9 })),
       pattern("truncated", 7, svg("path", { d: "M0 7L7 0M-1 1L1 -1M6 8L8 6", ...stroke }), svg("path", { d: "M0 0L7 7", ...stroke, "stroke-opacity": 0.45 })),
       pattern("unparsed", 6, svg("circle", { cx: 3, cy: 3, r: 1.3, fill: palette.lost })),
+      pattern("unfinished", 6, svg("path", { d: "M0 3H6", ...stroke })),
       pattern("other", 6, svg("rect", { width: 6, height: 6, fill: palette.lost, "fill-opacity": 0.55 })));
     return { defs, fill: (hue) => (typeof hue === "number" ? palette.hues[hue] : `url(#${id}-${hue})`), solid: (hue) => (typeof hue === "number" ? palette.hues[hue] : palette.lost) };
   }

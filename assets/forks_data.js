@@ -4,7 +4,7 @@
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
   const { format } = Forklore;
-  const LOST = ["Other", "unparsed", "truncated"];
+  const LOST = ["Other", "unparsed", "unfinished", "truncated"];
   const HUES = 6;
   const SHOWN_CHANGE = 0.1; // less probable places of a change are not marked
 
@@ -96,7 +96,7 @@
       this.shared = cut >= 12 ? cut : 0;
     }
 
-    /** Which colour a label has: 0 to 5, 6 for the many behind those, "other", "unparsed" or "truncated". */
+    /** Which colour a label has: 0 to 5, 6 for the many behind those, or the lost one's own name. */
     hue(label) {
       if (LOST.includes(label)) return label.toLowerCase();
       return Math.min(HUES, this.hues.get(label) ?? HUES);
@@ -137,6 +137,11 @@
     top(shares, only = this.labels) {
       const known = (shares || []).map((share, k) => ({ label: this.labels[k], share, k })).filter(({ label }) => only.includes(label));
       return known.reduce((best, one) => (!best || one.share > best.share ? one : best), null);
+    }
+
+    /** Labels that could be read, rare ones among them. */
+    get read() {
+      return this.labels.filter((label) => label === "Other" || !LOST.includes(label));
     }
 
     /** Labels that are answers. */

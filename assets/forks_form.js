@@ -27,12 +27,13 @@
       this.seed = this.input("Seed", "text", { value: "0" }, "the same seed, the same draws");
       this.estimator = this.select("Estimator", [{ value: "recursion", label: "recursion" }, { value: "every-branch", label: "every branch" }], "The recursion draws alternatives only and needs about a fourteenth of the tokens");
       this.price = el("p", { class: "fl-fk-price", role: "status" });
+      this.notes = el("ul", { class: "fl-fk-warnings" });
       this.problem = el("p", { class: "fl-fk-problem", role: "alert" });
       this.go = el("button", { type: "submit", class: "fl-button fl-fk-primary", text: "Analyse" });
       const more = el("details", { class: "fl-fold fl-fk-more" }, el("summary", { text: "Range, precision, seed" }), el("div", { class: "fl-fk-fields" }, [this.from, this.to, this.longest, this.until, this.seed, this.estimator].map((field) => field.root)));
       this.root = el("form", { class: "fl-fk-form", "aria-label": "New forking analysis", novalidate: true },
         el("div", { class: "fl-fk-fields" }, [this.reading, this.parameter, this.draws, this.threshold].map((field) => field.root)), more,
-        el("div", { class: "fl-fk-row" }, this.go, this.price), this.problem);
+        el("div", { class: "fl-fk-row" }, this.go, this.price), this.notes, this.problem);
       this.root.addEventListener("submit", (event) => {
         event.preventDefault();
         const wrong = this.wrong();
@@ -121,6 +122,7 @@
     }
 
     showPrice(price) {
+      this.notes.replaceChildren(...((price && price.warnings) || []).map((text) => el("li", { text })));
       if (!price) { this.price.textContent = ""; return; }
       const time = format.exists(price.seconds) ? `, about ${format.seconds(price.seconds)}` : "";
       const least = this.until.control.value.trim() ? "at least " : "";

@@ -71,7 +71,7 @@
     const tested = data.branches.filter((branch) => !branch.base && branch.counts.some(Boolean)).length;
     const { answers } = data;
     const name = (label) => { const node = el("bdi", {}); Forklore.fillText(node, label); return el("b", {}, node); };
-    if (data.labels.every((label) => label === "unparsed" || label === "truncated")) return ["No continuation has an outcome that could be read. Choose another way to read it: nothing is drawn again."];
+    if (!data.read.length) return ["No continuation has an outcome that could be read. Choose another way to read it: nothing is drawn again."];
     const sofar = data.state === "finished" ? "" : "So far: ";
     if (data.labels.length === 1) return [`${sofar}Whatever it had said, it ends in `, name(data.labels[0]), ": every continuation has the same outcome, so there is no fork here."];
     if (!forks.length) return [tested ? `${sofar}None of ${tested === 1 ? "the one alternative" : `${format.count(tested)} alternatives`} changes the outcome by more than chance would.` : "No token had an alternative that was likely enough to be drawn from."];

@@ -8,6 +8,7 @@ Source: Bigelow et al., arXiv 2412.07961, section 2 (drift, survival); Benjamini
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -22,6 +23,8 @@ JUMP = 0.15
 SURVIVAL_EPS = 0.6
 FALSE_DISCOVERIES = 0.05
 NULL_DRAWS = 5_000
+# samples for an alternative at which none is as far away, as a multiple of what the smallest p that passes needs
+FLOOR = 2.0
 # once this many of the first so many null draws are as far away, more of them cannot make it a fork
 FIRST_DRAWS, ENOUGH = 500, 50
 # curves of the posterior that the null draws come from in turn
@@ -115,20 +118,26 @@ def fork_tests(
 
     Under the null an alternative's draws come from the base token's outcomes, themselves only known up to their
     posterior; p is the share of such samples at least as far away as the alternative was. Where a tenth of the first
-    ones are, the rest is not looked at: such an alternative is none that could be told from noise.
+    ones are, the rest is not looked at: such an alternative is none that could be told from noise. Where none of
+    `draws` is, as many more follow as p needs to be able to pass beside so many alternatives. A certain outcome has no
+    luck of its own: it is held against the posterior alone.
     """
     seen = strengths(branches, curve, estimator).distances
-    p_values, turns = np.full(len(branches), np.nan), np.arange(draws)
+    needed = max(draws, math.ceil(FLOOR * int((~branches.is_base).sum()) / level))
+    p_values, turns = np.full(len(branches), np.nan), np.arange(needed)
     centre, positions = _base_outcomes(branches, curve, estimator), np.unique(branches.positions)
     rng = np.random.default_rng([seed, 1])
     for step in sampled_steps(branches, estimator=estimator, count=min(draws, POSTERIOR_CURVES), seed=seed):
         here = branches.at(int(positions[step.row]))
         for i in here[~branches.is_base[here]]:
-            size = 1 if branches.certain[i] else int(branches.draws[i])
+            size = int(branches.draws[i])
             far, looked = 0, 0
-            for turn in (turns[:FIRST_DRAWS], turns[FIRST_DRAWS:]):
+            for turn in (turns[:FIRST_DRAWS], turns[FIRST_DRAWS:draws], turns[draws:]):
+                if far and looked >= draws:
+                    break
                 chances = step.base[turn % len(step.base)]
-                sampled = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True)) / max(size, 1)
+                chances = chances / chances.sum(axis=1, keepdims=True)
+                sampled = chances if branches.certain[i] else rng.multinomial(size, chances) / max(size, 1)
                 # what a share of counts cannot tell apart, rounding must not
                 far += int((distance(sampled, centre[i]) >= seen[i] - 1e-12).sum())
                 looked += len(chances)

@@ -6,7 +6,7 @@ Source: Bigelow et al., arXiv 2412.07961, section 2 (alternates above a threshol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +103,3 @@ def draws_for(
     An alternative's part in the curve's variance grows with its share, so draws in proportion give most for a token.
     """
     return np.clip(np.rint(draws * np.asarray(shares) / FULL_SHARE), fewest, most).astype(np.int64)
-
-
-def expected_tokens(counts: Sequence[int], positions: Sequence[int], response: int) -> int:
-    """Tokens that draws at these positions will take when responses come out as long as this one, about."""
-    return sum(count * max(1, response - position - 1) for count, position in zip(counts, positions, strict=True))

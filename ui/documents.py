@@ -38,7 +38,11 @@ class Documents:
 
     def _fork(self, run: StoredRun, viewer: Viewer) -> Headline | None:
         """What the newest finished forking analysis of a run found; None where there is none, or no fork."""
-        found = self._store.analyses.list(run.header.uid, viewer=viewer.name, kind=FORKS_KIND)
+        try:
+            found = self._store.analyses.list(run.header.uid, viewer=viewer.name, kind=FORKS_KIND)
+        except StoreDamaged:
+            # said where it is opened; the run is readable without it
+            return None
         finished = [one.result for one in found if one.status == "finished"]
         best = finished[-1].get(BEST) if finished else None
         return fork_headline(run.trace, best) if best else None

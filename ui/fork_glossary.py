@@ -63,8 +63,9 @@ QUANTITIES: tuple[Quantity, ...] = (
         symbol="80 %",
         short="How far the curve may be off by the luck of the draws.",
         definition=(
-            "The middle 80 % of curves whose o_t,w are drawn from their Dirichlet posterior (one draw of "
-            "prior weight, evenly)."
+            "The middle 80 % of curves whose o_t,w are drawn from a Dirichlet posterior, its prior learnt from all "
+            "draws of the answer: how much alternatives lean on what stands behind their token. Widened to hold "
+            "the curve."
         ),
         unit="",
         low=0.0,

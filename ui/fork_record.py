@@ -17,7 +17,7 @@ from ui.fork_fields import to_plain
 # the array's name among those of the draws
 LOOK = "look"
 # Raised with every change of what is worked out from the draws or of how the document says it.
-RULES = 3
+RULES = 5
 
 
 def pack_look(document: str, settings: ForkSettings, draws: int, done: bool) -> np.ndarray:

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine import changepoints, fork_measures
 from engine.fork_analysis import BAND_SAMPLES, ForkingReport
-from engine.fork_curves import NO_ANSWERS, OTHER
-from engine.forking import Branches, OutcomeCurve, band, chance_samples
+from engine.fork_curves import NO_ANSWERS, OTHER, UNFINISHED
+from engine.forking import Branches, OutcomeCurve, chance_bands
 from engine.outcomes import REGISTRY, UNPARSED
 from engine.types import Trace
 from ui.wire import number, wire_line
@@ -190,7 +190,7 @@ def _branch_lines(report: ForkingReport, branches: Branches, curve: OutcomeCurve
     estimator = report.plan.settings.estimator
     strength = fork_measures.strengths(branches, curve, estimator)
     tests = fork_measures.fork_tests(branches, curve, estimator=estimator, seed=0) if whole else None
-    bands = band(chance_samples(branches, count=BAND_SAMPLES, seed=0)) if whole else None
+    bands = chance_bands(branches, count=BAND_SAMPLES, seed=0) if whole else None
     drawn = np.where(branches.certain, 0, branches.draws)
     rows = []
     for i in range(len(branches)):
@@ -255,6 +255,7 @@ def _changes(report: ForkingReport, curve: OutcomeCurve) -> dict[str, Any]:
     return said | {
         "counts": _numbers(found.count_probabilities),
         "expected": number(found.expected),
+        "step": found.step,
         "odds": number(found.odds),
         "bayes_factor": number(found.bayes_factor),
         "locations": [
@@ -285,6 +286,12 @@ def _warnings(report: ForkingReport, branches: Branches, curve: OutcomeCurve) ->
     ):
         if share >= MUCH_LOST:
             said.append(f"{100 * share:.0f}\u00a0% of the continuations {words}.")
+    open_ended = drawn[:, [name == UNFINISHED for name in branches.labels]].sum() / max(drawn.sum(), 1.0)
+    if open_ended >= MUCH_LOST:
+        said.append(
+            f"{100 * open_ended:.0f}\u00a0% of the continuations were stopped when the outcome asked for first was "
+            "decided; this one cannot be read from them. Begin an analysis with it to draw them to their end."
+        )
     until = report.plan.settings.until
     if report.done and until is not None and report.bands is not None:
         widest = float((report.bands[1] - report.bands[0]).max())
