@@ -63,7 +63,8 @@ def _rates(model: LanguageModel, trace: Trace, quick: bool) -> list[Row]:
         )  # fmt: skip
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     return [
-        Row(f"{len(branches) * DRAWS} roll-outs of at most {LONGEST} tokens", statistics.median(ours), "tokens/s"),
+        Row(f"{len(branches) * DRAWS} roll-outs of at most {LONGEST} tokens, draws that agree so far being one row",
+            statistics.median(ours), "tokens/s"),
         Row("the same by `transformers` generate, left-padded, several returns each", statistics.median(theirs),
             "tokens/s"),
         Row("ours / theirs (median of rounds)", ratio, "×", "" if quick else "at least 3 ×",
@@ -102,7 +103,11 @@ def _memory(model: LanguageModel, trace: Trace, quick: bool) -> list[Row]:
     _held(model, trace, branches, BATCH // 10)
     peaks = [_held(model, trace, branches, count // 10) - before for count in (few, many)]
     return [
-        Row(f"memory that {many:,} roll-outs take at their peak", peaks[1] / 1e6, "MB"),
+        Row(
+            f"memory that drawing {many:,} roll-outs takes at its peak, those that ended handed on",
+            peaks[1] / 1e6,
+            "MB",
+        ),
         Row(f"more than {few:,} take", (peaks[1] - peaks[0]) / 1e6, "MB", "at most 10 MB", at_most=10.0),
     ]
 
@@ -129,7 +134,13 @@ def _recorded(quick: bool) -> list[Row]:
         )
         return []
     figures = fork_accuracy.accuracy(rows, 2 if quick else 10)
+    table = [
+        Row(f"mean TV to the held half, {figure.way}, {figure.draws} draws, {100 * figure.share:.2g} % of the tokens",
+            figure.mean, "")
+        for figure in figures
+    ]  # fmt: skip
     return [
+        *table,
         Row(f"tokens of every branch / of the recursion, equally good curves, at least; {len(rows)} recorded answers",
             fork_accuracy.times_fewer(figures), "×"),
     ]  # fmt: skip

@@ -63,12 +63,14 @@ def measure(model: LanguageModel, quick: bool) -> list[Row]:
     ours = _apart(pool, SHARED_OUT, settings.draws, truth)
     sweep = [draws for draws in SWEEP if draws <= size.pool]
     theirs = [_apart(pool, EVERY, draws, truth) for draws in sweep]
+    if not quick and not theirs[-1] < ours < theirs[0]:
+        raise AssertionError(f"the accuracy of the analysis, {ours:.4f}, lies outside what was swept: {theirs}")
     needed = float(np.exp(np.interp(-np.log(ours), -np.log(theirs), np.log(sweep))))
     tokens = needed * every.lengths.mean(axis=1).sum()
     rate = _published_rate(model, trace, plan, size)
     return [
-        Row(f"analysis of {len(plan.sites)} positions as it comes, mean TV {ours:.4f} to {size.reference} draws of "
-            "every branch", seconds, "s"),
+        Row(f"analysis of the last {len(plan.sites)} positions of an answer of {length} tokens as it comes, mean TV "
+            f"{ours:.4f} to {size.reference} draws of every branch", seconds, "s"),
         Row(f"draws of every branch for the same accuracy, {tokens:,.0f} tokens together", needed, "draws"),
         Row(f"their time by the published sampler (from its rate here, {rate:.0f} tokens/s) / the analysis's",
             tokens / rate / seconds, "×", "" if quick else "at least 25 ×", at_least=None if quick else 25.0),

@@ -137,9 +137,9 @@ def test_a_stopped_analysis_keeps_its_draws_and_goes_on(page: Page, app: AppServ
     ("fields", "words"),
     [
         ({"last": "999"}, "999"),
-        ({"draws": "0"}, "draws"),
+        ({"draws": "0"}, "Draws"),
         ({"longest": "2"}, "allow longer"),
-        ({"least": "200"}, "least probability"),
+        ({"least": "200"}, "Least probability"),
     ],
 )
 def test_what_cannot_be_analysed_is_refused_in_the_form(

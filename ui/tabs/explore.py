@@ -209,7 +209,10 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
                 break
         else:
             document = ""
-        return document, notice, views.example_strip(examples, current=current), *fields_of(document)
+        fields = fields_of(document)
+        # who comes by a link asks again as that run was asked; a first visitor with the page's own settings
+        kept = fields if current == asked else (*fields[:4], *[gr.skip()] * (len(fields) - 4))
+        return document, notice, views.example_strip(examples, current=current), *kept
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request, public=settings.public)
