@@ -22,7 +22,8 @@ def explorer(page: Page):
     return page.locator(".fl-explorer")
 
 
-def open_page(page: Page, app: AppServer, path: str = "/") -> None:
+def open_page(page: Page, app: AppServer, path: str = "/?run=example-1-1") -> None:
+    """The page at a run that was sampled, whose settings then stand in the fields."""
     page.goto(app.url + path)
     expect(page.locator(".fl-explorer [role=option]").first).to_be_visible()
 
@@ -60,7 +61,7 @@ def finished(page: Page) -> dict[str, str]:
 
 
 def test_a_first_visitor_sees_a_finished_example_with_its_best_fork_selected(page: Page, app: AppServer) -> None:
-    open_page(page, app)
+    open_page(page, app, "/")
     seen = state(page)
     assert int(seen["tokens"]) > 20 and int(seen["pinned"]) >= 0
     expect(explorer(page)).to_contain_text(re.compile("At “.+ the answer forks: with “.+” .* instead"))
