@@ -74,7 +74,8 @@ def assemble(rows: Sequence[Any], owner: str) -> ChainArrays:
     known: dict[int, bytes] = {}
     for level in sorted(levels, reverse=True):
         own = levels[level]
-        whole = {name: _joined(whole.get(name), *own[name], owner, name) for name in ARRAY_NAMES if name[:5] != "vocab"}
+        plain = (name for name in ARRAY_NAMES if name[:5] != "vocab")
+        whole = {name: join_rows(whole.get(name), *own[name], owner, name) for name in plain}
         if PATCH in own:
             whole["scores"] = _patched(whole["scores"], own[PATCH][1], owner)
         shares = bool(own["vocabulary_index"][0])
@@ -175,7 +176,8 @@ def _patched(scores: np.ndarray, patch: np.ndarray, owner: str) -> np.ndarray:
     return whole
 
 
-def _joined(inherited: np.ndarray | None, start: object, own: np.ndarray, owner: str, name: str) -> np.ndarray:
+def join_rows(inherited: np.ndarray | None, start: object, own: np.ndarray, owner: str, name: str) -> np.ndarray:
+    """The parent's first `start` rows and then the own ones; StoreDamaged when they do not fit."""
     if start == 0:
         return own
     if (
