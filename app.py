@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from ui.interface_files import without_interface_files
 from ui.settings import parse
 
 INTERRUPTED = 130
@@ -18,7 +19,9 @@ def main() -> int:
     try:
         # after parsing: a wrong flag or --help must not wait for the libraries to load
         from engine.errors import UserError
-        from ui.serve import serve
+
+        with without_interface_files():
+            from ui.serve import serve
 
         try:
             return serve(settings)

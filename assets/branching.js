@@ -28,7 +28,8 @@
 
     build() {
       this.open = dom.button("What if…", () => this.start(this.context.inspector.shown), { title: "Write something else here and see what would have followed (w)" });
-      this.offer = el("div", { class: "fl-br-offer" }, this.open);
+      const trace = this.context.props.chain && dom.button("Attention chain", () => this.toChain(), { title: "See which earlier tokens the answer rests on" });
+      this.offer = el("div", { class: "fl-br-offer" }, this.open, trace);
       this.lead = el("p", { class: "fl-br-lead" });
       this.text = el("textarea", { class: "fl-br-text", rows: "1", spellcheck: "false", "aria-label": "What shall stand there", oninput: () => { this.touched = true; this.keepSpace(); this.hints(); } });
       this.hint = el("p", { class: "fl-br-hint" });
@@ -47,6 +48,12 @@
         el("p", { text: "This text was written elsewhere. Score it with the loaded model first: then its luck can be inferred, and the text changed." }),
         el("div", { class: "fl-br-acts" }, this.ask, dom.button("Cancel", () => this.cancel(), { title: "Esc" })));
       this.root.append(this.offer);
+    }
+
+    toChain() {
+      const { tabs } = this.context;
+      tabs.select("chain");
+      tabs.strip.scrollIntoView({ block: "nearest" });
     }
 
     /** Whether somebody listens and the run can be changed at all. */

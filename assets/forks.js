@@ -5,6 +5,7 @@
   const Forklore = (window.Forklore = window.Forklore || {});
   const { dom, format, observable, forksWords } = Forklore;
   const { el } = dom;
+  const KEYS = "keys: arrows go over tokens, n and p from fork to fork";
   const LONG = 120;
   const PATIENCE = 4000; // milliseconds
   const FEW = 6; // two segments of three tokens each
@@ -39,7 +40,7 @@
       this.picture = el("div", { class: "fl-fk-picture" }, this.tools.root, this.tools.legend, this.readout, this.along.root, this.wide.root, this.facts);
       this.root.classList.add("fl-forks");
       this.root.replaceChildren(this.message, this.said, this.status, this.warnings, this.form.root, this.picture, this.detail.root, this.ranking.root, this.live);
-      this.view.on(() => { Forklore.forksWishes.remember(this.view.state); this.redraw(); });
+      this.view.on(() => { Forklore.forksWishes.remember(this.view.state); this.redraw(); this.mark(); });
       new ResizeObserver(() => this.schedule()).observe(this.root);
       document.fonts?.ready.then(() => this.schedule());
       this.frame(true);
@@ -51,7 +52,7 @@
     open(run) {
       if (this.asked === run) return;
       this.asked = run;
-      Object.assign(this, { selected: -1, hovered: -1, ground: null, opened: false });
+      Object.assign(this, { selected: -1, hovered: -1, wanted: -1, ground: null, opened: false });
       if (this.form) this.frame(true);
       if (run && this.trigger) { this.askedAt = performance.now(); this.emit("forks_open", {}); }
     }
@@ -109,12 +110,16 @@
     /** After a document of the run on show: the form as it fits, and where the reader looks first. */
     settle(other, before) {
       const { data } = this;
-      if (other && data.header.pieces) this.form.reset(data.header.pieces.join(""));
+      if (other && data.header.pieces) {
+        this.form.reset(data.header.pieces.join(""));
+        if (this.aimed >= 0 && !data.uid) this.form.aim(this.aimed);
+      }
+      this.aimed = -1;
       if (!data.uid && !data.positions.length) this.form.showPrice(data.header.price);
       if (other || before.uid !== data.uid) this.opened = !data.positions.length && !data.running && !data.uid;
       if (data.running) this.opened = false;
       if (before.state !== data.state && data.state === "finished") this.say("The analysis is finished.");
-      if (this.selected < 0 && !data.running && data.positions.length) this.select(this.first(), false, true);
+      if (this.selected < 0 && !data.running && data.positions.length) this.select(this.wanted >= 0 && this.wanted < data.header.pieces.length ? this.wanted : this.first(), false, true);
     }
 
     /** The token where the outcome moves most. */
@@ -143,7 +148,7 @@
       this.picture.hidden = !known || !data.header.pieces || (!data.uid && !data.positions.length && !data.running);
       if (!known) this.detail.root.hidden = this.ranking.root.hidden = true;
       this.tools.update();
-      this.facts.textContent = known ? this.factsLine() : "";
+      this.facts.textContent = known && data.positions.length ? `${this.factsLine()} · ${KEYS}` : "";
       this.redraw();
       this.root.dataset.run = data.run;
       this.root.dataset.forks = data.uid;
@@ -191,7 +196,6 @@
       const { data } = this;
       const { header, standing } = data;
       if (!data.positions.length) return "";
-      const keys = "keys: arrows go over tokens, n and p from fork to fork";
       const parts = [`outcome: ${header.field.toLowerCase()}${header.parameter ? ` “${header.parameter}”` : ""}`, `${format.count(standing.draws)} draws`, `seed ${header.seed}`, header.estimator === "recursion" ? "recursion" : "every branch", "bands: 80 %"];
       if (standing.close) parts.push(`${format.count(standing.close)} close calls (see Methods)`);
       const changes = data.said && data.said.changes;
@@ -201,7 +205,7 @@
         if (data.positions.length >= FEW && changes.flat) parts.push(`no change: the curve moves no more than its noise does (${format.number(changes.range, 2)} of ${format.number(changes.noise, 2)})`);
         else if (data.positions.length >= FEW) parts.push(`${changes.odds > CHANGES ? "the curve changes its level or slope" : "a change of the curve cannot be claimed"}: posterior odds ${large(changes.odds)} (claimed above ${CHANGES}), Bayes factor ${large(changes.bayes_factor)}${changes.bayes_factor < 3 ? ", weak" : ""}, ${changes.expected.toFixed(1)} change points expected`);
       }
-      return [...parts, keys].join(" · ");
+      return parts.join(" · ");
     }
 
     // ---- drawing
@@ -245,7 +249,7 @@
 
     mark() {
       if (this.drawing.nodes.length) this.drawing.mark();
-      this.onText?.(this.here ? this.data : null, this.view.state.jumps);
+      this.onText?.(this.here ? this.data.blamed(this.wishes()) : new Set());
     }
 
     /** The curve in words where the reader is. */
@@ -277,8 +281,16 @@
 
     /** Follows a selection that was made elsewhere. */
     follow(t) {
+      this.wanted = t;
       if (!this.form || !this.here || t < 0 || t === this.selected || !this.data.header.pieces || t >= this.data.header.pieces.length) return;
       this.select(t, false, true);
+    }
+
+    /** Where nothing is drawn yet the form asks about this token alone; it can be widened there. */
+    aim(t) {
+      this.wanted = t;
+      this.aimed = t;
+      if (this.here && this.form && !this.data.uid) this.form.aim(t);
     }
 
     hover(t) {

@@ -174,6 +174,11 @@
       return new Map((found ? found.locations : []).filter(([, , p]) => p >= SHOWN_CHANGE).map(([, blamed, p]) => [blamed, p]));
     }
 
+    /** Tokens to blame for what is marked: jumps above a size, changes where those are asked for. */
+    blamed({ jumps, changes }) {
+      return new Set([...(jumps ? this.jumps(jumps).keys() : []), ...(changes ? this.changes().keys() : [])]);
+    }
+
     /** Tokens to blame for a jump above a size: Map token -> size. */
     jumps(above) {
       return new Map((this.said && this.said.jumps[above]) || []);

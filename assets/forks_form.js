@@ -121,6 +121,13 @@
       this.showParameter();
     }
 
+    /** One token only, seen to be asked for. */
+    aim(t) {
+      for (const field of [this.from, this.to]) field.control.value = String(t + 1);
+      this.from.control.closest("details").open = true;
+      this.ask();
+    }
+
     showPrice(price) {
       this.notes.replaceChildren(...((price && price.warnings) || []).map((text) => el("li", { text })));
       if (!price) { this.price.textContent = ""; return; }

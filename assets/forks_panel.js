@@ -24,11 +24,8 @@
     watch("value", () => forks.aside(props.value));
   };
 
-  /** Outlines in the instrument's own text what is to blame for a jump. */
-  function outline(context, data, above) {
-    const jumps = data && above ? data.jumps(above) : new Map();
-    context.prose.nodes.forEach((node, i) => node.classList.toggle("fl-to-blame", jumps.has(i)));
-  }
+  /** Outlines tokens in the instrument's own text. */
+  const outline = (context, blamed) => context.prose.nodes.forEach((node, i) => node.classList.toggle("fl-to-blame", blamed.has(i)));
 
   Forklore.forksPiece = { root, forks };
   Forklore.registerPanel({
@@ -37,7 +34,7 @@
       host.append(root);
       forks.onSelect = (t) => context.select(t, false);
       forks.onTake = () => { context.awaiting = true; context.root.scrollIntoView({ block: "start" }); };
-      forks.onText = (data, above) => outline(context, data && data.run === context.trace.run ? data : null, above);
+      forks.onText = (blamed) => outline(context, forks.data.run === context.trace.run ? blamed : new Set());
       const follow = () => forks.open(context.trace.stored ? context.trace.run : "");
       const pinned = () => { if (!context.place.state.soft) forks.follow(context.place.state.pinned); };
       follow();

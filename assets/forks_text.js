@@ -143,15 +143,15 @@
       const { data, selected, hovered } = this.context;
       const wishes = this.context.wishes();
       const jumps = wishes.jumps ? data.jumps(wishes.jumps) : new Map();
-      const changes = wishes.changes ? data.changes() : new Map();
+      const blamed = data.blamed(wishes);
       const real = new Set(data.branches.filter((branch) => branch.real).map((branch) => branch.t));
       this.nodes.forEach((node, t) => {
-        node.classList.toggle("fl-fk-blamed", jumps.has(t) || changes.has(t));
+        node.classList.toggle("fl-fk-blamed", blamed.has(t));
         node.classList.toggle("fl-fk-real", real.has(t));
         node.classList.toggle("fl-fk-on", t === selected);
         node.classList.toggle("fl-fk-near", t === hovered && t !== selected);
         node.setAttribute("aria-selected", String(t === selected));
-        const said = [data.label(t), `token ${t + 1}`, jumps.has(t) ? "the outcome jumps here" : "", changes.has(t) ? "the curve changes here" : "", real.has(t) ? "a fork" : ""].filter(Boolean).join(", ");
+        const said = [data.label(t), `token ${t + 1}`, jumps.has(t) ? "the outcome jumps here" : blamed.has(t) ? "the curve changes here" : "", real.has(t) ? "a fork" : ""].filter(Boolean).join(", ");
         node.setAttribute("aria-label", said);
       });
       if (this.nodes[selected]) this.words.setAttribute("aria-activedescendant", this.nodes[selected].id);

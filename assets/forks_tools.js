@@ -235,11 +235,9 @@
     }
   }
 
-  let saved = "";
-  /** Hands an exported file to the browser's own saving; one that could not be written leaves the one before. */
+  /** Hands an exported file to the browser's own saving; there is none where it could not be written. */
   Forklore.saveForks = (file) => {
-    if (!file || !file.url || file.path === saved) return [];
-    saved = file.path;
+    if (!file || !file.url) return [];
     const link = el("a", { href: file.url, download: file.orig_name, hidden: true });
     document.body.append(link);
     link.click();

@@ -19,7 +19,7 @@ from engine.models import load_model
 from storage.database import Store
 from ui.access import Viewer
 from ui.actions import Workbench
-from ui.examples import FORKS, OWNER, example_uid, install_analysis, install_runs, pack_analysis
+from ui.examples import FORKS, OWNER, example_uid, install_analysis, install_runs, pack_analyses, read_analyses
 from ui.forks import Forks
 
 EXAMPLE = 7
@@ -36,7 +36,7 @@ def main(anew: bool) -> None:
         if anew:
             documents = forks.run(example_uid(EXAMPLE), SETTINGS, viewer)
         else:
-            uid = install_analysis(store, FORKS.read_bytes())
+            uid = install_analysis(store, *read_analyses(FORKS.read_bytes()))
             store.analyses.save(uid, viewer=OWNER, status="stopped")
             documents = forks.resume(uid, viewer)
         for document in documents:
@@ -45,7 +45,7 @@ def main(anew: bool) -> None:
                 shown = time.monotonic()
         lines = [json.loads(line) for line in document.split("\n") if line]
         print(lines[-1])
-        FORKS.write_bytes(pack_analysis(store, lines[0]["forks"]))
+        FORKS.write_bytes(pack_analyses(store, [lines[0]["forks"]]))
     print(f"{FORKS}: {FORKS.stat().st_size / 1024:.0f} KB")
 
 

@@ -100,7 +100,7 @@
     root.setAttribute('role', 'group');
     root.setAttribute('aria-label', 'Example runs');
     const draw = () => {
-      const { examples = [], current = '' } = parse(props.value, {});
+      const { examples = [], current = '', sessions = [] } = parse(props.value, {});
       root.replaceChildren();
       root.hidden = examples.length === 0;
       make(root, 'p', 'fl-strip-about', ABOUT);
@@ -119,10 +119,20 @@
           trigger('run_open', { uid: example.uid });
         });
       }
+      for (const session of sessions) {
+        const link = make(root, 'a', 'fl-strip-item fl-strip-session', 'An annotation session');
+        link.href = `?session=${encodeURIComponent(session)}`;
+        link.title = 'A finished annotation session: agreement, and which score predicts the labels (simulated annotators)';
+        link.addEventListener('click', (event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          trigger('session_show', { session });
+        });
+      }
     };
     // whatever run is on show now, an example's mark must not outlive it
     document.addEventListener('fl:select', (event) => {
-      for (const link of root.querySelectorAll('.fl-strip-item')) {
+      for (const link of root.querySelectorAll('.fl-strip-item[data-uid]')) {
         if (link.dataset.uid === event.detail.run) link.setAttribute('aria-current', 'true');
         else link.removeAttribute('aria-current');
       }

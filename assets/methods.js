@@ -24,8 +24,12 @@
     { key: "token", extra: "bounds", title: "Token scores", text: "One value for each token. The first few stand in the switch above the text, all of them under “More”." },
     { key: "run", title: "Run scores", text: "One value for a whole answer, from its token scores alone." },
     { key: "forking", title: "Forking analysis", text: "What the Forks tab says of an answer, its tokens and their alternatives." },
+    { key: "chain", title: "Attention chain", text: "What the Chain tab says of an answer: which earlier tokens it rests on, and what others in their place do to it." },
+    { key: "session", title: "People’s labels", text: "What the results of an annotation session say: how far annotators agree, and which score agrees with them." },
   ];
 
+  // groups of quantities rather than scores: they colour nothing
+  const ANALYSES = new Set(["forking", "chain", "session"]);
   const open = (value) => typeof value !== "number";
   const plain = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
   /** The ends of a range in words; an open end is said to be open. */
@@ -44,8 +48,8 @@
     return el("dl", { class: "fl-method-facts" },
       entry.direction ? fact("Direction", scale.phrase(entry.direction)) : [],
       fact("Classes", (entry.classes || []).join(", ")),
-      fact("Range", entry.range || (group === "forking" && !(open(entry.low) && open(entry.high)) ? interval(entry) : "")),
-      scale.isClass(entry) || group === "forking" ? [] : fact(group === "token" ? "Colours" : "Usual range", group === "token" ? interval(entry) : interval(entry).replace("to the largest of the run", "and above")),
+      fact("Range", entry.range || (ANALYSES.has(group) && !(open(entry.low) && open(entry.high)) ? interval(entry) : "")),
+      scale.isClass(entry) || ANALYSES.has(group) ? [] : fact(group === "token" ? "Colours" : "Usual range", group === "token" ? interval(entry) : interval(entry).replace("to the largest of the run", "and above")),
       fact("Follows from", needs),
       entry.over_run ? fact("Known", "once the run has ended: it compares with the whole run") : [],
       fact("Mind", entry.caveat),

@@ -120,20 +120,18 @@ def analyse(
         return ForkingReport(plan, draws, len(draws.rollouts), tokens, passed, seconds, done, provisional=not done)
 
     while True:
-        for tasks in _rounds(plan, draws):
-            for step in roll_out(
-                model, trace.prompt_ids.tolist(), plan.base, tasks, seed=settings.seed, max_tokens=plan.max_tokens,
-                rows=rows, memory_bytes=memory_bytes, decided=_decided(draws, model, settings), cancelled=stopped,
-            ):  # fmt: skip
-                for one in step.finished:
-                    draws.words.update(
-                        (i, model.token_bytes(i)) for i in (one.token_id, *one.ids) if i not in draws.words
-                    )
-                draws.add(step.finished)
-                tokens, passed = tokens + step.drawn, passed + step.rows
-                yield report(False)
-            if stopped():
-                return
+        for step in roll_out(
+            model, trace.prompt_ids.tolist(), plan.base, _tasks(plan, draws), seed=settings.seed,
+            max_tokens=plan.max_tokens, rows=rows, memory_bytes=memory_bytes, decided=_decided(draws, model, settings),
+            cancelled=stopped,
+        ):  # fmt: skip
+            for one in step.finished:
+                draws.words.update((i, model.token_bytes(i)) for i in (one.token_id, *one.ids) if i not in draws.words)
+            draws.add(step.finished)
+            tokens, passed = tokens + step.drawn, passed + step.rows
+            yield report(False)
+        if stopped():
+            return
         wider = _more(plan, draws)
         if wider is None:
             yield report(True)
@@ -186,16 +184,18 @@ def _needs_none(plan: ForkPlan, record: Mapping[str, Any]) -> bool:
     return (record["position"], record["token_id"]) not in plan.counts
 
 
-def _rounds(plan: ForkPlan, draws: ForkDraws) -> Iterator[list[Task]]:
+def _tasks(plan: ForkPlan, draws: ForkDraws) -> list[Task]:
     """What is missing, a share of every branch first, so that the whole curve is there early."""
-    for share in (FIRST_ROUND, 1.0):
-        tasks = [
-            Task(position, token_id, part.start, len(part))
-            for (position, token_id), count in plan.counts.items()
-            for part in draws.missing(position, token_id, max(1, round(share * count)))
-        ]
-        if tasks:
-            yield tasks
+    first, rest = [], []
+    for (position, token_id), count in plan.counts.items():
+        early = max(1, round(FIRST_ROUND * count))
+        for part in draws.missing(position, token_id, count):
+            cut = min(max(part.start, early), part.stop)
+            if part.start < cut:
+                first.append(Task(position, token_id, part.start, cut - part.start))
+            if cut < part.stop:
+                rest.append(Task(position, token_id, cut, part.stop - cut))
+    return first + rest
 
 
 def _decided(draws: ForkDraws, model: LanguageModel, settings: ForkSettings) -> Decided | None:

@@ -99,7 +99,7 @@ def load_network(source: Source, plan: Plan) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            attn_implementation=ATTENTION,
+            attn_implementation=_attention_of(source),
             output_loading_info=True,
             **options,
         )
@@ -110,6 +110,16 @@ def load_network(source: Source, plan: Plan) -> PreTrainedModel:
     with _enough_memory(source, remedy):
         _check_alive(source, network, plan)
     return network
+
+
+def _attention_of(source: Source) -> str:
+    """The usual way of attending, or the plain one for architectures that cannot do without (soft-capped scores)."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    network = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    return ATTENTION if getattr(network, "_supports_sdpa", True) else "eager"
 
 
 def _check_device(device: str) -> str:

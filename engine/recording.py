@@ -128,7 +128,8 @@ def _column(values: Iterable[float]) -> np.ndarray:
 
 
 def _score_columns(steps: Sequence[Step]) -> dict[str, np.ndarray]:
-    names = [e.name for e in token_scores.REGISTRY.values() if not e.needs]
+    entries = token_scores.REGISTRY.values()
+    names = [entry.name for entry in entries if not entry.needs and entry.reads == "distribution"]
     return {name: np.array([s.scores.get(name, math.nan) for s in steps], dtype=np.float64) for name in names}
 
 

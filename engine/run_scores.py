@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine import token_scores
 from engine.errors import BadInput
 from engine.token_scores import VARIANCE_FLOOR, Direction
 from engine.types import TOP_K, Trace
@@ -44,6 +45,11 @@ class RunScore:
     high: float | None = None
     caveat: str = ""
     group: Literal["main", "more"] = "more"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is stored with a run; the others are known only where its attention was read."""
+        return all(token_scores.REGISTRY[name].reads == "distribution" for name in self.needs if name != "topk")
 
 
 def compute(trace: Trace) -> dict[str, float]:
@@ -114,6 +120,10 @@ def _lowest_mean(values: np.ndarray) -> float:
 
 def _curvature(entropy: np.ndarray, surprisal: np.ndarray, varentropy: np.ndarray) -> float:
     return float((entropy - surprisal).sum()) / math.sqrt(max(float(varentropy.sum()), VARIANCE_FLOOR))
+
+
+def _mean_loss(confidence: np.ndarray) -> float:
+    return float(-np.log(np.maximum(confidence, 1e-12)).mean())
 
 
 def _quantile(share: float) -> Callable[[np.ndarray], float]:
@@ -240,4 +250,22 @@ REGISTRY: Mapping[str, RunScore] = _by_name(
         f"mean of BoostedProb; {_COUNTED}", "Average probability that does not punish good alternatives.",
         "Dinh and Niehues 2025 (BoostedProb)", _of(np.mean, "boosted_prob"), ("boosted_prob",), 0.0, 1.0,
     ),
+    RunScore(
+        "rauq_uncertainty", "RAUQ", "u", "nats", "uncertain",
+        f"mean of −ln c, of the layer of the middle third where it is largest; {_COUNTED}",
+        "How unsure the run is, token by token and of what each builds on.",
+        "Vazhentsev et al. 2025 (RAUQ)", _of(_mean_loss, "rauq"), ("rauq",), 0.0, 4.0,
+        "Known once a chain was traced.",
+    ),
+    RunScore(
+        "mean_attention_weighted_surprisal", "Attention-weighted surprisal", "S̄ʷ", "nats", "uncertain",
+        f"mean of w S, w the attention that the answer pays to the token, of mean 1; {_COUNTED}, with weight 0 behind "
+        "the answer",
+        "Mean surprisal of what the answer looks at.",
+        "after Lin et al. 2024 (contextualised sequence likelihood)", _of(np.mean, "attention_weighted_surprisal"),
+        ("attention_weighted_surprisal",), 0.0, 6.0,
+        "Known once a chain was traced; it belongs to that answer.",
+    ),
 )  # fmt: skip
+
+RECORDED: Mapping[str, RunScore] = {name: entry for name, entry in REGISTRY.items() if entry.recorded}

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine.attention_scores import AttentionReading, attention_weighted_surprisal, rauq
 from engine.errors import BadInput
 
 Direction = Literal["uncertain", "confident", "familiar", "atypical", "flag", "class"]
@@ -169,6 +170,8 @@ class TokenScore:
     needs: names of other scores it follows from; empty when it needs the distribution itself. `compute` takes
     `Rows` in the second case, otherwise those scores' arrays [n], and returns float [n].
     over_run: needs every token of the run (a quantile, a sum), so it exists only once the run has ended.
+    reads: "attention" for one that needs a reading of the text with its attention, which an attention chain makes;
+    its `compute` takes an `AttentionReading`.
     low, high: the range of the colour scale (None: the largest value of the run).
     """
 
@@ -189,6 +192,7 @@ class TokenScore:
     over_run: bool = False
     group: Literal["main", "more"] = "more"
     classes: tuple[str, ...] = field(default=())
+    reads: Literal["distribution", "attention"] = "distribution"
 
 
 def _by_name(*entries: TokenScore) -> Mapping[str, TokenScore]:
@@ -307,6 +311,22 @@ REGISTRY: Mapping[str, TokenScore] = _by_name(
         quadrant, 0.0, 4.0, "5 classes", "Fixed thresholds; another model may need others.",
         needs=("entropy", "varentropy"), classes=QUADRANTS,
     ),
+    TokenScore(
+        "rauq", "RAUQ confidence", "c", "", "confident",
+        "c₁ = p₁, cₜ = ½ pₜ + ½ aₜ cₜ₋₁, with aₜ the attention to the token before by the row that predicts this one, "
+        "in the most attentive head of each layer of the middle third; of the layer that is least sure of the run",
+        "How sure the token is, with what it builds on.",
+        "Vazhentsev et al. 2025 (RAUQ)", rauq, 0.0, 1.0, "0 to 1",
+        "Known once a chain was traced. The share ½ was tuned for instruction-tuned models.", reads="attention",
+    ),
+    TokenScore(
+        "attention_weighted_surprisal", "Attention-weighted surprisal", "w S", "nats", "uncertain",
+        "wₜ Sₜ, with wₜ the attention that the answer pays to the token, of mean 1; 0 behind the answer",
+        "Surprise where the answer looks.",
+        "after Lin et al. 2024 (contextualised sequence likelihood)",
+        attention_weighted_surprisal, 0.0, 6.0, "0 and above",
+        "Known once a chain was traced; it belongs to that answer.", reads="attention",
+    ),
 )  # fmt: skip
 
 
@@ -314,9 +334,15 @@ def row_scores(rows: Rows) -> dict[str, np.ndarray]:
     """Every score that needs no other token of the run: name -> float64 [n]."""
     out: dict[str, np.ndarray] = {}
     for entry in REGISTRY.values():
-        if not entry.needs:
+        if not entry.needs and entry.reads == "distribution":
             out[entry.name] = entry.compute(rows)
     return _follow(out, over_run=False)
+
+
+def attention_scores(reading: AttentionReading) -> dict[str, np.ndarray]:
+    """Every score that needs the text's attention: name -> float32 [n]."""
+    entries = [entry for entry in REGISTRY.values() if entry.reads == "attention"]
+    return {entry.name: entry.compute(reading).astype(np.float32) for entry in entries}
 
 
 def run_scores(scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

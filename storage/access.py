@@ -33,11 +33,16 @@ def find_run(session: Session, uid: str, viewer: str) -> RawHeader:
     """The verified header of a run that `viewer` may open. NotFound, StoreDamaged."""
     check_viewer(viewer)
     raw = _locate(session, uid)
-    run = raw.run
-    open_to_viewer = run["owner"] == viewer or run["example"] == 1 or run["visibility"] == "unlisted"
-    if run["deleted_at"] is not None or not open_to_viewer:
+    if not may_open(raw, viewer):
         raise not_found(uid)
     return raw
+
+
+def may_open(raw: RawHeader, viewer: str) -> bool:
+    """Whether a run is the viewer's own, an example or unlisted, and not in the bin."""
+    run = raw.run
+    open_to_viewer = run["owner"] == viewer or run["example"] == 1 or run["visibility"] == "unlisted"
+    return run["deleted_at"] is None and open_to_viewer
 
 
 def find_own(session: Session, uid: str, viewer: str, *, binned: bool = False) -> RawHeader:

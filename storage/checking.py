@@ -1,4 +1,4 @@
-"""A check of the whole file: SQLite's own tests and every checksum of every run and analysis.
+"""A check of the whole file: SQLite's own tests and every checksum of every run, analysis and annotation session.
 
 SQLite's integrity check misses most flipped bytes inside rows; the checksums are what finds them. Reads only.
 """
@@ -12,21 +12,35 @@ from sqlalchemy.orm import Session
 
 from engine.errors import StoreDamaged
 from storage.analyses import verify_analysis
+from storage.annotation_checking import verify_session
 from storage.connections import Connections
 from storage.records import CheckReport
 from storage.runs import verify_run
 
 
 def check_store(connections: Connections) -> CheckReport:
-    """Verify everything, one short read per run, so that writers wait for nobody."""
+    """Verify everything, one short read per run or session, so that writers wait for nobody."""
     integrity = _pragma(connections, "PRAGMA integrity_check")
     foreign_keys = _pragma(connections, "PRAGMA foreign_key_check")
     runs, lost = _found(connections, "run")
     analyses, lost_analyses = _found(connections, "analysis")
     damaged_runs, run_arrays = _each(connections, runs, verify_run)
     damaged_analyses, analysis_arrays = _each(connections, analyses, verify_analysis)
-    findings = tuple(dict.fromkeys((*integrity, *lost, *lost_analyses)))
-    return CheckReport(findings, foreign_keys, damaged_runs, damaged_analyses, len(runs), run_arrays + analysis_arrays)
+    sessions, lost_sessions = _found(connections, "annotation_session")
+    damaged_sessions, events = _each(connections, sessions, verify_session)
+    findings = tuple(dict.fromkeys((*integrity, *lost, *lost_analyses, *lost_sessions)))
+    arrays = run_arrays + analysis_arrays
+    return CheckReport(
+        findings,
+        foreign_keys,
+        damaged_runs,
+        damaged_analyses,
+        len(runs),
+        arrays,
+        damaged_sessions,
+        len(sessions),
+        events,
+    )
 
 
 def _found(connections: Connections, table: str) -> tuple[dict[int, str], tuple[str, ...]]:
@@ -57,11 +71,11 @@ def _pragma(connections: Connections, pragma: str) -> tuple[str, ...]:
 def _each(
     connections: Connections, rows: Mapping[int, str], verify: Callable[[Session, int], int]
 ) -> tuple[tuple[tuple[str, str], ...], int]:
-    damaged, arrays = [], 0
+    damaged, verified = [], 0
     for row_id, uid in rows.items():
         try:
             with connections.read() as session:
-                arrays += verify(session, row_id)
+                verified += verify(session, row_id)
         except StoreDamaged as damage:
             damaged.append((uid, str(damage)))
-    return tuple(damaged), arrays
+    return tuple(damaged), verified

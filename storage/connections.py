@@ -41,8 +41,8 @@ def connect(path: Path, *, busy_seconds: float, query_only: bool = False) -> sql
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "cell_size_check=ON"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("PRAGMA trusted_schema=OFF")
-        if query_only:
-            connection.execute("PRAGMA query_only=ON")
+        # without it, REPLACE removes rows past the triggers that keep them
+        connection.execute("PRAGMA query_only=ON" if query_only else "PRAGMA recursive_triggers=ON")
     except BaseException:
         connection.close()
         raise

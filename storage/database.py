@@ -1,6 +1,8 @@
-"""The store: opens or refuses a file, brings it to the newest version, and hands out runs and analyses.
+"""The store: opens or refuses a file, brings it to the newest version, and hands out runs, analyses and
+annotation sessions.
 
-Knows how the rooms of storage fit together; queries live in runs.py and analyses.py.
+Knows how the rooms of storage fit together; queries live in runs.py, analyses.py and
+annotations.py.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import BadInput, UserError
 from storage.analyses import AnalysisStore
+from storage.annotations import AnnotationStore
 from storage.checking import check_store
 from storage.connections import Connections, connect, translated
 from storage.copies import copy_database
@@ -28,7 +31,7 @@ _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
 
 class Store:
-    """One SQLite file with runs and analyses; safe to use from several threads and processes.
+    """One SQLite file with runs, analyses and annotation sessions; safe to use from several threads and processes.
 
     A missing or empty file is created. A file that is damaged, cut off, no database, somebody else's or newer than
     this program raises StoreDamaged and is left untouched. An older one is copied beside itself, then migrated.
@@ -43,6 +46,7 @@ class Store:
         self._connections = Connections(self.path, busy_seconds=self.limits.busy_seconds)
         self.runs = RunStore(self._connections, self.limits)
         self.analyses = AnalysisStore(self._connections, self.limits)
+        self.annotations = AnnotationStore(self._connections, self.limits)
 
     def read(self) -> AbstractContextManager[Session]:
         """A session in one snapshot that cannot write; for one call, never held across a yield."""
@@ -65,7 +69,7 @@ class Store:
                 connection.close()
 
     def check(self) -> CheckReport:
-        """Verify the whole file: SQLite's own checks and every checksum. Names the damaged runs; changes nothing."""
+        """Verify the whole file: SQLite's own checks and every checksum. Names what is damaged; changes nothing."""
         return check_store(self._connections)
 
     def close(self) -> None:

@@ -16,6 +16,8 @@ class StoreLimits:
 
     busy_seconds: how long a call waits for another writer. chain_depth: forks of forks that share stored tokens;
     a deeper one is stored whole. list_rows: rows of one page of the library. uids: runs named in one call.
+    session_items, session_members, session_chars: items, members and all texts of one annotation session;
+    events_once, events_each: actions in one save, and of one member on one item.
     """
 
     busy_seconds: float = 5.0
@@ -34,6 +36,12 @@ class StoreLimits:
     uids: int = 10_000
     search_chars: int = 200
     json_chars: int = 1_000_000
+    session_items: int = 10_000
+    session_members: int = 1_000
+    session_chars: int = 100_000_000
+    guidelines_chars: int = 200_000
+    events_once: int = 500
+    events_each: int = 5_000
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Numbered steps from an empty file to the newest tables; each is one transaction together with its version number.
 
 A step is a plain function of a connection and is never edited after its release: a golden file of every released
-version is migrated in a test. Knows no rows of meaning and never looks at schema.py, which moves on.
+version is migrated in a test. Longer ones have a file of their own. Knows no rows of meaning and never looks at
+schema.py, which moves on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.errors import StoreDamaged
+from storage.annotation_tables import add_annotations
 
 APPLICATION_ID = 0x464B4C52  # "FKLR"
 
@@ -125,7 +127,10 @@ def _runs_and_analyses(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "runs and analyses", _runs_and_analyses),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "runs and analyses", _runs_and_analyses),
+    Migration(2, "annotation sessions", add_annotations),
+)
 
 
 def newest(steps: Sequence[Migration] = MIGRATIONS) -> int:

@@ -131,8 +131,8 @@ class StoredAnalysis:
 class CheckReport:
     """What a check of the whole file found; every list is empty in a sound store.
 
-    integrity, foreign_keys: SQLite's own findings in its words. damaged_runs, damaged_analyses: uid and sentence.
-    runs, arrays: how many were read and verified.
+    integrity, foreign_keys: SQLite's own findings in its words. damaged_runs, damaged_analyses, damaged_sessions (of
+    annotation): uid and sentence. runs, arrays, sessions, events: how many were read and verified.
     """
 
     integrity: tuple[str, ...]
@@ -141,8 +141,12 @@ class CheckReport:
     damaged_analyses: tuple[tuple[str, str], ...]
     runs: int
     arrays: int
+    damaged_sessions: tuple[tuple[str, str], ...] = ()
+    sessions: int = 0
+    events: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether nothing at all was found."""
-        return not (self.integrity or self.foreign_keys or self.damaged_runs or self.damaged_analyses)
+        damaged = self.damaged_runs or self.damaged_analyses or self.damaged_sessions
+        return not (self.integrity or self.foreign_keys or damaged)

@@ -18,6 +18,7 @@ from engine.errors import BadInput, NotFound, StoreDamaged
 from engine.noise import HINDSIGHT_STREAMS
 from engine.types import Trace
 from storage.access import check_viewer, find_own, find_run
+from storage.annotation_purging import in_sessions, purge_sessions
 from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
 from storage.growing import check_grown, grow_run
@@ -185,16 +186,18 @@ class RunStore:
         return self._mark(uids, viewer, None)
 
     def purge(self, *, before: datetime) -> int:
-        """Remove for good what was deleted before a moment, except runs that living forks still need; returns how many.
+        """Remove for good what was deleted before a moment; returns how many runs went.
 
-        Room in the file is reused, the file does not shrink.
+        Runs that living forks or annotation sessions still need stay; sessions that lie in the bin go as well. Room in
+        the file is reused, the file does not shrink.
         """
         limit = microseconds(before)
         child = aliased(RunRow)
         childless = ~select(col(child.id)).where(col(child.parent_id) == RunRow.id).exists()
-        statement = delete(RunRow).where(col(RunRow.deleted_at) < limit, childless)
+        statement = delete(RunRow).where(col(RunRow.deleted_at) < limit, childless, ~in_sessions(col(RunRow.uid)))
         removed = 0
         with self._connections.write() as session:
+            purge_sessions(session, limit)
             while count := session.execute(statement, execution_options={"synchronize_session": False}).rowcount:  # type: ignore[attr-defined]
                 removed += count
         return removed

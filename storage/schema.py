@@ -136,3 +136,153 @@ class AnalysisArray(SQLModel, table=True):
     codec: str
     crc32: int
     data: bytes
+
+
+class AnnotationSession(SQLModel, table=True):
+    """One annotation session without its texts. settings: JSON of what is no column of its own.
+
+    items, members, finals count rows of the other tables, so that a lost one is noticed; items_hash covers the items
+    with their texts, row_hash this row.
+    """
+
+    __tablename__ = "annotation_session"
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str
+    owner: str
+    example: int
+    title: str
+    status: str
+    overlap: int
+    blind: int
+    settings: str
+    schema_version: int
+    guidelines_version: int
+    items: int
+    items_hash: str
+    members: int
+    finals: int
+    answered_at: int | None
+    created_at: int
+    updated_at: int
+    deleted_at: int | None
+    row_hash: str
+
+
+class AnnotationText(SQLModel, table=True):
+    """One version of a session's guidelines or schema; append-only."""
+
+    __tablename__ = "annotation_text"
+    session_id: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    body: str
+    created_at: int
+    row_hash: str
+
+
+class AnnotationMember(SQLModel, table=True):
+    """One person in a session; of the secret of a personal link only the SHA-256, "" where there is no link."""
+
+    __tablename__ = "annotation_member"
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: int
+    uid: str
+    number: int
+    name: str
+    role: str
+    viewer: str
+    secret_hash: str
+    expires_at: int | None
+    revoked: int
+    begun_at: int | None
+    created_at: int
+    row_hash: str
+
+
+class AnnotationItem(SQLModel, table=True):
+    """One item, narrow: run and tokens of its first and perhaps second run, and how the first begins."""
+
+    __tablename__ = "annotation_item"
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: int
+    uid: str
+    place: int
+    part: str
+    run: str
+    tokens: int
+    other_run: str | None
+    other_tokens: int | None
+    preview: str
+    expected: str | None
+    row_hash: str
+
+
+class AnnotationRun(SQLModel, table=True):
+    """The frozen texts of one run of an item. sizes: JSON, characters of each piece of the body."""
+
+    __tablename__ = "annotation_run"
+    item_id: int = Field(primary_key=True)
+    side: int = Field(primary_key=True)
+    prompt: str
+    system: str | None
+    body: str
+    sizes: str
+    special: str
+    text_hash: str
+    model_name: str
+    seed: int | None
+    row_hash: str
+
+
+class AnnotationPlace(SQLModel, table=True):
+    """Where a member stands with an item that was dealt; follows from the events, kept for dealing and counting.
+
+    dealt: the how-manieth of that member; chain: a running hash over the member's events on the item.
+    """
+
+    __tablename__ = "annotation_place"
+    item_id: int = Field(primary_key=True)
+    member_id: int = Field(primary_key=True)
+    session_id: int
+    dealt: int
+    status: str
+    flagged: int
+    reserved_until: int
+    events: int
+    chain: str
+    row_hash: str
+
+
+class AnnotationEvent(SQLModel, table=True):
+    """One action of one member on one item; append-only."""
+
+    __tablename__ = "annotation_event"
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: int
+    item_id: int
+    member_id: int
+    uuid: str
+    kind: str
+    payload: str
+    active_ms: int
+    wall_ms: int
+    schema_version: int
+    guidelines_version: int
+    created_at: int
+    row_hash: str
+
+
+class AnnotationFinal(SQLModel, table=True):
+    """Labels that stand for an item, written by an adjudicator or (member_id NULL) the owner; append-only."""
+
+    __tablename__ = "annotation_final"
+    id: int | None = Field(default=None, primary_key=True)
+    session_id: int
+    item_id: int
+    member_id: int | None
+    state: str
+    reason: str
+    confidence: int | None
+    source: str
+    created_at: int
+    row_hash: str

@@ -19,6 +19,7 @@ ROWS = {"sqlmodel", "sqlalchemy"}
 MODELS = {"torch", "transformers", "bitsandbytes", "accelerate"}
 # The only files that may touch tensors; everything else works on numpy arrays.
 TORCH_FILES = {
+    "engine.attention_taps",
     "engine.forward",
     "engine.gguf_files",
     "engine.loading",

@@ -16,8 +16,8 @@ from tests.support.imports import imports, modules
 TORCH_RANGE = "<=2.13.0,>=2.8"
 # Never imported by name here, but transformers needs them: GGUF files, and weights of 4 and 8 bits.
 NEEDED_BY_TRANSFORMERS = {"accelerate", "bitsandbytes", "gguf"}
-# Taken where a hosted Space offers it, never required.
-OPTIONAL = {"spaces"}
+# Never required: taken where a hosted Space offers it, or where the operator installed it (requirements-extras.txt).
+OPTIONAL = {"spaces", "pygamma_agreement", "pyannote"}
 COPYLEFT = re.compile(r"\b[AL]?GPL|GNU (Affero |Lesser |Library )?General Public", re.IGNORECASE)
 
 
@@ -58,7 +58,9 @@ def wanted(root: Path) -> dict[str, Requirement]:
     return requirements(root / "requirements.txt")
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-embedded.txt", "requirements-test.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-embedded.txt", "requirements-test.txt", "requirements-extras.txt"]
+)
 def test_every_requirement_is_pinned_exactly_but_torch(root: Path, name: str) -> None:
     for package, requirement in requirements(root / name).items():
         if package == "torch":

@@ -19,16 +19,37 @@ INSTRUMENT = (
     "whatif_rows", "whatif_text", "whatif_strip", "whatif", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
-    "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
+    "server", "masthead", "library_labels", "library_rows", "library_tools", "library", "plot_bridge",
     "compare_text", "compare_curve", "compare", "methods",
     "probe_plot", "probe", "probe_shelf",
     "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",
     "tree_detail", "tree_answers", "tree_picture", "tree_keys", "tree_deeds", "branches", "branches_panel",
     "forks_data", "forks_curve", "forks_text", "forks_detail", "forks_ranking", "forks_form", "forks_tools", "forks",
     "forks_panel",
+    "chain_data", "chain_arcs", "chain_words", "chain_text", "chain_detail", "chain_tables", "chain_confidence",
+    "chain_form", "chain_picture", "chain_tools", "chain_keys", "chain", "chain_panel",
+    "annotate_words", "annotate_state", "annotate_outbox", "annotate_clock", "annotate_markdown", "annotate_desk",
+    "annotate_lanes", "annotate_text", "annotate_palette", "annotate_questions", "annotate_end", "annotate_beside",
+    "annotate_scores", "annotate_keys", "annotate_bar", "annotate_item", "annotate_home", "annotate",
+    "results_parts", "results_chart", "results_answers", "results_marks", "results_judgement", "sessions_schema",
+    "sessions_settings", "sessions_runs", "sessions_new", "results_list", "results_members", "results_overview",
+    "results_agreement", "results_disputes", "results_curves", "results_scores", "results_files", "results_session",
+    "results",
 )  # fmt: skip
 INSTRUMENT_STYLES = ("theme", "explorer", "reading", "inspector", "panels", "whatif")
-PAGE_STYLES = ("page", "library", "compare", "methods", "probe", "tree", "forks", "glance")
+PAGE_STYLES = (
+    "page",
+    "library",
+    "compare",
+    "methods",
+    "probe",
+    "tree",
+    "forks",
+    "chain",
+    "annotate",
+    "results",
+    "glance",
+)
 
 
 def head() -> str:

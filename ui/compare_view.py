@@ -144,5 +144,5 @@ def _summary(a: Trace, b: Trace) -> list[dict[str, Any]]:
             "bounds": bounds(score.name),
             "difference": None if any(bounds(score.name)) else number(other[score.name] - one[score.name]),
         }
-        for score in run_scores.REGISTRY.values()
+        for score in run_scores.RECORDED.values()
     ]

@@ -5,12 +5,17 @@ Reads the store as one viewer; what that viewer may not see is left out. Does no
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 from engine.counterfactual import replayable
 from engine.errors import NotFound, StoreDamaged
 from engine.types import Trace
 from storage.database import Store
 from storage.records import RunHeader, StoredRun
 from ui.access import Viewer
+from ui.chain_record import token_scores_of
+from ui.chain_shelf import finished_chains
 from ui.fork_headline import BEST, fork_headline
 from ui.headlines import Headline
 from ui.live import opening, stored_document
@@ -32,9 +37,21 @@ class Documents:
         return self.of(self._store.runs.get(uid, viewer=viewer.name), viewer)
 
     def of(self, run: StoredRun, viewer: Viewer) -> str:
-        """The document of an opened run."""
-        parent = self.parent(run, viewer)
+        """The document of an opened run, with what attention has made known of it."""
+        parent, run = self.parent(run, viewer), self._with_attention(run, viewer)
         return stored_document(run, origin_of(run, parent), self._fork(run, viewer)) + self._behind(run, parent, viewer)
+
+    def _with_attention(self, run: StoredRun, viewer: Viewer) -> StoredRun:
+        """The run with the scores of its newest attention chain that can be read, as it is where there is none."""
+        for one in finished_chains(self._store, run.header.uid, viewer)[0]:
+            # a damaged one is told of where it is opened
+            with suppress(StoreDamaged):
+                scores = token_scores_of(self._store.analyses.get(one.uid, viewer=viewer.name).arrays)
+                # a run that was continued since is longer
+                known = {name: values for name, values in scores.items() if len(values) == len(run.trace)}
+                if known:
+                    return replace(run, trace=replace(run.trace, scores={**run.trace.scores, **known}))
+        return run
 
     def _fork(self, run: StoredRun, viewer: Viewer) -> Headline | None:
         """What the newest finished forking analysis of a run found; None where there is none, or no fork."""

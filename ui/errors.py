@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 
-from engine.errors import UserError
+from engine.errors import BadInput, ModelUnavailable, NotFound, UserError
 
 DEFECT = "Something went wrong on our side; it has been logged. What was stored is safe: try again, or reload the page."
 
@@ -24,14 +24,19 @@ def sentence_of(error: Exception) -> str:
     return DEFECT
 
 
+# by this title a page knows that an action may be sent again as it is
+AGAIN = "Again"
+
+
 class Caught:
     """Runs a block and turns whatever it raises into a sentence: the one top handler.
 
-    sentence: empty when all went well.
+    sentence: empty when all went well. passing: whether the same may go well later, since nothing in it was wrong.
     """
 
     def __init__(self) -> None:
         self.sentence = ""
+        self.passing = False
 
     def __enter__(self) -> Caught:
         return self
@@ -41,6 +46,7 @@ class Caught:
         if not isinstance(error, Exception):
             return False
         self.sentence = sentence_of(error)
+        self.passing = not isinstance(error, BadInput | NotFound | ModelUnavailable)
         return True
 
 
@@ -50,4 +56,4 @@ def said() -> Iterator[None]:
     with Caught() as problem:
         yield
     if problem.sentence:
-        raise gr.Error(problem.sentence, print_exception=False)
+        raise gr.Error(problem.sentence, title=AGAIN if problem.passing else "Error", print_exception=False)

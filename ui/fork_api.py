@@ -15,6 +15,7 @@ from ui.access import viewer_of
 from ui.errors import said
 from ui.forks import Forks
 from ui.numbers import whole
+from ui.wire import document_fields
 
 BRANCH = (
     "position", "token_id", "text", "probability", "base", "draws", "counts", "distance", "influence", "p_value",
@@ -145,14 +146,14 @@ def _records(documents: Iterator[str]) -> Iterator[dict]:
     """Progress while it is drawn, then all of it."""
     document = ""
     for document in documents:
-        standing = _lines(document)["s"]
+        standing = document_fields(document)["s"]
         yield {"status": standing["state"], "draws": standing["draws"], "tokens": standing["tokens"]}
     yield _record(document)
 
 
 def _record(document: str) -> dict:
     """A document as a script wants it."""
-    found = _lines(document)
+    found = document_fields(document)
     labels = found.get("labels", [])
     positions = [
         {
@@ -176,12 +177,3 @@ def _record(document: str) -> dict:
         **head, "status": found["s"]["state"], "message": found["s"]["message"], "draws": found["s"]["draws"],
         "labels": labels, "positions": positions, "branches": branches, "said": found.get("said", {}),
     }  # fmt: skip
-
-
-def _lines(document: str) -> dict[str, Any]:
-    """All lines of a document together; the first one's names stand beside those of the others."""
-    together: dict[str, Any] = {}
-    # not splitlines: texts may hold other ends of lines
-    for line in filter(None, document.split("\n")):
-        together |= json.loads(line)
-    return together

@@ -46,7 +46,7 @@ def library(
         "tags": list(page.tags),
         "models": sorted(known),
         "model_titles": {name: title for name, title in titles().items() if name in known},
-        "scores": [score_entry(name) for name in run_scores.REGISTRY],
+        "scores": [score_entry(name) for name in run_scores.RECORDED],
         "deleted": list(deleted),
         "message": message,
         "bounds": dict(BOUND_SIDES),
@@ -155,7 +155,7 @@ class Glance:
 def axes() -> Mapping[str, Axis]:
     """Every axis that can be chosen, by name: date, length, then the run scores."""
     own = (Axis("created", "Date"), Axis("tokens", "Tokens"))
-    scored = (Axis(score.name, score.label, score.unit) for score in run_scores.REGISTRY.values())
+    scored = (Axis(score.name, score.label, score.unit) for score in run_scores.RECORDED.values())
     return {axis.name: axis for axis in (*own, *scored)}
 
 

@@ -72,7 +72,8 @@ class LiveDocument:
             self._lines_so_far = [opening(job.before)]
             return
         # what needs the whole run (a quantile, a sum) exists once the run has ended
-        own = [entry.name for entry in token_scores.REGISTRY.values() if not entry.over_run]
+        entries = token_scores.REGISTRY.values()
+        own = [entry.name for entry in entries if not entry.over_run and entry.reads == "distribution"]
         self._names = list(kept.scores) if kept is not None else own
         identity = views.RunIdentity(uid=f"live-{id(self):x}", kind=job.kind, origin=job.origin)
         header = views.header_line(

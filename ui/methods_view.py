@@ -1,4 +1,4 @@
-"""The reference page's data: every score that the registries hold and every quantity of a forking analysis.
+"""The reference page's data: every score that the registries hold and every quantity of the analyses.
 
 Generated, so that a score cannot be added without its definition being readable. Does not know how it is drawn.
 """
@@ -15,11 +15,12 @@ from engine.logprob_import import BOUND_SCORES
 from engine.run_scores import RunScore
 from engine.token_scores import TokenScore
 from engine.types import NOISE_VERSION, TOP_K
-from ui.fork_glossary import QUANTITIES
+from ui import chain_glossary, fork_glossary, session_glossary
 
 
 def methods() -> str:
-    """JSON {token, bounds, run, forking: lists of entries; noise: name of the noise's version; alternatives: how many}.
+    """JSON {token, bounds, run, forking, chain, session: lists of entries; noise: name of the noise's version;
+    alternatives: how many}.
 
     bounds: scores that only imported runs have. An entry has every field of its registry entry but `compute`;
     an open end of a range is null.
@@ -28,7 +29,9 @@ def methods() -> str:
         "token": _entries(token_scores.REGISTRY.values()),
         "bounds": _entries(BOUND_SCORES.values()),
         "run": _entries(run_scores.REGISTRY.values()),
-        "forking": [asdict(quantity) for quantity in QUANTITIES],
+        "forking": [asdict(quantity) for quantity in fork_glossary.QUANTITIES],
+        "chain": [asdict(quantity) for quantity in chain_glossary.QUANTITIES],
+        "session": [asdict(quantity) for quantity in session_glossary.QUANTITIES],
         "noise": NOISE_VERSION,
         "alternatives": TOP_K,
     }

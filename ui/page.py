@@ -1,4 +1,4 @@
-"""The page: masthead, four views, and the wiring between what a person does and the use cases.
+"""The page: masthead, six views, and the wiring between what a person does and the use cases.
 
 Holds no logic of its own: handlers hand values to `actions` and `shelf` and put their JSON into components.
 """
@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui import api, branch_api, fork_api, probe_api, tree_api
+from ui import api, branch_api, chain_api, fork_api, probe_api, session_api, tree_api
 from ui.actions import Workbench
+from ui.annotating import Annotating
 from ui.branching import Branching
+from ui.chains import Chains
 from ui.components.masthead import Masthead
 from ui.forks import Forks
 from ui.probes import Probes
+from ui.session_results import Results
+from ui.sessions import Sessions
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.tabs import explore, library, methods, probe
+from ui.tabs import annotate, explore, library, methods, probe
 from ui.tabs.branching import wire_branching, wire_trees
+from ui.tabs.chain import wire_chain
 from ui.tabs.forking import wire_forking
 from ui.tabs.masthead import wire_masthead
 from ui.trees import Trees
@@ -30,6 +35,7 @@ PUBLIC_PROBE_TOKENS = 20_000
 def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
     """Build the whole page over these use cases; nothing is read from the environment here."""
     branching, trees, forks = Branching(workbench), Trees(workbench), Forks(workbench)
+    chains = Chains(workbench)
     probes = Probes(workbench, most_tokens=PUBLIC_PROBE_TOKENS) if settings.public else Probes(workbench)
     with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS) as page:
         masthead = Masthead(elem_id="masthead")
@@ -40,6 +46,10 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
                 listed = library.build()
             with gr.Tab("Probe", id="probe") as probe_tab:
                 probed = probe.build(workbench, settings)
+            with gr.Tab("Annotate", id="annotate"):
+                labelling = annotate.build_annotate()
+            with gr.Tab("Results", id="results"):
+                evaluating = annotate.build_results()
             with gr.Tab("Methods", id="methods"):
                 methods.build()
         # first, so that the endpoints' names are theirs and no handler of the page takes them
@@ -48,11 +58,18 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
         tree_api.register(trees, public=settings.public)
         probe_api.register(probes, public=settings.public)
         fork_api.register(forks, public=settings.public)
+        chain_api.register(chains, public=settings.public)
+        results = Results(workbench.store)
+        sessions = Sessions(workbench.store, results, shelf.imports)
+        session_api.register(Annotating(workbench.store), sessions, results, public=settings.public)
         wire_masthead(page, masthead, workbench)
         explore.wire(page, explored, workbench, shelf, settings)
         wire_branching(explored, workbench, branching, settings)
         wire_trees(explored, workbench, branching, trees, settings)
         wire_forking(explored, workbench, branching, forks, settings)
+        wire_chain(explored, workbench, chains, settings)
         probe.wire(probed, page, probe_tab, views, explored, workbench, probes, settings)
+        pieces = annotate.AnnotationParts(labelling, evaluating)
+        annotate.wire(page, pieces, views, explored, workbench, results, settings)
         library.wire(listed, library_tab, views, explored, workbench, shelf, settings)
     return page

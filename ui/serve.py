@@ -20,6 +20,7 @@ from storage.limits import ImportLimits
 from ui import assets, examples
 from ui.access import VisitorCookie
 from ui.actions import Workbench
+from ui.example_session import install_session
 from ui.page import build_page
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -38,6 +39,7 @@ def serve(settings: Settings) -> int:
         raise BadInput(f"The folder for the database {settings.database} cannot be made: {error.strerror}.") from error
     store = Store(settings.database)
     examples.install(store)
+    install_session(store)
     empty_bin(store)
     host = ModelHost(cache_dir=settings.cache_dir)
     limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)

@@ -153,7 +153,7 @@ class Shelf:
             statuses=_names(raw.get("statuses", ()), "statuses"),
             examples=examples if isinstance(examples, bool) else None,
             sort=_one_of(
-                raw.get("sort") or "created", "sort key", ("created", "tokens", "title", *run_scores.REGISTRY)
+                raw.get("sort") or "created", "sort key", ("created", "tokens", "title", *run_scores.RECORDED)
             ),
             descending=_one_of(raw.get("descending", True), "direction (descending)", (True, False)),
             limit=_count(raw.get("limit", PAGE_ROWS), "limit", 500),

@@ -236,10 +236,10 @@ def summary_entry(name: str, value: float, *, bounds: bool = False) -> dict[str,
     }
 
 
-def example_strip(examples: Sequence[RunHeader], current: str) -> str:
-    """The row of finished examples, and which one is on show."""
+def example_strip(examples: Sequence[RunHeader], current: str, sessions: Sequence[str] = ()) -> str:
+    """The row of finished examples, and which one is on show. sessions: uids of demonstration sessions."""
     entries = [{"uid": run.uid, "title": run.title or run.prompt[:60], "prompt": run.prompt} for run in examples]
-    return json.dumps({"examples": entries, "current": current}, ensure_ascii=False)
+    return json.dumps({"examples": entries, "current": current, "sessions": list(sessions)}, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,15 @@ def wire_line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
 
 
+def document_fields(document: str) -> dict[str, Any]:
+    """All lines of a document of JSON objects together; a later one's fields stand over an earlier one's."""
+    together: dict[str, Any] = {}
+    # not splitlines: texts may hold other ends of lines
+    for line in filter(None, document.split("\n")):
+        together |= json.loads(line)
+    return together
+
+
 def number(value: float | int | None) -> float | int | None:
     """A JSON number with six significant digits, or None for what does not exist."""
     if value is None or isinstance(value, int):

@@ -7,10 +7,8 @@ tokens in turns. Memory is that of this process while a batch is drawn.
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from engine.models import LanguageModel, load_model
 from engine.replicates import replicates
 from engine.types import GenerationRequest, Step
 from tests.benchmarks.bench_generate import PROMPT, alternate
+from tests.benchmarks.memory import peak, resident
 from tests.benchmarks.rows import Row
 
 EDITED = 8
@@ -66,10 +65,10 @@ def _in_turns(*ways: Iterator[Step]) -> tuple[float, ...]:
 def _replicates(model: LanguageModel, quick: bool) -> list[Row]:
     tokens, rounds = (24, 1) if quick else (48, 3)
     planned = _edited(model, GenerationRequest(PROMPT, max_new_tokens=tokens, seed=1))
-    before = _resident()
-    with _peak() as peak:
+    before = resident()
+    with peak() as seen:
         together = _drawn(model, planned, COUNT, 1)
-    extra = max(peak) - before
+    extra = max(seen) - before
     alone = [ids for stream in range(1, COUNT + 1) for ids in _drawn(model, planned, 1, stream)]
     assert together == alone, "the batch drew other tokens than one replicate after another"
 
@@ -105,28 +104,3 @@ def _drawn(model: LanguageModel, planned: Plan, count: int, first_stream: int) -
 
 def _ratio(numerators: list[float], denominators: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
-
-
-def _resident() -> int:
-    """Bytes of this process in memory now, on Linux; 0 elsewhere."""
-    status = Path("/proc/self/statm")
-    return int(status.read_text().split()[1]) * 4096 if status.exists() else 0
-
-
-@contextmanager
-def _peak() -> Iterator[list[int]]:
-    """What `_resident` said every few milliseconds in between."""
-    seen, done = [_resident()], threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            seen.append(_resident())
-            time.sleep(0.005)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        watcher.join()

@@ -17,7 +17,7 @@ from engine.models import LanguageModel, load_model
 from engine.rollouts import Task, roll_out
 from engine.types import GenerationRequest, Trace
 from tests.benchmarks import fork_accuracy, fork_time
-from tests.benchmarks.bench_counterfactual import _peak, _resident
+from tests.benchmarks.memory import peak, resident
 from tests.benchmarks.published_sampler import tokens_a_second
 from tests.benchmarks.rows import Row
 
@@ -96,12 +96,13 @@ def _our_rate(model: LanguageModel, trace: Trace, branches: list[tuple[int, int]
 
 
 def _memory(model: LanguageModel, trace: Trace, quick: bool) -> list[Row]:
-    """Memory at its highest while few and many roll-outs are drawn, which are dropped when they come to their end."""
-    few, many = (80, 160) if quick else (200, 2_000)
-    branches = _branches(model, trace)[:10]
-    before = _resident()
-    _held(model, trace, branches, BATCH // 10)
-    peaks = [_held(model, trace, branches, count // 10) - before for count in (few, many)]
+    """Memory at its highest while few and many roll-outs are drawn, which are dropped when they come to their end.
+    Already the few fill every place that draws in flight may take."""
+    few, many = (300, 600) if quick else (600, 1_800)
+    branches = _branches(model, trace)[:2]
+    before = resident()
+    _held(model, trace, branches, BATCH // 2)
+    peaks = [_held(model, trace, branches, count // 2) - before for count in (few, many)]
     return [
         Row(
             f"memory that drawing {many:,} roll-outs takes at its peak, those that ended handed on",
@@ -117,7 +118,7 @@ def _held(model: LanguageModel, trace: Trace, branches: list[tuple[int, int]], d
     longest = max(position for position, _ in branches) + SHORT
     tasks = [Task(position, token_id, 0, draws) for position, token_id in branches]
     prompt, base = trace.prompt_ids.tolist(), base_ids(trace, model.end_ids)
-    with _peak() as seen:
+    with peak() as seen:
         drawn = sum(len(step.finished) for step in roll_out(
             model, prompt, base, tasks, seed=0, max_tokens=longest, rows=BATCH
         ))  # fmt: skip

@@ -5,6 +5,8 @@ What gradio draws itself (its tabs, labels and footer) is left out where it brea
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
@@ -14,6 +16,7 @@ from tests.support.app_server import AppServer
 OURS = [
     "#masthead", "#examples", "#explorer", "#library-piece", "#compare", "#methods-piece", "#notice", "#probe-piece",
     "#probe-price", "#probe-notice", "#probe-purpose", "#probe-shelf", "#strategy", "#strategy-parameters",
+    "#annotate-piece", "#results-piece",
 ]  # fmt: skip
 
 
@@ -61,6 +64,16 @@ def test_no_view_has_a_serious_violation(chromium: Browser, app: AppServer, sche
     page.locator("#library-piece").get_by_role("button", name="Compare").first.click()
     expect(page.locator("#compare [role=option]").first).to_be_visible()
     found["compare"] = serious(page)
+    page.get_by_role("tab", name="Annotate").click()
+    expect(page.locator("#annotate-piece")).to_contain_text("Demonstration")
+    found["annotate"] = serious(page)
+    page.get_by_role("tab", name="Results").click()
+    page.locator("#results-piece").get_by_role("button", name=re.compile("Demonstration")).first.click()
+    expect(page.locator("#results-piece")).to_contain_text("answers are in")
+    for name in ("Overview", "Agreement", "Scores against labels"):
+        page.locator("#results-piece").get_by_role("tab", name=name).click()
+        expect(page.locator("#results-piece table:visible").first).to_be_visible()
+        found[f"results, {name}"] = serious(page)
     page.get_by_role("tab", name="Methods").click()
     expect(page.locator("#methods-piece")).to_contain_text("Varentropy")
     found["methods"] = serious(page)

@@ -65,7 +65,8 @@ def test_a_first_visitor_sees_a_finished_example_with_its_best_fork_selected(pag
     seen = state(page)
     assert int(seen["tokens"]) > 20 and int(seen["pinned"]) >= 0
     expect(explorer(page)).to_contain_text(re.compile("At “.+ the answer forks: with “.+” .* instead"))
-    expect(page.locator(".fl-strip-item")).to_have_count(7)
+    expect(page.locator(".fl-strip-item[data-uid]")).to_have_count(7)
+    expect(page.get_by_role("link", name="An annotation session")).to_be_visible()
     assert page.locator(".fl-inspector").inner_text().strip()
 
 

@@ -17,6 +17,9 @@ from ui.access import LOCAL, Viewer
 from ui.actions import Workbench
 from ui.shelf import Shelf
 
+# what ships beside the runs, by the name of its file in `install` and as the store calls it
+KINDS = {"forks", "chain"}
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -43,11 +46,11 @@ def test_the_app_starts_and_the_other_examples_open(store: Store) -> None:
 @pytest.mark.parametrize(
     "damage", ["cut to nothing", "cut in the middle", "cut at its end", "changed", "no zip at all"]
 )
-@pytest.mark.parametrize("which", ["runs", "forks"])
+@pytest.mark.parametrize("which", ["runs", "forks", "chain"])
 def test_a_damaged_file_of_examples_is_logged_and_the_app_starts(
     tmp_path: Path, damage: str, which: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = (examples.FORKS if which == "forks" else examples.EXAMPLES).read_bytes()
+    whole = {"runs": examples.EXAMPLES, "forks": examples.FORKS, "chain": examples.CHAIN}[which].read_bytes()
     changed = bytearray(whole)
     for at in range(len(whole) // 4, 3 * len(whole) // 4, 997):
         changed[at] ^= 0xFF
@@ -62,10 +65,10 @@ def test_a_damaged_file_of_examples_is_logged_and_the_app_starts(
         }[damage]
     )
     with Store(tmp_path / "library.db") as store:
-        if which == "forks":
-            assert examples.install(store, forks=file) == examples.COUNT
+        if which in KINDS:
+            assert examples.install(store, **{which: file}) == examples.COUNT
             run = examples.example_uid(examples.FIRST_SHOWN)
-            assert store.analyses.list(run, viewer=examples.OWNER) == ()
+            assert [one.kind for one in store.analyses.list(run, viewer=examples.OWNER)] == [*KINDS - {which}]
         else:
             assert examples.install(store, file) == 0
         assert any("left out" in record.message and str(file) in record.message for record in caplog.records)
@@ -74,14 +77,15 @@ def test_a_damaged_file_of_examples_is_logged_and_the_app_starts(
         assert len(Shelf(store).examples(Viewer(LOCAL, "s", True))) == examples.COUNT
 
 
-def test_a_damaged_file_takes_nothing_away_that_was_installed_before(tmp_path: Path) -> None:
-    file = tmp_path / "damaged.zip"
-    with zipfile.ZipFile(examples.FORKS) as archive, zipfile.ZipFile(file, "w") as other:
+@pytest.mark.parametrize("which", sorted(KINDS))
+def test_a_damaged_file_takes_nothing_away_that_was_installed_before(tmp_path: Path, which: str) -> None:
+    file, whole = tmp_path / "damaged.zip", {"forks": examples.FORKS, "chain": examples.CHAIN}[which]
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(file, "w") as other:
         for name in archive.namelist():
             other.writestr(name, archive.read(name)[:-9] if name.endswith(".npy") else archive.read(name))
     with Store(tmp_path / "library.db") as store:
         examples.install(store)
         run = examples.example_uid(examples.FIRST_SHOWN)
         before = store.analyses.list(run, viewer=examples.OWNER)
-        examples.install(store, forks=file)
-        assert store.analyses.list(run, viewer=examples.OWNER) == before and len(before) == 1
+        examples.install(store, **{which: file})
+        assert store.analyses.list(run, viewer=examples.OWNER) == before and len(before) == len(KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_the_second_start_shows_the_page_within_five_seconds(server: AppServer) 
         times.append(server.start().start_seconds)
         server.stop()
     assert min(times) < SECOND_START_SECONDS, times
+
+
+def test_no_interface_files_are_written_beside_the_components(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "app"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".*", "tests", "assets", "*.pyi", "__pycache__"))
+    loading = "from ui.interface_files import without_interface_files\nwith without_interface_files():\n    "
+    for code, files in ((loading + "import ui.page", 0), ("import ui.page", 1)):
+        subprocess.run([sys.executable, "-c", code], cwd=copy, check=True, timeout=120)
+        assert min(1, len(list((copy / "ui").rglob("*.pyi")))) == files
 
 
 def test_one_line_names_the_address(server: AppServer) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.label_events import LabelEvent
+from engine.label_schema import parse_schema, schema_fields
+from storage.annotation_records import NewItem, SessionSettings
 from storage.database import Store
 from storage.migrations import newest
 from storage.transfer import export_runs
@@ -19,10 +22,16 @@ from tests.storage.examples import continued, small_trace
 
 FOLDER = Path(__file__).resolve().parent
 OWNER = "local"
+SCHEMA = """
+labels:
+  - {name: errors, title: Errors, unit: span, overlap: true, labels: [{name: factual, title: Faktenfehler}, vague]}
+questions:
+  - {name: correct, title: Is it correct?, kind: choice, options: [yes, no], required: true}
+"""
 
 
 def fill(store: Store) -> list[str]:
-    """Runs of every kind: plain, labelled, forked twice, empty, an example, a deleted one; and an analysis."""
+    """Runs of every kind: plain, labelled, forked twice, empty, an example, a deleted one; an analysis, a session."""
     plain = small_trace(1, 30)
     first = store.runs.add(
         plain,
@@ -50,7 +59,37 @@ def fill(store: Store) -> list[str]:
     analysis = store.analyses.add(first, "forking", {"samples": 30, "sites": [1, 2]}, viewer=OWNER)
     outcomes = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
     store.analyses.put_array(analysis, "site/1", outcomes, viewer=OWNER, progress="1")
+    annotate(store, first, second)
     return [first, second, third, fourth, shown]
+
+
+def annotate(store: Store, first: str, second: str) -> None:
+    """A session with every kind of row: two versions of its guidelines, two members, labels, final labels."""
+    known = {"answers": {"correct": "yes"}}
+    session = store.annotations.create(
+        owner=OWNER,
+        title="Prüfung",
+        schema=schema_fields(parse_schema(SCHEMA)),
+        guidelines="# Erst lesen",
+        settings=SessionSettings(order="fixed", seed=7),
+        items=[NewItem((first,)), NewItem((second,)), NewItem((first,), "check", known)],
+        viewer=OWNER,
+        uid="golden-session",
+    )
+    store.annotations.change(session, viewer=OWNER, guidelines="# Erst lesen, dann urteilen")
+    member, _ = store.annotations.add_member(session, viewer=OWNER, name="Ännchen", role="annotator")
+    store.annotations.add_member(session, viewer=OWNER, name="Ben", role="adjudicator")
+    store.annotations.begin(session, member)
+    item = store.annotations.take_next(session, member)
+    assert item is not None
+    label = {"set": "errors", "label": "factual", "run": 0, "start": 2, "stop": 5}
+    events = [
+        LabelEvent("golden-1", "label", label, 1500, 2000),
+        LabelEvent("golden-2", "answer", {"question": "correct", "value": "no"}, 300, 400),
+        LabelEvent("golden-3", "submit", {}, 200, 250),
+    ]
+    store.annotations.save(session, member, item.uid, events)
+    store.annotations.add_final(session, item.uid, {"answers": {"correct": "no"}}, viewer=OWNER, reason="klar")
 
 
 def main() -> None:

@@ -80,6 +80,24 @@ def test_the_golden_file_of_every_released_version_opens_with_its_runs_unchanged
         assert store.analyses.get(analysis.uid, viewer="local").arrays["site/1"].shape == (3, 4)
 
 
+@pytest.mark.parametrize("released", [version for version in VERSIONS if version >= 2])
+def test_the_golden_file_of_every_version_with_annotations_keeps_its_labels(released: int, tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    shutil.copy(GOLDEN / f"store_v{released}.db", path)
+    with Store(path) as store:
+        report = store.check()
+        assert report.ok and (report.sessions, report.events) == (1, 3)
+        whole = store.annotations.whole("golden-session", viewer="local")
+        assert (whole.session.title, whole.session.guidelines_version) == ("Prüfung", 2)
+        assert [item.runs[0].uid for item in whole.items] == ["golden-first", "golden-fork", "golden-first"]
+        assert [(row.uuid, row.event.kind, row.event.guidelines_version) for row in whole.events] == [
+            ("golden-1", "label", 2),
+            ("golden-2", "answer", 2),
+            ("golden-3", "submit", 2),
+        ]
+        assert [final.state["answers"] for final in whole.finals] == [{"correct": "no"}]
+
+
 def test_the_golden_file_is_of_this_code(tmp_path: Path) -> None:
     assert version(GOLDEN / f"store_v{newest()}.db") == (APPLICATION_ID, newest())
     filled(tmp_path / "new.db")

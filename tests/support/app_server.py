@@ -59,7 +59,7 @@ class AppServer:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environ},
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -74,6 +74,11 @@ class AppServer:
             time.sleep(0.05)
         self.start_seconds = time.monotonic() - began
         return self
+
+    def _environment(self) -> dict[str, str]:
+        # a person's second start finds compiled modules, also where the tests are told to write none
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**kept, "PYTHONUNBUFFERED": "1", **self.environ}
 
     def stop(self) -> int:
         """End the app as Ctrl-C does; its exit code, or -9 when it had to be killed."""

@@ -11,12 +11,23 @@ from ui.actions import Workbench
 
 ME = Viewer("local", "session-1", True)
 OTHER = Viewer("local", "session-2", True)
+STRANGER = Viewer("visitor:a", "visitor:a", False)
 FIELDS = {"prompt": "Tell me", "max_new_tokens": 40, "seed": 3}
 
 
 def lines(document: str) -> list[dict[str, Any]]:
     """The lines of a document."""
     return [json.loads(line) for line in document.split("\n") if line]
+
+
+def head(document: str) -> dict[str, Any]:
+    """The first line of a document."""
+    return lines(document)[0]
+
+
+def last(document: str, name: str) -> Any:
+    """What the last line with this name says."""
+    return [line[name] for line in lines(document) if name in line][-1]
 
 
 def stored(bench: Workbench, viewer: Viewer = ME) -> tuple[RunHeader, ...]:

@@ -13,9 +13,13 @@ from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
-from tests.support.bench import FIELDS, ME
-from ui import actions, tree_growing
+from tests.support.bench import FIELDS, ME, lines
+from tests.support.chains import SUM
+from ui import actions, fork_job, tree_growing
+from ui import chains as chains_module
 from ui.actions import Workbench
+from ui.chains import Chains
+from ui.forks import Forks
 from ui.trees import Trees
 
 
@@ -36,6 +40,18 @@ def recorded(tiny: LanguageModel) -> Trace:
     return generate.run(tiny, GenerationRequest(**FIELDS))
 
 
+@pytest.fixture(scope="session")
+def ten_tokens(tiny: LanguageModel) -> Trace:
+    """The likeliest answer of 10 tokens."""
+    return generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0))
+
+
+@pytest.fixture
+def answer(bench: Workbench, ten_tokens: Trace) -> str:
+    """The uid of that answer in the store."""
+    return bench.keep(ten_tokens, ME)
+
+
 @pytest.fixture
 def run(bench: Workbench, recorded: Trace, monkeypatch: pytest.MonkeyPatch) -> str:
     """The uid of that run in the store."""
@@ -47,3 +63,23 @@ def run(bench: Workbench, recorded: Trace, monkeypatch: pytest.MonkeyPatch) -> s
 def grove(bench: Workbench, run: str) -> Trees:
     """The trees of that store."""
     return Trees(bench)
+
+
+@pytest.fixture
+def forks(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Forks:
+    """The forking analyses of that store, which show every step."""
+    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
+    return Forks(bench)
+
+
+@pytest.fixture
+def chains(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Chains:
+    """The attention chains of that store, which show every step."""
+    monkeypatch.setattr(chains_module, "FRAME_SECONDS", 0.0)
+    return Chains(bench)
+
+
+@pytest.fixture
+def sum_run(bench: Workbench) -> str:
+    """The uid of a text whose answer can be found."""
+    return str(lines(list(bench.score_text("How many?", SUM, ME))[-1])[-1]["run"])

@@ -16,16 +16,15 @@ from engine.limits import Limits
 from engine.models import LanguageModel
 from storage import transfer
 from storage.database import Store
-from tests.support.bench import ME, lines
+from tests.support.bench import ME, STRANGER, head, last, lines
 from ui import examples
 from ui.access import Viewer
 from ui.actions import Workbench
-from ui.examples import FORKS, OWNER, example_uid, install, install_analysis
+from ui.examples import FORKS, OWNER, example_uid, install, install_analysis, read_analyses
 from ui.fork_record import RULES
 from ui.forks import KIND, Forks
 
 FORKED = example_uid(7)
-STRANGER = Viewer("visitor:a", "visitor:a", False)
 
 
 @pytest.fixture
@@ -37,10 +36,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def forks_of(store: Store) -> Forks:
     """The use cases where no model is loaded."""
     return Forks(Workbench(store, ModelHost(patience=0.0), Limits()))
-
-
-def last(document: str, name: str):
-    return [line[name] for line in lines(document) if name in line][-1]
 
 
 def analyses(store: Store) -> list[str]:
@@ -107,14 +102,14 @@ def test_an_install_that_was_cut_off_is_done_again_and_a_newer_file_takes_the_pl
     install(store)
     (whole,) = analyses(store)
     assert whole != uid and store.analyses.get(whole, viewer=ME.name).header.status == "finished"
-    newer = install_analysis(store, FORKS.read_bytes() + b"\0")
+    newer = install_analysis(store, *read_analyses(FORKS.read_bytes() + b"\0"))
     assert analyses(store) == [newer] and newer != whole
 
 
 def test_what_a_visitor_made_of_it_stays_when_a_newer_one_comes(store: Store) -> None:
     install(store)
     mine = store.analyses.add(FORKED, KIND, {}, viewer=STRANGER.name)
-    install_analysis(store, FORKS.read_bytes() + b"\0")
+    install_analysis(store, *read_analyses(FORKS.read_bytes() + b"\0"))
     assert store.analyses.get(mine, viewer=STRANGER.name).header.owner == STRANGER.name
 
 
@@ -133,7 +128,7 @@ def test_a_damaged_or_missing_example_does_no_harm(
             assert install(store) == 1 and last(forks_of(store).of_run(FORKED, ME), "s")["state"] == "finished"
             return
         assert install(store) == 0
-        assert sum("is left out" in record.message for record in caplog.records) == 2
+        assert sum("is left out" in record.message for record in caplog.records) == 3
         with pytest.raises(StoreDamaged):
             forks_of(store).of_run(FORKED, ME)
         assert forks_of(store).of_run(example_uid(1), ME) == ""
@@ -161,9 +156,9 @@ def test_a_stranger_adds_draws_to_it_in_a_copy(store: Store, embedded: LanguageM
     before = forks.open(theirs, STRANGER)
     row = max((row for row in last(before, "b") if row[5] and not row[4]), key=lambda row: row[0])
     *_, more = forks.add_draws(theirs, row[0], row[1], 3, STRANGER)
-    mine = lines(more)[0]["forks"]
+    mine = head(more)["forks"]
     assert mine != theirs and last(more, "s")["draws"] == last(before, "s")["draws"] + 3
-    assert forks.open(theirs, STRANGER) == before and lines(forks.of_run(FORKED, STRANGER))[0]["forks"] == mine
+    assert forks.open(theirs, STRANGER) == before and head(forks.of_run(FORKED, STRANGER))["forks"] == mine
     assert forks.export(mine, "parquet", STRANGER).stat().st_size > 1000
     with pytest.raises(NotFound):
         forks.open(mine, Viewer("visitor:b", "visitor:b", False))

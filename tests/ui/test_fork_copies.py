@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from engine import generate
 from engine.errors import BadInput, NotFound
-from engine.types import GenerationRequest
-from tests.support.bench import ME, lines
-from ui import fork_fields, fork_job
+from tests.support.bench import ME, STRANGER, head, last
+from tests.support.forking import SMALL
+from ui import fork_fields
 from ui.access import Viewer
 from ui.fork_fields import ForkBounds
 from ui.fork_job import NOTHING_KEPT
-from ui.forks import Forks
 
-SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
 OWNER = Viewer("examples", "session-3", True)
-STRANGER = Viewer("visitor:a", "visitor:a", False)
 
 
 @pytest.fixture
-def forks(bench, monkeypatch):
-    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
-    return Forks(bench)
-
-
-@pytest.fixture
-def example(bench, tiny):
+def example(bench, ten_tokens):
     """An example run, which everybody may open."""
-    trace = generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0))
-    return bench.store.runs.add(trace, owner=OWNER.name, status="finished", run_scores={}, example=True)
+    return bench.store.runs.add(ten_tokens, owner=OWNER.name, status="finished", run_scores={}, example=True)
 
 
 @pytest.fixture
@@ -37,14 +26,6 @@ def theirs(forks, example):
     """A finished analysis of it by its owner."""
     *_, whole = forks.run(example, SMALL, OWNER)
     return head(whole)["forks"]
-
-
-def last(document, name):
-    return [line[name] for line in lines(document) if name in line][-1]
-
-
-def head(document):
-    return lines(document)[0]
 
 
 def branch(document):

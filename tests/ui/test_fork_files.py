@@ -14,23 +14,15 @@ import pyarrow.parquet
 import pytest
 from gradio.components.api_component import Api
 
-from engine import generate
 from engine.errors import BadInput, NotFound
 from engine.forking import outcome_curve
-from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
+from tests.support.forking import SMALL
 from ui import fork_files
 from ui.access import Viewer
 from ui.forks import Forks
 
-SMALL = {
-    "extractor": "exact_text",
-    "threshold": 0.03,
-    "draws": 6,
-    "most": 12,
-    "max_tokens": 16,
-    "seed": "9007199254740993",
-}
+FEW = SMALL | {"seed": "9007199254740993"}
 HOSTILE = b'\xff<script>alert("x")</script>\n\xe2\x80\xa8=1+1,"\x00'
 
 
@@ -43,9 +35,8 @@ def forks(bench, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def uid(bench, forks, tiny):
-    run = bench.keep(generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0)), ME)
-    *_, whole = forks.run(run, SMALL, ME)
+def uid(forks, answer):
+    *_, whole = forks.run(answer, FEW, ME)
     return lines(whole)[0]["forks"]
 
 
@@ -82,7 +73,7 @@ def test_every_draw_is_in_the_file_with_all_that_it_takes_to_count_it_again(benc
         assert row["analysis"] == uid and row["run"] == about["run"]
         assert row["token"] == tiny.token_bytes(one.token_id).decode("utf-8", "replace")
     assert about["format"] == "forklore-draws" and about["version"] == 1
-    assert about["seed"] == SMALL["seed"] == about["settings"]["seed"]
+    assert about["seed"] == FEW["seed"] == about["settings"]["seed"]
     card = tiny.card
     for name in ("name", "revision", "dtype", "quantization"):
         assert about["model"][name] == getattr(card, name)

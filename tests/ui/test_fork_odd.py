@@ -12,12 +12,12 @@ from engine.errors import BadInput
 from engine.outcomes import Extractor, Found
 from engine.testing import END_ID
 from engine.types import GenerationRequest
-from tests.support.bench import ME, OTHER, lines
+from tests.support.bench import ME, OTHER, last, lines
+from tests.support.forking import SMALL
 from ui import fork_job
 from ui.fork_job import NOTHING_KEPT
 from ui.forks import Forks
 
-SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
 # reads the same in every answer, however it goes on
 SAME = Extractor(
     "same", 1, "The same", "the same", lambda text, parameter: Found("42", 0, 0), settled=lambda text, found: True
@@ -40,10 +40,6 @@ def kept(bench, tiny):
         return bench.keep(generate.run(tiny, GenerationRequest("Tell me", **asked)), ME)
 
     return keep
-
-
-def last(document, name):
-    return [line[name] for line in lines(document) if name in line][-1]
 
 
 def whole(forks, uid, **fields):

@@ -14,7 +14,7 @@ from engine.host import ModelHost
 from engine.limits import Limits
 from engine.scoring import score_tokens
 from engine.types import GenerationRequest
-from tests.support.bench import ME, lines
+from tests.support.bench import ME, head, last, lines
 from ui import fork_job, fork_view
 from ui.access import Viewer
 from ui.actions import Workbench
@@ -59,14 +59,6 @@ def trace(tiny):
 @pytest.fixture
 def answer(bench, trace):
     return bench.keep(trace, ME)
-
-
-def last(document, name):
-    return [line[name] for line in lines(document) if name in line][-1]
-
-
-def head(document):
-    return lines(document)[0]
 
 
 def groups_of(forks, uid, document, viewer=ME):

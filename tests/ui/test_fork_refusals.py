@@ -7,24 +7,18 @@ import json
 import gradio as gr
 import pytest
 
-from engine import generate
 from engine.errors import Busy, ModelUnavailable
-from engine.types import GenerationRequest
 from tests.support.bench import ME, lines
+from tests.support.forking import SMALL
 from ui.forks import Forks
 from ui.tabs.forking import Asked, drawn
 
-SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 3, "most": 3, "max_tokens": 14}
+FEW = SMALL | {"draws": 3, "most": 3, "max_tokens": 14}
 
 
 @pytest.fixture
 def forks(bench):
     return Forks(bench)
-
-
-@pytest.fixture
-def answer(bench, tiny):
-    return bench.keep(generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0)), ME)
 
 
 def refused_later():
@@ -46,7 +40,7 @@ def test_a_refusal_behind_the_first_document_shows_what_is_kept_with_the_sentenc
     (first, _), (price, aside) = drawn(forks, asked, refused_later)
     assert first == "waiting" and state(price) == "idle" and lines(price)[0]["price"]["draws"]
     assert json.loads(aside)["problem"] == "The model could not be loaded."
-    *_, whole = forks.run(answer, SMALL, ME)
+    *_, whole = forks.run(answer, FEW, ME)
     *_, (kept, aside) = drawn(forks, asked, refused_later)
     assert lines(kept)[1:-1] == lines(whole)[1:-1] and state(kept) == "finished"
     assert json.loads(aside)["problem"] == "The model could not be loaded."
@@ -58,7 +52,7 @@ def test_a_refusal_before_it_leaves_what_is_shown_which_may_be_another_job_of_th
 
 
 def test_one_that_is_not_refused_is_shown_as_it_is(forks, answer):
-    frames = list(drawn(forks, Asked({}, answer, ME), lambda: forks.run(answer, SMALL, ME)))
+    frames = list(drawn(forks, Asked({}, answer, ME), lambda: forks.run(answer, FEW, ME)))
     assert state(frames[-1][0]) == "finished" and all(aside == gr.skip() for _, aside in frames)
 
 

@@ -12,35 +12,13 @@ from engine import generate
 from engine.errors import BadInput, Busy, NotFound
 from engine.fork_draws import to_arrays
 from engine.types import GenerationRequest
-from tests.support.bench import ME, OTHER, lines
+from tests.support.bench import ME, OTHER, STRANGER, head, last, lines
+from tests.support.forking import SMALL
 from ui import fork_fields, fork_job, fork_view
 from ui import forks as forks_module
-from ui.access import Viewer
 from ui.fork_fields import PUBLIC, ForkBounds
 from ui.fork_job import ENDS, NOTHING_KEPT
 from ui.forks import ELSEWHERE, NONE_READABLE, OLDER, Forks
-
-SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
-STRANGER = Viewer("visitor:a", "visitor:a", False)
-
-
-@pytest.fixture
-def forks(bench, monkeypatch):
-    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
-    return Forks(bench)
-
-
-@pytest.fixture
-def answer(bench, tiny):
-    return bench.keep(generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0)), ME)
-
-
-def last(document, name):
-    return [line[name] for line in lines(document) if name in line][-1]
-
-
-def head(document):
-    return lines(document)[0]
 
 
 def drawn(document):

@@ -8,42 +8,17 @@ import time
 
 import pytest
 
-from engine import generate
 from engine.errors import BadInput, NotFound
 from engine.host import ModelHost
 from engine.limits import Limits
-from engine.types import GenerationRequest
-from tests.support.bench import ME, lines
+from tests.support.bench import ME, head, last, lines
+from tests.support.forking import SMALL, curve
 from ui import fork_job, fork_record, fork_view
 from ui.access import Viewer
 from ui.actions import Workbench
 from ui.forks import Forks
 
-SMALL = {"extractor": "exact_text", "threshold": 0.03, "draws": 6, "most": 12, "max_tokens": 16}
 OTHER = Viewer("other", "session-7", True)
-
-
-@pytest.fixture
-def forks(bench, monkeypatch):
-    monkeypatch.setattr(fork_job, "FRAME_SECONDS", 0.0)
-    return Forks(bench)
-
-
-@pytest.fixture
-def answer(bench, tiny):
-    return bench.keep(generate.run(tiny, GenerationRequest("Tell me", max_new_tokens=10, temperature=0.0)), ME)
-
-
-def last(document, name):
-    return [line[name] for line in lines(document) if name in line][-1]
-
-
-def head(document):
-    return lines(document)[0]
-
-
-def curve(document):
-    return last(document, "p")
 
 
 def test_an_analysis_is_priced_drawn_kept_and_opened_as_it_was(bench, forks, answer):

@@ -110,7 +110,7 @@ def test_deleted_runs_and_a_message_travel_along_and_equal_answers_differ():
 
 def test_every_run_score_can_be_a_column():
     scores = listed(page())["scores"]
-    assert [entry["name"] for entry in scores] == list(run_scores.REGISTRY)
+    assert [entry["name"] for entry in scores] == list(run_scores.RECORDED)
     assert all(entry["label"] and entry["short"] and entry["direction"] for entry in scores)
 
 

@@ -13,15 +13,16 @@ from typing import Any
 
 import gradio as gr
 
-from engine.sentence_model import SentenceModel
 from ui import fork_view, views
 from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.components.branches import Branches
+from ui.components.chain import Chain, ChainAside
 from ui.components.example_strip import ExampleStrip
 from ui.components.explorer import Explorer
 from ui.components.forks import Forks, ForksAside
 from ui.components.notice import Notice
+from ui.example_session import demonstrations
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.frames import JOB, PRIVATE, opened, shown_frames
@@ -54,6 +55,8 @@ class ExploreParts:
     forks: Forks
     forks_aside: ForksAside
     fork_file: gr.DownloadButton
+    chain: Chain
+    chain_aside: ChainAside
     model: gr.Dropdown
     quantization: gr.Dropdown
     load: gr.Button
@@ -102,16 +105,17 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
-    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True, forks=True)
+    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True, forks=True, chain=True)
     branches = Branches(elem_id="branches")
-    forks = Forks(
-        elem_id="forks", ways=json.dumps(fork_view.ways(public=settings.public, sentences=SentenceModel().installed))
-    )
+    ways = fork_view.ways(public=settings.public, sentences=workbench.sentences.installed)
+    forks = Forks(elem_id="forks", ways=json.dumps(ways))
     aside = ForksAside(elem_id="forks-aside")
     fork_file = gr.DownloadButton("Exported draws", visible="hidden", elem_id="forks-file")
+    chain = Chain(elem_id="chain")
+    chain_aside = ChainAside(elem_id="chain-aside")
     return ExploreParts(
         modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
-        notice, explorer, branches, forks, aside, fork_file, model, quantization, load,
+        notice, explorer, branches, forks, aside, fork_file, chain, chain_aside, model, quantization, load,
     )  # fmt: skip
 
 
@@ -212,7 +216,7 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         fields = fields_of(document)
         # who comes by a link asks again as that run was asked; a first visitor with the page's own settings
         kept = fields if current == asked else (*fields[:4], *[gr.skip()] * (len(fields) - 4))
-        return document, notice, views.example_strip(examples, current=current), *kept
+        return document, notice, views.example_strip(examples, current, demonstrations(workbench.store)), *kept
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request, public=settings.public)

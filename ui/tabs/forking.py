@@ -155,7 +155,8 @@ def _wire_export(parts: ExploreParts, forks: Forks, at: At) -> None:
         with Caught() as problem:
             uid, kind, field, parameter = (asked.text(name) for name in ("uid", "kind", "field", "parameter"))
             return str(forks.export(uid, kind, asked.viewer, field, parameter)), gr.skip()
-        return gr.skip(), said(asked.run, problem=problem.sentence)
+        # no file rather than the one before, which would be saved once more
+        return None, said(asked.run, problem=problem.sentence)
 
     outputs = [parts.fork_file, parts.forks_aside]
     written = parts.forks.forks_export(export, None, outputs, trigger_mode="always_last", **QUICK)

@@ -1,0 +1,66 @@
+"""Long calls: one computation for one question however many ask, errors are not kept, nobody takes all places."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.errors import BadInput, Busy
+from ui.long_answers import MOST_KEPT, OF_ALL, OF_ONE, Kept, Places
+
+
+def test_who_asks_the_same_at_the_same_time_waits_for_the_one_at_work() -> None:
+    kept, begun = Kept(), []
+
+    def work() -> dict[str, int]:
+        begun.append(1)
+        time.sleep(0.2)
+        return {"n": len(begun)}
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: kept.answer("question", work), range(6)))
+    assert answers == [{"n": 1}] * 6 and len(begun) == 1
+
+
+def test_another_question_is_another_answer_and_only_the_last_asked_are_kept() -> None:
+    kept = Kept()
+    for n in range(MOST_KEPT + 1):
+        assert kept.answer(n, lambda n=n: {"n": n}) == {"n": n}  # type: ignore[misc]
+        assert kept.answer(0, lambda: {"n": 0}) == {"n": 0}
+    assert kept.answer(0, lambda: {"n": -1}) == {"n": 0}, "asked all the time"
+    assert kept.answer(1, lambda: {"n": -1}) == {"n": -1}, "forgotten"
+
+
+def test_an_error_is_raised_and_not_kept() -> None:
+    kept = Kept()
+
+    def fail() -> dict[str, int]:
+        raise BadInput("no")
+
+    with pytest.raises(BadInput):
+        kept.answer("q", fail)
+    assert kept.answer("q", lambda: {"n": 1}) == {"n": 1}
+
+
+def test_one_person_and_all_together_have_so_many_places() -> None:
+    places, go = Places(), threading.Event()
+
+    def hold(who: str) -> None:
+        with places.take(who):
+            go.wait(10)
+
+    with ThreadPoolExecutor(OF_ALL) as pool:
+        for _ in range(OF_ONE):
+            pool.submit(hold, "a")
+        for n in range(OF_ALL - OF_ONE):
+            pool.submit(hold, f"b{n}")
+        time.sleep(0.2)
+        for who in ("a", "somebody"):
+            with pytest.raises(Busy), places.take(who):
+                pass
+        go.set()
+    with places.take("a"):
+        pass
