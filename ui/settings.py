@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import ipaddress
 import os
-import re
-import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import platformdirs
+
+from ui.settings_values import Wrong, device, host, model_name, one_of, path_of, quoted, whole_number
 
 QUANTIZATIONS = ("none", "nf4", "int8")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -60,10 +59,6 @@ class Settings:
         return self.mode == "public"
 
 
-class _Wrong(ValueError):
-    """Why a value is refused, as the middle of a sentence: "is empty"."""
-
-
 @dataclass(frozen=True)
 class _Option:
     """One setting. allowed ends the sentence "... ; give ..."; default is computed from the environment."""
@@ -85,158 +80,88 @@ class _Option:
         return "FORKLORE_" + self.field.upper()
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a call of the program is written: usage, what it is for, and the fields of Settings it reads flags for."""
+
+    usage: str = "python app.py [flags]\n       python app.py {check,backup,restore,export,people} ... [flags]"
+    meaning: str = "Forklore: see where a language model could have said something else."
+    fields: frozenset[str] = frozenset()
+
+    @property
+    def options(self) -> list[_Option]:
+        """The options with a flag here: all where no field is named."""
+        return [option for option in OPTIONS if not self.fields or option.field in self.fields]
+
+
 def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from arguments (without the program's name) and environment (the process's own when None).
 
     Raises SystemExit(2) after one sentence on stderr for a wrong value, SystemExit(0) after --help.
     """
+    settings, words = parse_words(argv, Form(), environ)
+    if words:
+        _unknown(words[0], Form())
+    return settings
+
+
+def parse_words(
+    argv: Sequence[str], form: Form, environ: Mapping[str, str] | None = None
+) -> tuple[Settings, tuple[str, ...]]:
+    """As `parse`, of the flags of one form, with the words that stand between them; other settings are defaults."""
     environ = os.environ if environ is None else environ
-    given = _given(argv)
+    given, words = _given(argv, form)
     values: dict[str, Any] = {}
     for option in OPTIONS:
         if option.field in given:
             values[option.field] = _checked(option, option.flag, given[option.field])
-        elif option.variable in environ:
+        elif option in form.options and option.variable in environ:
             values[option.field] = _checked(option, option.variable, environ[option.variable])
         else:
             values[option.field] = option.default(environ)
-    return Settings(**values)
+    return Settings(**values), words
 
 
-def _given(argv: Sequence[str]) -> dict[str, str]:
-    """Flags that stand in argv with their values as text; ends the program where that cannot be told."""
+def _given(argv: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Flags that stand in argv with their values as text, and the words; ends the program where that cannot be told."""
     parser = argparse.ArgumentParser(
         prog="python app.py",
-        usage="python app.py [flags]",
-        description="Forklore: see where a language model could have said something else.",
+        usage=form.usage,
+        description=form.meaning,
         epilog="A flag wins over its variable, a variable over the default.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         exit_on_error=False,
     )
-    for option in OPTIONS:
+    for option in form.options:
         text = f"{option.meaning} [{option.variable}; default: {option.shown_default}]"
         parser.add_argument(option.flag, metavar=option.metavar, help=text)
     try:
-        known, unknown = parser.parse_known_args(list(argv))
+        known, rest = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
         allowed = {option.flag: f"; give {option.allowed}" for option in OPTIONS}
-        _refuse(f"{error.argument_name}: {error.message}{allowed.get(error.argument_name or '', '')}.")
-    if unknown:
-        flags = ", ".join(option.flag for option in OPTIONS)
-        _refuse(f"{_quoted(unknown[0])} is not understood; the flags are {flags} and --help.")
-    return vars(known)
+        refuse(f"{error.argument_name}: {error.message}{allowed.get(error.argument_name or '', '')}.")
+    if unknown := [word for word in rest if word.startswith("-")]:
+        _unknown(unknown[0], form)
+    return vars(known), tuple(rest)
+
+
+def _unknown(word: str, form: Form) -> NoReturn:
+    flags = ", ".join(option.flag for option in form.options)
+    refuse(f"{quoted(word)} is not understood; the flags are {flags} and --help.")
 
 
 def _checked(option: _Option, name: str, text: str) -> Any:
     try:
         return option.read(text)
-    except _Wrong as reason:
-        _refuse(f"{name} {_quoted(text)} {reason}; give {option.allowed}.")
+    except Wrong as reason:
+        refuse(f"{name} {quoted(text)} {reason}; give {option.allowed}.")
 
 
-def _refuse(sentence: str) -> NoReturn:
+def refuse(sentence: str) -> NoReturn:
+    """End the program with one sentence and exit code 2."""
     print(sentence, file=sys.stderr)
     raise SystemExit(2)
-
-
-def _quoted(text: str) -> str:
-    """A value on one line, control characters escaped, long ones cut."""
-    return repr(text if len(text) <= 80 else text[:79] + "…")
-
-
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        # int() alone would take "7_860", " 7860 " and digits of other scripts.
-        if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
-            raise _Wrong("is not a whole number" if text else "is empty")
-        if not low <= int(text) <= high:
-            raise _Wrong("is out of range")
-        return int(text)
-
-    return read
-
-
-def _one_of(*names: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in names:
-            raise _Wrong("is not known" if text else "is empty")
-        return text
-
-    return read
-
-
-def _model(text: str) -> str:
-    if not text.strip():
-        raise _Wrong("is empty")
-    if not text.isprintable():
-        raise _Wrong("holds control characters")
-    return text
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?", text):
-        raise _Wrong("is not known" if text else "is empty")
-    return text
-
-
-def _host(text: str) -> str:
-    if not text:
-        raise _Wrong("is empty")
-    # Only an address may be made of digits and dots alone, or hold a colon.
-    if ":" in text or re.fullmatch(r"[0-9.]+", text):
-        try:
-            return str(ipaddress.ip_address(text))
-        except ValueError:
-            raise _Wrong("is no address") from None
-    label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-    if len(text) > 253 or not re.fullmatch(rf"{label}(\.{label})*\.?", text):
-        raise _Wrong("is no host name")
-    return text
-
-
-def _path(*, folder: bool) -> Callable[[str], Path]:
-    """A file (or folder) that exists, or could be created; nothing is created here."""
-
-    def read(text: str) -> Path:
-        if not text.strip():
-            raise _Wrong("is empty")
-        try:
-            path = Path(text).expanduser()
-            _refuse_unusable(path, folder=folder)
-        except (OSError, RuntimeError, ValueError) as error:
-            if isinstance(error, _Wrong):
-                raise
-            reason = getattr(error, "strerror", None) or str(error)
-            raise _Wrong(f"cannot be used ({reason})") from None
-        return path.absolute()
-
-    return read
-
-
-def _refuse_unusable(path: Path, *, folder: bool) -> None:
-    mode = _mode(path)
-    if mode is not None:
-        if stat.S_ISDIR(mode) != folder:
-            raise _Wrong("is not a folder" if folder else "is a folder")
-        if not folder and not stat.S_ISREG(mode):
-            raise _Wrong("is not a regular file")
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise _Wrong("cannot be read and written by this user")
-        return
-    parent = next(p for p in path.absolute().parents if _mode(p) is not None)
-    if not parent.is_dir():
-        raise _Wrong(f"cannot be created, because {_quoted(str(parent))} is not a folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise _Wrong(f"cannot be created, because {_quoted(str(parent))} is not writable")
-
-
-def _mode(path: Path) -> int | None:
-    """File type bits, None where nothing is there; OSError for a path that cannot be looked at."""
-    try:
-        return path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _on_space(environ: Mapping[str, str]) -> bool:
@@ -256,7 +181,7 @@ OPTIONS = (
         "model to load at the start: an entry of assets/models.toml, a folder, or a hub id",
         "the name of a catalogue entry, the path of a folder, or a hub id such as owner/name",
         "embedded; on a Hugging Face Space without that package smollm2-135m",
-        _model,
+        model_name,
         _default_model,
     ),
     _Option(
@@ -265,7 +190,7 @@ OPTIONS = (
         "precision of the weights",
         "none, nf4 or int8",
         "chosen for the device",
-        _one_of(*QUANTIZATIONS),
+        one_of(*QUANTIZATIONS),
         lambda environ: None,
     ),
     _Option(
@@ -274,7 +199,7 @@ OPTIONS = (
         "where the model computes: cpu, cuda, cuda:N or mps",
         "cpu, cuda, cuda:N or mps",
         "the best one found",
-        _device,
+        device,
         lambda environ: None,
     ),
     _Option(
@@ -283,7 +208,7 @@ OPTIONS = (
         "number format the model computes in",
         "float32, bfloat16 or float16",
         "chosen for the device",
-        _one_of(*DTYPES),
+        one_of(*DTYPES),
         lambda environ: None,
     ),
     _Option(
@@ -292,7 +217,7 @@ OPTIONS = (
         "SQLite file that keeps the runs; created when missing",
         "the path of a file, new or existing, that this user may write",
         "forklore.db in the user's data folder",
-        _path(folder=False),
+        path_of(folder=False),
         lambda environ: Path(platformdirs.user_data_dir("forklore", appauthor=False)) / "forklore.db",
     ),
     _Option(
@@ -301,7 +226,7 @@ OPTIONS = (
         "folder for converted models; created when missing",
         "the path of a folder, new or existing, that this user may write",
         "the user's cache folder",
-        _path(folder=True),
+        path_of(folder=True),
         lambda environ: Path(platformdirs.user_cache_dir("forklore", appauthor=False)),
     ),
     _Option(
@@ -310,7 +235,7 @@ OPTIONS = (
         "address the page is served at; 0.0.0.0 lets other machines in",
         "a host name or an address such as 127.0.0.1 or 0.0.0.0, without scheme and port",
         "127.0.0.1; 0.0.0.0 on a Hugging Face Space",
-        _host,
+        host,
         lambda environ: "0.0.0.0" if _on_space(environ) else "127.0.0.1",
     ),
     _Option(
@@ -319,7 +244,7 @@ OPTIONS = (
         "port the page is served at",
         "a whole number from 1 to 65535",
         "7860",
-        _whole_number(1, 65535),
+        whole_number(1, 65535),
         lambda environ: 7860,
     ),
     _Option(
@@ -328,7 +253,7 @@ OPTIONS = (
         "seed that the page proposes for new runs",
         f"a whole number from 0 to {MAX_SEED}",
         "0",
-        _whole_number(0, MAX_SEED),
+        whole_number(0, MAX_SEED),
         lambda environ: 0,
     ),
     _Option(
@@ -337,7 +262,7 @@ OPTIONS = (
         "memory for continuations that are drawn at once (forking analysis)",
         "a whole number of megabytes from 16 to 1000000",
         "1024",
-        _whole_number(16, 1_000_000),
+        whole_number(16, 1_000_000),
         lambda environ: 1_024,
     ),
     _Option(
@@ -347,7 +272,7 @@ OPTIONS = (
         "their own runs and cannot name a model",
         "local, team or public",
         "local; public on a Hugging Face Space",
-        _one_of(*MODES),
+        one_of(*MODES),
         lambda environ: "public" if _on_space(environ) else "local",
     ),
     _Option(
@@ -356,7 +281,7 @@ OPTIONS = (
         "how long the work of a stranger is kept after its last change (public mode)",
         "a whole number of days from 1 to 3650",
         "7",
-        _whole_number(1, 3_650),
+        whole_number(1, 3_650),
         lambda environ: 7,
     ),
     _Option(
@@ -365,7 +290,7 @@ OPTIONS = (
         "how many proxies stand in front and add the caller's address to X-Forwarded-For",
         "a whole number from 0 to 8",
         "0; 1 on a Hugging Face Space",
-        _whole_number(0, 8),
+        whole_number(0, 8),
         lambda environ: 1 if _on_space(environ) else 0,
     ),
     _Option(
@@ -375,7 +300,7 @@ OPTIONS = (
         "where there is no database",
         "the path of a folder, new or existing, that this user may write",
         "none; /data/forklore on a Hugging Face Space with storage",
-        _path(folder=True),
+        path_of(folder=True),
         lambda environ: Path("/data/forklore") if _on_space(environ) and os.access("/data", os.W_OK) else None,
     ),
 )
