@@ -26,12 +26,12 @@ def copy_database(connection: sqlite3.Connection, target: Path, *, overwrite: bo
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         connection.execute("VACUUM INTO ?", (str(temporary),))
-        _flush(temporary)
+        flush(temporary)
         if overwrite:
             temporary.replace(target)
         else:
             os.link(temporary, target)  # unlike a rename it fails when somebody was faster
-        _flush(target.parent)
+        flush(target.parent)
     except FileExistsError as error:
         raise BadInput(taken) from error
     except OSError as error:
@@ -41,7 +41,8 @@ def copy_database(connection: sqlite3.Connection, target: Path, *, overwrite: bo
     return target
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

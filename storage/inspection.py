@@ -65,11 +65,12 @@ def _check_header(path: Path) -> None:
     pages = int.from_bytes(header[28:32], "big")
     recorded = header[24:28] == header[92:96]  # else an old SQLite wrote the file and the count means nothing
     # A log beside the file may still hold the missing pages: then SQLite's own checks must find out.
-    if len(header) < _HEADER_BYTES or (recorded and size < page * pages and not _log(path)):
+    if len(header) < _HEADER_BYTES or (recorded and size < page * pages and not has_log(path)):
         raise StoreDamaged(f"{path.name} is cut off: {size:,} of {page * pages:,} bytes are there. {_BACKUP}")
 
 
-def _log(path: Path) -> bool:
+def has_log(path: Path) -> bool:
+    """Whether a write-ahead log with something in it lies beside a database."""
     log = path.with_name(path.name + "-wal")
     return log.exists() and log.stat().st_size > 0
 
@@ -77,7 +78,7 @@ def _log(path: Path) -> bool:
 def _ask(path: Path) -> tuple[int, int, set[tuple[str, str | None]]]:
     """application_id, user_version, and name and definition of every table and index."""
     # Without a log the file alone is the truth, and `immutable` keeps SQLite from creating files beside it.
-    mode = "mode=ro" if _log(path) else "immutable=1"
+    mode = "mode=ro" if has_log(path) else "immutable=1"
     connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, timeout=5)
     connection.text_factory = lenient_text
     try:

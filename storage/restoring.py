@@ -1,0 +1,109 @@
+"""Puts a copy of the library in the library's place: checked first, and never over what was there before.
+
+Knows files, versions and the check of a whole store; does not know where copies come from. Whoever calls sees to it
+that no other process uses the library meanwhile.
+"""
+
+from __future__ import annotations
+
+import glob
+import secrets
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from engine.errors import BadInput, StoreDamaged, UserError
+from storage.connections import connect, translated
+from storage.copies import flush
+from storage.database import Store
+from storage.inspection import has_log, stored_version
+from storage.migrations import MIGRATIONS
+from storage.records import CheckReport
+
+_BESIDE = ("-wal", "-shm", "-journal")
+_SHOWN = 3
+
+
+def complaints(report: CheckReport) -> list[str]:
+    """One line for everything that a check found, naming what is damaged; empty for a sound store."""
+    lines = [*report.integrity, *(f"A row points to one that is not there ({line})." for line in report.foreign_keys)]
+    for found in (report.damaged_runs, report.damaged_analyses, report.damaged_sessions):
+        lines += [sentence for _, sentence in found]
+    return lines
+
+
+def restore(source: Path, database: Path) -> Path | None:
+    """Put a copy of the store in `source` at `database`; returns where the file that was there is kept, if any.
+
+    BadInput when there is no library in `source`; StoreDamaged, naming what, unless every checksum in it is right.
+    In both cases, and when there is no room, nothing has changed.
+    """
+    if source.exists() and database.exists() and source.samefile(database):
+        raise BadInput("The copy to restore is the library itself; name another file.")
+    if stored_version(source, MIGRATIONS) == 0:
+        raise BadInput(f"There is no library in {source.name}; name a file that was made by a backup.")
+    part = database.with_name(f".{database.name}.{secrets.token_hex(4)}.part")
+    try:
+        _copy(source, part)
+        _check(part, source.name)
+        kept = _set_aside(database)
+        part.replace(database)
+        flush(database.parent)
+    except OSError as error:
+        raise UserError(
+            f"{source.name} could not be restored ({error.strerror}): check the folder of the library and its disk."
+        ) from error
+    finally:
+        for leftover in database.parent.glob(f"{glob.escape(part.name)}*"):
+            leftover.unlink(missing_ok=True)
+    return kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Page by page, so that damage stays where it is and is found; nothing is written beside the source."""
+    mode = "mode=ro" if has_log(source) else "immutable=1"
+    address = f"file:{quote(str(source.absolute()))}?{mode}"
+    with (
+        translated(source),
+        closing(sqlite3.connect(address, uri=True)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
+    flush(target)
+
+
+def _check(part: Path, name: str) -> None:
+    """StoreDamaged unless the copy, brought to the newest version, is sound."""
+    with Store(part) as store:
+        found = complaints(store.check())
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise StoreDamaged(f"{name} is damaged and was not restored: {' '.join(found[:_SHOWN])}{more}")
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Rename what lies in the library's place, its log with it: a log that stayed would be read into the new file."""
+    beside = [database.with_name(database.name + ending) for ending in _BESIDE]
+    if not database.exists():
+        for leftover in beside:
+            leftover.unlink(missing_ok=True)
+        return None
+    _fold_log(database)
+    kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    for path, ending in zip(beside, _BESIDE, strict=True):
+        if path.exists():
+            path.replace(kept.with_name(kept.name + ending))
+    database.replace(kept)
+    return kept
+
+
+def _fold_log(database: Path) -> None:
+    """Write the log into the file, where the file is sound enough for it: then a crash between two renames is safe."""
+    try:
+        with closing(connect(database, busy_seconds=1.0)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        # damaged, which may be why a copy is restored: it is kept with its log as it is
+        return

@@ -1,0 +1,85 @@
+"""What the app does for itself, at intervals and when asked: one thread, one task after the other.
+
+A task that fails is logged and tried again when its time comes; it never stops the others. Does not know what the
+tasks do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+LOGGER = logging.getLogger("forklore.upkeep")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do every so many seconds; first: seconds after the start."""
+
+    name: str
+    every: float
+    run: Callable[[], object]
+    first: float = 0.0
+
+
+class Upkeep:
+    """The thread. It is a daemon: what must not be cut off is done by whoever ends the program."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = {task.name: task for task in tasks}
+        self._change = threading.Condition()
+        now = time.monotonic()
+        self._due = {task.name: now + task.first for task in tasks}
+        self._ended = False
+        self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin; tasks whose time has come run at once."""
+        self._thread.start()
+
+    def soon(self, name: str) -> None:
+        """Have a task run next, whatever its interval; returns at once. One that is unknown here is not run."""
+        with self._change:
+            if name in self._due:
+                self._due[name] = time.monotonic()
+                self._change.notify_all()
+
+    def stop(self, seconds: float) -> bool:
+        """Begin no task any more and wait for the one at work, at most so long; whether it has ended."""
+        with self._change:
+            self._ended = True
+            self._change.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            began = time.monotonic()
+            outcome = attempt(task)
+            LOGGER.info("upkeep", extra={"kind": task.name, "seconds": time.monotonic() - began, "outcome": outcome})
+
+    def _next(self) -> Task | None:
+        """The task whose turn has come, waited for; None at the end."""
+        with self._change:
+            while not self._ended and self._due:
+                name = min(self._due, key=self._due.__getitem__)
+                left = self._due[name] - time.monotonic()
+                if left <= 0:
+                    self._due[name] = time.monotonic() + self._tasks[name].every
+                    return self._tasks[name]
+                self._change.wait(left)
+            return None
+
+
+def attempt(task: Task) -> str:
+    """Run a task; "done" or "failed", the reason in the log."""
+    try:
+        task.run()
+    except Exception as error:  # the thread serves all tasks and must outlive a defect in one
+        LOGGER.error("upkeep failed", extra={"kind": task.name}, exc_info=error)
+        return "failed"
+    return "done"
