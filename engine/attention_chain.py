@@ -20,6 +20,7 @@ from engine.chain_backtrack import Arc, Backtrack, Hop
 from engine.chain_settings import ChainSettings, checked
 from engine.chain_variants import Variant, candidates, product, weighed
 from engine.input_rows import input_row
+from engine.out_of_memory import spared
 from engine.resume import check_same_model
 from engine.stop_words import bare, means_nothing, stop_words
 from engine.token_scores import attention_scores
@@ -106,6 +107,7 @@ def analyse(
     return chain
 
 
+@spared
 def steps(
     model: LanguageModel,
     trace: Trace,

@@ -15,7 +15,8 @@ import numpy as np
 
 from engine.attention_hooks import attending, check_readable, closed, states_of, strange
 from engine.errors import BadInput
-from engine.forward import memory_guard
+from engine.forward import checked
+from engine.out_of_memory import memory_guard
 
 if TYPE_CHECKING:
     import torch
@@ -127,7 +128,7 @@ class AttentionTaps:
                     use_cache=True,
                     logits_to_keep=torch.as_tensor(rows, device=model.device),
                 )
-                found = torch.log_softmax(output.logits[0].float(), dim=-1).cpu().numpy()
+                found = torch.log_softmax(checked(output.logits[0].float()), dim=-1).cpu().numpy()
             yield found[: len(here)]
 
     def _cut(self, length: int) -> None:
@@ -150,7 +151,7 @@ class AttentionTaps:
             tokens = torch.as_tensor(self.ids[None, start:stop], device=model.device)
             output = model.network(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
             if stop > self.first:
-                self._keep_logits(output.logits[0], stop - keep)
+                self._keep_logits(checked(output.logits[0]), stop - keep)
         if stop > self.first:
             if not kept:
                 raise closed(model, "its final states cannot be read")

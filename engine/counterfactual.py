@@ -33,6 +33,7 @@ from engine.errors import BadInput
 from engine.generate import NoiseRows, draw_on, finish_of
 from engine.hindsight import NOISE_STREAMS, HindsightNoise, check_untruncated
 from engine.hindsight import hindsight_row as hindsight_row  # part of this module for those who call it
+from engine.out_of_memory import spared
 from engine.reading import read, rounds_alike
 from engine.recording import beginning, joined, trace_of
 from engine.resume import check_same_model
@@ -47,6 +48,7 @@ ROOM_BEHIND = 100
 OTHER_MODEL = "load it, or score the text with the loaded model and go on from there by hindsight"
 
 
+@spared
 def counterfactual_steps(
     model: LanguageModel,
     prompt_ids: Sequence[int],

@@ -22,6 +22,7 @@ from engine.fork_draws import ForkDraws
 from engine.fork_plan import ForkPlan, ForkSettings, plan_analysis
 from engine.fork_sites import Site
 from engine.meaning import Embed
+from engine.out_of_memory import spared
 from engine.outcomes import extractor
 from engine.rollouts import MEMORY_BYTES, ROWS, Decided, Task, roll_out
 from engine.types import Trace
@@ -89,6 +90,7 @@ class ForkingReport:
         return band(self.samples, holding=np.vstack([self.curve.probabilities, self.curve.end[None]]))
 
 
+@spared
 def analyse(
     model: LanguageModel,
     trace: Trace,

@@ -7,18 +7,38 @@ the page is up before. Does not know sampling or scores.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from engine.errors import OutOfMemory
+from engine.errors import ModelUnavailable
+from engine.out_of_memory import memory_guard
 
 if TYPE_CHECKING:
+    import torch
+
     from engine.models import LanguageModel
 
+Logits = TypeVar("Logits", "np.ndarray", "torch.Tensor")
+
 PREFILL_CHUNK = 512
+
+
+NOT_FINITE = (
+    "The model answers with numbers that are not finite (NaN or infinity) here, so nothing can be read from it: choose "
+    "bfloat16 or float32, or another model."
+)
+
+
+def checked(logits: Logits) -> Logits:
+    """The same logits (an array or a tensor). Raises ModelUnavailable where one is NaN or infinite upwards: every
+    score and every draw that came of them would be wrong without a word."""
+    # the largest of numbers with a NaN among them is NaN; -inf alone rules a token out, which a network may do
+    if not math.isfinite(logits.max()):
+        raise ModelUnavailable(NOT_FINITE)
+    return logits
 
 
 class ForwardPass:
@@ -45,7 +65,7 @@ class ForwardPass:
                 input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep
             )
             self.length += len(ids)
-            return output.logits[0].float().cpu().numpy()
+            return checked(output.logits[0].float().cpu().numpy())
 
     def copy(self) -> ForwardPass:
         """Another context that has read the same and grows apart from here. Raises OutOfMemory."""
@@ -84,34 +104,10 @@ class ForwardBatch:
             tokens = torch.as_tensor(np.asarray(ids, dtype=np.int64)[:, None], device=self._model.device)
             output = self._model.network(input_ids=tokens, past_key_values=self._cache, use_cache=True)
             self.length += 1
-            return output.logits[:, -1].float().cpu().numpy()
+            return checked(output.logits[:, -1].float().cpu().numpy())
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these contexts only, in this order."""
         import torch
 
         self._cache.batch_select_indices(torch.as_tensor(list(rows), device=self._model.device))
-
-
-@contextmanager
-def memory_guard(tokens: int) -> Iterator[None]:
-    """Turn the device's refusal of memory into a sentence; the caller's arrays are released on the way out."""
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise OutOfMemory(_advice(tokens)) from error
-    except MemoryError as error:
-        raise OutOfMemory(_advice(tokens)) from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):
-            raise
-        raise OutOfMemory(_advice(tokens)) from error
-
-
-def _advice(tokens: int) -> str:
-    return (
-        f"There was not enough memory for a context of {tokens} tokens: shorten the prompt or the answer, or use nf4."
-    )

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine import limits, noise, sampling, token_scores
 from engine.errors import BadInput
+from engine.out_of_memory import spared
 from engine.reading import Reading, read, rounds_alike
 from engine.recording import trace_of
 from engine.types import TOP_K, Alternatives, FinishReason, GenerationRequest, Step, Trace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 NoiseRows = Callable[[int, int], np.ndarray]
 
 
+@spared
 def generate(
     model: LanguageModel, request: GenerationRequest, *, cancelled: Callable[[], bool] | None = None
 ) -> Iterator[Step]:

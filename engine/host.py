@@ -6,6 +6,7 @@ Knows states and threads; does not know how a model is loaded, nor who asks.
 from __future__ import annotations
 
 import gc
+import logging
 import threading
 import time
 import weakref
@@ -20,6 +21,7 @@ from engine.progress import Progress
 if TYPE_CHECKING:
     from engine.models import LanguageModel
 
+PACKAGE_MISSING = "the package {} is missing or broken; install requirements.txt again, then start the app again."
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.2
 Status = Literal["empty", "loading", "ready", "failed"]
@@ -133,6 +135,10 @@ class ModelHost:
                 outcome = HostState("ready", name, "Ready", 1.0)
             except UserError as error:
                 outcome = HostState("failed", name, str(error))
+            except ImportError as error:
+                logging.getLogger("forklore").error("a package for models is missing", exc_info=error)
+                missing = error.name or "that runs models"
+                outcome = HostState("failed", name, f"{name} cannot be loaded: {PACKAGE_MISSING.format(missing)}")
             finally:
                 self._settle(attempt, outcome, model)
 

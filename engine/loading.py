@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine import memory, weights
 from engine.catalogue import QUANTIZATIONS, Quantization
 from engine.errors import ModelUnavailable, OutOfMemory
+from engine.out_of_memory import give_back, is_refusal
 
 if TYPE_CHECKING:
     import torch
@@ -238,14 +239,11 @@ def _told_apart(source: Source, part: str, plan: Plan | None = None) -> Iterator
 
 @contextmanager
 def _enough_memory(source: Source, remedy: str) -> Iterator[None]:
-    import torch
-
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"There was not enough memory to load {source.name}: {remedy}.") from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if is_refusal(error):
+            give_back(error)
             raise OutOfMemory(f"There was not enough memory to load {source.name}: {remedy}.") from error
         raise ModelUnavailable(
             f"The weights of {source.name} do not fit its configuration ({_first_line(error)}): "

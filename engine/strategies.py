@@ -16,6 +16,7 @@ from engine.best_of_n import best_of_n
 from engine.cntp import Caution, cntp
 from engine.errors import BadInput
 from engine.locally_typical import locally_typical
+from engine.out_of_memory import within_memory
 from engine.power_smc import Power, power_smc
 from engine.recording import trace_of
 from engine.trials import Event, Outcome, Stopped
@@ -103,7 +104,7 @@ def start(
     """
     values = check(name, raw)
     request = limits.validate(request, limits.UNBOUNDED)
-    return strategy_named(name).start(model, request, values, earlier, cancelled or (lambda: False))
+    return within_memory(strategy_named(name).start(model, request, values, earlier, cancelled or (lambda: False)))
 
 
 def record(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import BadInput
-from engine.forward import PREFILL_CHUNK, ForwardPass, memory_guard
+from engine.forward import PREFILL_CHUNK, ForwardPass, checked
+from engine.out_of_memory import memory_guard
 from engine.tree_policies import normalised
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class TreeForward:
                     logits_to_keep=torch.tensor([i % len(ids) for i in keep], device=model.device),
                     **options,
                 )
-                logits: np.ndarray = output.logits[0].float().cpu().numpy()
+                logits: np.ndarray = checked(output.logits[0].float().cpu().numpy())
             done = True
         finally:
             if not done:

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine import limits
 from engine.errors import BadInput
+from engine.out_of_memory import spared
 from engine.tree import ROOT, Masses, Tree, around, masses, total
 from engine.tree_policies import Kept, Place, forced_child, keep_children, prefix_noise, record
 from engine.tree_queue import Growth, Queue, check, check_whole
@@ -94,6 +95,7 @@ def insert(tree: Tree, evaluate: Evaluate, beside: int, ids: Sequence[int]) -> i
     return parent
 
 
+@spared
 def _run(
     tree: Tree,
     evaluate: Evaluate,

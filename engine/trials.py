@@ -16,8 +16,9 @@ import numpy as np
 
 from engine import limits, noise, sampling
 from engine.errors import BadInput
-from engine.forward import ForwardBatch, ForwardPass, memory_guard
+from engine.forward import ForwardBatch, ForwardPass
 from engine.generate import finish_of, race_step
+from engine.out_of_memory import memory_guard
 from engine.sampling import Support
 from engine.tokens import PieceDecoder
 from engine.types import FinishReason, GenerationRequest, Step

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import gradio as gr
 
 from engine.errors import BadInput, ModelUnavailable, NotFound, UserError
+from engine.out_of_memory import give_back, is_refusal, refused
 
 DEFECT = "Something went wrong on our side; it has been logged. What was stored is safe: try again, or reload the page."
 
@@ -20,6 +21,11 @@ def sentence_of(error: Exception) -> str:
     """What to say of an error; defects are logged with their traceback and never shown."""
     if isinstance(error, UserError):
         return str(error)
+    if is_refusal(error):
+        # outside of the model's own steps: a document, a file or an answer that is being put together
+        give_back(error)
+        logging.getLogger("forklore").warning("out of memory", exc_info=error)
+        return str(refused())
     logging.getLogger("forklore").error("unexpected error", exc_info=error)
     return DEFECT
 
