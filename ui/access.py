@@ -1,27 +1,18 @@
-"""Who is asking: turns what the server knows of a request into a viewer that every read and write takes.
+"""Who is asking: what the server found out about a request, as the viewer that every read and write takes.
 
-Rights never come from a component's value or from state a script can set: on a public page a visitor is known by a
-secret cookie that only the server writes. Does not know gradio.
+Rights never come from a component's value or from state a script can set: identity.py decides once per request and
+leaves what it found beside it. Does not know gradio, cookies or people.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-from starlette.datastructures import MutableHeaders
-from starlette.requests import cookie_parser
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL = "local"
-COOKIE = "forklore_visitor"
-COOKIE_SECONDS = 180 * 24 * 3600
-_SECRET = re.compile(r"[A-Za-z0-9_-]{32,64}")
+SCOPE_KEY = "forklore.identity"
 
 
 class HasSession(Protocol):
@@ -32,86 +23,57 @@ class HasSession(Protocol):
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What the server knows of who sent a request.
+
+    name: "local", "person:<uid>", "account:<subject>" or "visitor:<digest>"; "" for a stranger without a cookie, who
+    is one person for as long as the open page's session lasts. trusted: may name models. anonymous: nobody could find
+    their work again without this browser. address: where the call came from, for budgets, IPv6 cut to its /64. label:
+    what the page calls them, "" for nobody in particular.
+    """
+
+    name: str
+    trusted: bool
+    anonymous: bool
+    address: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Viewer:
-    """name: owner of what this person makes; session: this open page; trusted: may name models."""
+    """name: owner of what this person makes; session: this open page; trusted: may name models; address: where the
+    call came from, for budgets; anonymous: a stranger known by a cookie at most."""
 
     name: str
     session: str
     trusted: bool
+    address: str = ""
+    anonymous: bool = False
 
     @property
     def place(self) -> str:
-        """What holds one place in the queue: an open page of a trusted person, all pages of a stranger together."""
-        return self.session if self.trusted else self.name
+        """What holds one place in the queue: an open page on a private machine, elsewhere all pages of a person."""
+        return self.session if self.name == LOCAL else self.name
 
 
-def viewer_of(request: HasSession | None, *, public: bool) -> Viewer:
-    """On a private machine everybody is the local user; on a public page each browser is a person of its own.
-
-    A caller without the cookie (a script) is one person for as long as its session lasts, without a session for one
-    call only.
-    """
+def viewer_of(request: HasSession | None) -> Viewer:
+    """Who asks, by what the server found out; a request that passed no door is a stranger for this one call."""
     session = str(getattr(request, "session_hash", None) or f"call-{secrets.token_hex(8)}")
-    if not public:
-        return Viewer(LOCAL, session, True)
-    web = getattr(request, "request", None)
-    secret = secret_of(getattr(web, "cookies", None) or {}) if _asked_from_here(getattr(web, "headers", {})) else ""
-    # the store keeps a digest: who reads it cannot become the visitor
-    known_by = hashlib.sha256(secret.encode()).hexdigest()[:32] if secret else f"session-{session}"
-    return Viewer(f"visitor:{known_by}", session, False)
+    identity = identity_of(request)
+    if identity is None:
+        return Viewer(f"visitor:call-{secrets.token_hex(16)}", session, False, anonymous=True)
+    # a session's name is chosen by the caller: its digest can be no other visitor's name
+    name = identity.name or f"visitor:session-{digest_of(session)}"
+    return Viewer(name, session, identity.trusted, identity.address, identity.anonymous)
 
 
-def _asked_from_here(headers: Mapping[str, str]) -> bool:
-    """Whether a page of ours asks: a script on another site could send a visitor's cookie along, too."""
-    if "origin" not in headers:
-        return True
-    origin = urlsplit(headers["origin"]).netloc.lower()
-    return origin != "" and origin in (headers.get(name, "").lower() for name in ("host", "x-forwarded-host"))
+def identity_of(request: HasSession | None) -> Identity | None:
+    """What the server found out about the web request that a page's request came with."""
+    scope = getattr(getattr(request, "request", None), "scope", None)
+    found = scope.get(SCOPE_KEY) if isinstance(scope, dict) else None
+    return found if isinstance(found, Identity) else None
 
 
-def secret_of(cookies: Mapping[str, str]) -> str:
-    """The visitor's secret among a request's cookies, "" when there is none that could be ours."""
-    secret = str(cookies.get(COOKIE, ""))
-    return secret if _SECRET.fullmatch(secret) else ""
-
-
-class VisitorCookie:
-    """Middleware that gives every browser a secret of its own when it opens the page, and lets it keep it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/":
-            return await self.app(scope, receive, send)
-        # sent again with every opening of the page, so that it lives on as long as somebody comes back
-        secret = secret_of(_cookies(scope)) or secrets.token_urlsafe(32)
-
-        async def with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.append("set-cookie", _cookie(secret, _is_https(scope)))
-                headers["cache-control"] = "no-store"  # one visitor's secret must not be handed to the next
-            await send(message)
-
-        await self.app(scope, receive, with_cookie)
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return b"; ".join(value for key, value in scope["headers"] if key == name).decode("latin-1")
-
-
-def _cookies(scope: Scope) -> dict[str, str]:
-    return cookie_parser(_header(scope, b"cookie"))
-
-
-def _is_https(scope: Scope) -> bool:
-    """Whether the browser came by https, here or at the proxy in front."""
-    asked = re.split("[,;]", _header(scope, b"x-forwarded-proto"))[0].strip().lower()
-    return "https" in (scope.get("scheme"), asked)
-
-
-def _cookie(secret: str, https: bool) -> str:
-    """A Space's page stands in a frame of another site: there a cookie is only kept when it says so, over https."""
-    where = "SameSite=None; Secure; Partitioned" if https else "SameSite=Lax"
-    return f"{COOKIE}={secret}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; {where}"
+def digest_of(secret: str) -> str:
+    """What the store may know of a secret: who reads it there cannot become that visitor."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:32]

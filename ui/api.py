@@ -13,7 +13,7 @@ import gradio as gr
 
 from engine.errors import BadInput, UserError
 from ui import methods_view, strategy_jobs
-from ui.access import Viewer, viewer_of
+from ui.access import viewer_of
 from ui.actions import Workbench
 from ui.errors import said
 from ui.shelf import Shelf
@@ -23,17 +23,13 @@ BRANCH_LINES = ("versus", "replicates", "children")
 DRAW = ("noise_row", "margin", "runner_up", "luck", "support", "log_normalizer")
 
 
-def register(workbench: Workbench, shelf: Shelf, *, public: bool) -> None:
+def register(workbench: Workbench, shelf: Shelf) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in (*_model_endpoints(workbench, public), *_shelf_endpoints(workbench, shelf, public)):
+    for endpoint in (*_model_endpoints(workbench), *_shelf_endpoints(workbench, shelf)):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def _viewer(request: gr.Request | None, public: bool) -> Viewer:
-    return viewer_of(request, public=public)
-
-
-def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., Any], ...]:
+def _model_endpoints(workbench: Workbench) -> tuple[Callable[..., Any], ...]:
     def generate(
         prompt: str,
         system: str | None = None,
@@ -63,19 +59,19 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
             "strategy_parameters": strategy_parameters,
         }
         with said():
-            yield from records(workbench.generate(fields, _viewer(request, public)))
+            yield from records(workbench.generate(fields, viewer_of(request)))
 
     def continue_run(uid: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Go on with a run that was stopped, broke off or reached its limit of tokens, as the same run with the same
         noise: its tokens are those of a run that was never stopped. The last item yielded is the whole longer run, in
         the same form that `generate` returns; earlier items are progress."""
         with said():
-            yield from records(workbench.continue_run(uid, _viewer(request, public)))
+            yield from records(workbench.continue_run(uid, viewer_of(request)))
 
     def score_text(text: str, prompt: str | None = None, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Score a given text by teacher forcing, as the answer to `prompt` or on its own, and keep the run."""
         with said():
-            yield from records(workbench.score_text(prompt, text, _viewer(request, public)))
+            yield from records(workbench.score_text(prompt, text, viewer_of(request)))
 
     def import_logprobs(data: Any, request: gr.Request = None) -> list[str]:  # type: ignore[assignment]
         """Keep runs made from a response with log-probabilities (OpenAI chat or completion format), as JSON text or as
@@ -83,17 +79,17 @@ def _model_endpoints(workbench: Workbench, public: bool) -> tuple[Callable[..., 
         with said():
             # a script has the response at hand as an object as often as in writing
             written = data if isinstance(data, str) else json.dumps(data)
-            return workbench.import_logprobs(written, _viewer(request, public))
+            return workbench.import_logprobs(written, viewer_of(request))
 
     def open_run(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored run, in the same form that `generate` returns."""
         with said():
-            return record_of(workbench.open_run(uid, _viewer(request, public)))
+            return record_of(workbench.open_run(uid, viewer_of(request)))
 
     return generate, continue_run, score_text, import_logprobs, open_run
 
 
-def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[Callable[..., Any], ...]:
+def _shelf_endpoints(workbench: Workbench, shelf: Shelf) -> tuple[Callable[..., Any], ...]:
     def list_runs(
         text: str = "",
         sort: str = "created",
@@ -105,19 +101,19 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
         """Runs whose prompt, answer, title, note or tags hold `text`; sort: created, tokens, title or a run score."""
         query = {"text": text, "sort": sort, "descending": descending, "limit": limit, "offset": offset}
         with said():
-            return json.loads(shelf.listing(query, _viewer(request, public)))
+            return json.loads(shelf.listing(query, viewer_of(request)))
 
     def export_runs(uids: list[str], request: gr.Request = None) -> str:  # type: ignore[assignment]
         """Runs as JSONL text that `import_runs` takes back exactly."""
         with said():
-            return shelf.export_text(uids, _viewer(request, public))
+            return shelf.export_text(uids, viewer_of(request))
 
     def import_runs(data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Keep runs from JSONL text made by `export_runs`; gives the uids added and what was refused, line by line."""
         with said():
             if not isinstance(data, str):
                 raise BadInput(f"The runs must be given as JSONL text, not {type(data).__name__}.")
-            return shelf.import_text(data, _viewer(request, public))
+            return shelf.import_text(data, viewer_of(request))
 
     def restore_runs(uids: list[str], request: gr.Request = None) -> int:  # type: ignore[assignment]
         """Take runs of yours out of the bin, all or none: what `undo_branch` and `delete_probe` moved there; gives how
@@ -125,7 +121,7 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf, public: bool) -> tuple[
         with said():
             if not isinstance(uids, list) or not all(isinstance(uid, str) for uid in uids):
                 raise BadInput("The runs to bring back must be a list of run ids.")
-            return workbench.store.runs.restore(uids, viewer=_viewer(request, public).name)
+            return workbench.store.runs.restore(uids, viewer=viewer_of(request).name)
 
     def scores() -> dict:
         """Every score with name, symbol, unit, direction, definition, range, caveat and source."""

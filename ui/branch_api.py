@@ -17,13 +17,13 @@ from ui.branching import Branching
 from ui.errors import said
 
 
-def register(branching: Branching, *, public: bool) -> None:
+def register(branching: Branching) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in endpoints(branching, public):
+    for endpoint in endpoints(branching):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def endpoints(branching: Branching, public: bool) -> tuple[Callable[..., Any], ...]:
+def endpoints(branching: Branching) -> tuple[Callable[..., Any], ...]:
     """branch, replicates, undo_branch."""
 
     def branch(
@@ -52,14 +52,14 @@ def endpoints(branching: Branching, public: bool) -> tuple[Callable[..., Any], .
             "draw": draw,
         }
         with said():
-            yield from records(branching.branch(uid, fields, viewer_of(request, public=public)))
+            yield from records(branching.branch(uid, fields, viewer_of(request)))
 
     def replicates(uid: str, count: int = 8, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Draw a branch `count` times more with fresh noise; the last item yielded is the branch with `replicates`:
         their distances to the parent behind the fork, and the branch's percentile among them."""
         with said():
             document = ""
-            for document in branching.replicates(uid, count, viewer_of(request, public=public)):
+            for document in branching.replicates(uid, count, viewer_of(request)):
                 last = json.loads(document.rstrip("\n").rpartition("\n")[2])
                 yield {"status": "running", "tokens": last.get("replicates", {}).get("done", 0)}
             yield record_of(document)
@@ -67,6 +67,6 @@ def endpoints(branching: Branching, public: bool) -> tuple[Callable[..., Any], .
     def undo_branch(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Put a branch of one's own into the bin; gives the run that it left."""
         with said():
-            return record_of(branching.undo(uid, viewer_of(request, public=public)))
+            return record_of(branching.undo(uid, viewer_of(request)))
 
     return branch, replicates, undo_branch

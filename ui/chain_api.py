@@ -21,13 +21,13 @@ ARC = ("source", "target", "weight", "hop")
 VARIANT = ("position", "token_id", "text", "probability", "p_answer", "ratio", "p_kept_alone")
 
 
-def register(chains: Chains, *, public: bool) -> None:
+def register(chains: Chains) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in endpoints(chains, public):
+    for endpoint in endpoints(chains):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def endpoints(chains: Chains, public: bool) -> tuple[Callable[..., Any], ...]:
+def endpoints(chains: Chains) -> tuple[Callable[..., Any], ...]:
     """The endpoints, each a plain function."""
 
     def trace_attention(
@@ -53,7 +53,7 @@ def endpoints(chains: Chains, public: bool) -> tuple[Callable[..., Any], ...]:
                 raise BadInput(f"The settings must be named values, not {str(settings)[:40]!a}.")
             fields = {"language": language, **(settings or {})}
             fields |= {name: value for name, value in (("start", start), ("stop", stop)) if value is not None}
-            for document in chains.trace(uid, fields, viewer_of(request, public=public)):
+            for document in chains.trace(uid, fields, viewer_of(request)):
                 standing = document_fields(document)["s"]
                 yield {"status": standing["state"], "message": standing["message"]}
             yield _record(document)
@@ -61,12 +61,12 @@ def endpoints(chains: Chains, public: bool) -> tuple[Callable[..., Any], ...]:
     def open_chain(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored chain, as `trace_attention` gives it; needs no model."""
         with said():
-            return _record(chains.open(uid, viewer_of(request, public=public)))
+            return _record(chains.open(uid, viewer_of(request)))
 
     def list_chains(uid: str, request: gr.Request = None) -> list:  # type: ignore[assignment]
         """The chains of the run with this uid, newest first: uid, text of the answer, start, stop, created."""
         with said():
-            return chains.analyses(uid, viewer_of(request, public=public))
+            return chains.analyses(uid, viewer_of(request))
 
     return trace_attention, open_chain, list_chains
 

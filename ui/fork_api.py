@@ -25,13 +25,13 @@ MOST_POSITION = 2**31 - 1
 MOST_DRAWS = 10_000
 
 
-def register(forks: Forks, *, public: bool) -> None:
+def register(forks: Forks) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in (*drawing_endpoints(forks, public), *reading_endpoints(forks, public)):
+    for endpoint in (*drawing_endpoints(forks), *reading_endpoints(forks)):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], ...]:
+def drawing_endpoints(forks: Forks) -> tuple[Callable[..., Any], ...]:
     """The endpoints that draw continuations."""
 
     def analyse_forks(
@@ -65,12 +65,12 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
             "temperature": temperature,
         }  # fmt: skip
         with said():
-            yield from _records(forks.run(uid, fields, viewer_of(request, public=public)))
+            yield from _records(forks.run(uid, fields, viewer_of(request)))
 
     def resume_forks(uid: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Go on with an analysis that was stopped, to the same draws as if it had not been."""
         with said():
-            yield from _records(forks.resume(uid, viewer_of(request, public=public)))
+            yield from _records(forks.resume(uid, viewer_of(request)))
 
     def more_fork_draws(
         uid: str,
@@ -84,12 +84,12 @@ def drawing_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
             place = whole("The position", position, 0, MOST_POSITION)
             token = whole("The token id", token_id, 0, MOST_POSITION)
             count = whole("The number of draws", more, 1, MOST_DRAWS)
-            yield from _records(forks.add_draws(uid, place, token, count, viewer_of(request, public=public)))
+            yield from _records(forks.add_draws(uid, place, token, count, viewer_of(request)))
 
     return analyse_forks, resume_forks, more_fork_draws
 
 
-def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], ...]:
+def reading_endpoints(forks: Forks) -> tuple[Callable[..., Any], ...]:
     """The endpoints that generate nothing."""
 
     def open_forks(
@@ -101,13 +101,13 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         """A stored analysis; field, parameter (see `analyse_forks`): read its draws in another way than they were
         first, which is not kept and generates nothing."""
         with said():
-            viewer = viewer_of(request, public=public)
+            viewer = viewer_of(request)
             return _record(forks.read_again(uid, field, parameter, viewer) if field else forks.open(uid, viewer))
 
     def list_forks(uid: str, request: gr.Request = None) -> list:  # type: ignore[assignment]
         """The analyses of the run with this uid, newest first: uid, field, parameter, status, draws, created."""
         with said():
-            return forks.analyses(uid, viewer_of(request, public=public))
+            return forks.analyses(uid, viewer_of(request))
 
     def fork_texts(
         uid: str,
@@ -122,7 +122,7 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         with said():
             place = whole("The position", position, 0, MOST_POSITION)
             token = whole("The token id", token_id, 0, MOST_POSITION)
-            line = forks.texts(uid, place, token, viewer_of(request, public=public), field, parameter)
+            line = forks.texts(uid, place, token, viewer_of(request), field, parameter)
             return dict(json.loads(line)["texts"])
 
     def export_forks(
@@ -136,7 +136,7 @@ def reading_endpoints(forks: Forks, public: bool) -> tuple[Callable[..., Any], .
         token ids, whole response, continuation, ending and outcome; above them (first line, or the schema's metadata)
         settings, seed, model, prompt and all branches. field, parameter: as `open_forks` takes them."""
         with said():
-            path = forks.export(uid, kind, viewer_of(request, public=public), field, parameter)
+            path = forks.export(uid, kind, viewer_of(request), field, parameter)
             return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
     return open_forks, list_forks, fork_texts, export_forks

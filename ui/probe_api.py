@@ -23,17 +23,17 @@ MOST_ROWS = 500
 MOST_OFFSET = 10**9
 
 
-def register(probes: Probes, *, public: bool) -> None:
+def register(probes: Probes) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in (*drawing_endpoints(probes, public), *keeping_endpoints(probes, public)):
+    for endpoint in (*drawing_endpoints(probes), *keeping_endpoints(probes)):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def drawing_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
+def drawing_endpoints(probes: Probes) -> tuple[Callable[..., Any], ...]:
     """The functions behind the names of the endpoints that draw answers."""
 
     def viewer(request: gr.Request | None) -> Viewer:
-        return viewer_of(request, public=public)
+        return viewer_of(request)
 
     def probe(
         template: str,
@@ -83,11 +83,11 @@ def drawing_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any],
     return probe, resume_probe
 
 
-def keeping_endpoints(probes: Probes, public: bool) -> tuple[Callable[..., Any], ...]:
+def keeping_endpoints(probes: Probes) -> tuple[Callable[..., Any], ...]:
     """The functions behind the names of the endpoints for probes that are there."""
 
     def viewer(request: gr.Request | None) -> Viewer:
-        return viewer_of(request, public=public)
+        return viewer_of(request)
 
     def open_probe(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """A stored probe, in the form that `probe` returns."""

@@ -19,9 +19,9 @@ from engine.limits import Limits
 from storage.database import Store
 from storage.limits import ImportLimits
 from ui import assets, examples
-from ui.access import VisitorCookie
 from ui.actions import Workbench
 from ui.example_session import install_session
+from ui.identity import Door, IdentityMiddleware
 from ui.page import build_page
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -91,7 +91,7 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [Middleware(VisitorCookie)]} if settings.public else None,
+            app_kwargs={"middleware": [Middleware(IdentityMiddleware, Door(settings.mode, settings.proxies))]},
         )
     except OSError as error:
         raise BadInput(

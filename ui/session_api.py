@@ -20,18 +20,18 @@ from ui.sessions import Sessions
 Endpoints = tuple[Callable[..., Any], ...]
 
 
-def register(annotating: Annotating, sessions: Sessions, results: Results, *, public: bool) -> None:
+def register(annotating: Annotating, sessions: Sessions, results: Results) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in endpoints(annotating, sessions, results, public):
+    for endpoint in endpoints(annotating, sessions, results):
         # none of them needs the model: a save must not wait behind an answer
         gr.api(endpoint, api_name=endpoint.__name__, queue=False)
 
 
-def endpoints(annotating: Annotating, sessions: Sessions, results: Results, public: bool) -> Endpoints:
+def endpoints(annotating: Annotating, sessions: Sessions, results: Results) -> Endpoints:
     """The endpoints, each a plain function."""
 
     def who(request: gr.Request | None) -> Viewer:
-        return viewer_of(request, public=public)
+        return viewer_of(request)
 
     return (
         *_for_annotators(annotating, who),

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.access import Viewer, viewer_of
+from ui.access import viewer_of
 from ui.errors import said
 from ui.tree_view import CONTROL, FINISHED, FORCED, RECORDED_ONLY
 from ui.trees import Trees
@@ -19,27 +19,23 @@ from ui.trees import Trees
 NODE = ("node", "parent", "text", "logprob", "entropy", "rest")
 
 
-def register(trees: Trees, *, public: bool) -> None:
+def register(trees: Trees) -> None:
     """Add the endpoints to the Blocks being built."""
-    for endpoint in tree_endpoints(trees, public):
+    for endpoint in tree_endpoints(trees):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=8)
 
 
-def tree_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
+def tree_endpoints(trees: Trees) -> tuple[Callable[..., Any], ...]:
     """The endpoints over one set of use cases."""
-    return (*_growing_endpoints(trees, public), *_kept_endpoints(trees, public))
+    return (*_growing_endpoints(trees), *_kept_endpoints(trees))
 
 
-def _viewer(request: gr.Request | None, public: bool) -> Viewer:
-    return viewer_of(request, public=public)
-
-
-def _growing_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
+def _growing_endpoints(trees: Trees) -> tuple[Callable[..., Any], ...]:
     def tree(uid: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """The branching tree in which a run lies: its nodes with log-probability, entropy of the next token and the
         probability of what is not in the tree (nats; null where nothing looked), the runs in it, and its marks."""
         with said():
-            return record(trees.open(uid, _viewer(request, public)))
+            return record(trees.open(uid, viewer_of(request)))
 
     def grow_tree(
         uid: str,
@@ -59,32 +55,32 @@ def _growing_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], 
         fields = {"node": node, "policy": policy, "width": width, "depth": depth}
         fields |= {"budget": budget, "leaves": leaves, "seed": seed}
         with said():
-            yield from _records(trees.grow(uid, fields, _viewer(request, public)))
+            yield from _records(trees.grow(uid, fields, viewer_of(request)))
 
     def edit_tree(uid: str, node: int, text: str, request: gr.Request = None) -> Iterator[dict]:  # type: ignore[assignment]
         """Put a text in place of a node's token beside it, each token with the model's own log-probability; the
         original stays. The last item yielded is the whole tree, whose `start` is the last new node."""
         with said():
-            yield from _records(trees.edit(uid, node, text, _viewer(request, public)))
+            yield from _records(trees.edit(uid, node, text, viewer_of(request)))
 
     def remove_from_tree(uid: str, node: int, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Take out of sight what was written by `edit_tree`, from this node on, with all that grew below it; what the
         model chose and what runs go through stays. Other nodes may get other numbers, their marks with them. Gives the
         tree, whose `removed` is the name by which `restore_in_tree` brings it back."""
         with said():
-            return record(trees.remove(uid, node, _viewer(request, public)))
+            return record(trees.remove(uid, node, viewer_of(request)))
 
     def restore_in_tree(uid: str, removed: str = "", request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Bring back what `remove_from_tree` took out of sight, with all that grew below it and its marks. removed: the
         name that it gave, by default what was removed last. Other nodes may get other numbers. Gives the tree, whose
         `start` is the first node that is back."""
         with said():
-            return record(trees.restore(uid, removed, _viewer(request, public)))
+            return record(trees.restore(uid, removed, viewer_of(request)))
 
     return tree, grow_tree, edit_tree, remove_from_tree, restore_in_tree
 
 
-def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...]:
+def _kept_endpoints(trees: Trees) -> tuple[Callable[..., Any], ...]:
     def mark_tree(
         uid: str,
         node: int,
@@ -96,17 +92,17 @@ def _kept_endpoints(trees: Trees, public: bool) -> tuple[Callable[..., Any], ...
         """Set a node's bookmark, note and tags; null leaves each as it is, an empty note or no tag takes it away.
         tags: up to 8 of up to 40 characters, as a list or as a text with commas between them. Gives the tree."""
         with said():
-            return record(trees.mark(uid, node, _viewer(request, public), bookmark=bookmark, note=note, tags=tags))
+            return record(trees.mark(uid, node, viewer_of(request), bookmark=bookmark, note=note, tags=tags))
 
     def export_tree(uid: str, request: gr.Request = None) -> str:  # type: ignore[assignment]
         """The tree of a run as JSON text that `import_tree` takes back exactly."""
         with said():
-            return trees.export_tree(uid, _viewer(request, public)).text
+            return trees.export_tree(uid, viewer_of(request)).text
 
     def import_tree(uid: str, data: str, request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """Put a tree made by `export_tree`, of the same prompt and model, into the tree of a run. Gives the tree."""
         with said():
-            return record(trees.import_tree(uid, data, _viewer(request, public)))
+            return record(trees.import_tree(uid, data, viewer_of(request)))
 
     return mark_tree, export_tree, import_tree
 

@@ -154,7 +154,7 @@ def serve_whole_page(folder: Path, own_runs: int) -> Iterator[Served]:
         for i in range(own_runs):
             named: dict[str, Any] = {"uid": f"own-{i}", "title": f"Own run {i}", "status": "finished"}
             store.runs.add(trace, run_scores=run_scores.compute(trace), **named)
-        settings = Settings("embedded", None, None, None, file, folder, "127.0.0.1", free_port(), 1, False)
+        settings = Settings("embedded", None, None, None, file, folder, "127.0.0.1", free_port(), 1, "local")
         shelf = Shelf(store)
         page = build_page(Workbench(store, ModelHost(), Limits()), shelf, settings)
         open_port(page, settings)

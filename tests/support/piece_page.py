@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from tests.support.app_server import free_port
+from tests.support.doors import app_kwargs
 from ui import assets
 from ui.theme import page_theme
 
@@ -41,7 +42,7 @@ def launched(demo: gr.Blocks, port: int) -> Iterator[None]:
     """The page as the app serves it, on a port of this machine."""
     demo.launch(
         server_port=port, head=assets.head(), theme=page_theme(), prevent_thread_lock=True, quiet=True,
-        ssr_mode=False, run_history=False,
+        ssr_mode=False, run_history=False, app_kwargs=app_kwargs(),
     )  # fmt: skip
     yield
     demo.close()

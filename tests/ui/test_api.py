@@ -15,18 +15,24 @@ from gradio_client.exceptions import AppError
 
 from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME, lines, stored
+from tests.support.doors import app_kwargs
 from ui import api
 from ui.actions import Workbench
 from ui.shelf import Shelf
 
 
 @contextmanager
-def served(bench: Workbench, *, public: bool) -> Iterator[str]:
+def served(bench: Workbench, mode: str) -> Iterator[str]:
     """A page that has nothing but the endpoints; gives its address."""
     with gr.Blocks() as page:
-        api.register(bench, Shelf(bench.store), public=public)
+        api.register(bench, Shelf(bench.store))
     _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port(),
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        app_kwargs=app_kwargs(mode),
     )
     yield url
     page.close()
@@ -38,7 +44,7 @@ def client_of(url: str) -> Client:
 
 @pytest.fixture
 def client(bench: Workbench) -> Iterator[Client]:
-    with served(bench, public=False) as url:
+    with served(bench, "local") as url:
         yield client_of(url)
 
 
@@ -122,7 +128,7 @@ def test_a_response_may_be_given_as_an_object_or_as_its_text(client: Client) -> 
 
 
 def test_strangers_share_nothing_and_nobody_names_another(bench: Workbench) -> None:
-    with served(bench, public=True) as url:
+    with served(bench, "public") as url:
         mine, other = client_of(url), client_of(url)
         run = mine.predict(**FIELDS, api_name="/generate")
         assert mine.predict(run["uid"], api_name="/open_run") == run
@@ -149,7 +155,7 @@ def test_calls_without_a_session_belong_to_nobody(bench: Workbench) -> None:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)["data"][0]
 
-    with served(bench, public=True) as url:
+    with served(bench, "public") as url:
         token = {"token": "Yes", "logprob": -0.2, "top_logprobs": [{"token": "Yes", "logprob": -0.2}]}
         response = {"choices": [{"message": {"content": "Yes"}, "logprobs": {"content": [token]}}]}
         assert call("import_logprobs", response)

@@ -13,6 +13,7 @@ from engine import generate
 from engine.types import GenerationRequest
 from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME, stored
+from tests.support.doors import app_kwargs
 from ui import branch_api
 from ui.actions import Workbench
 from ui.branching import Branching
@@ -22,9 +23,14 @@ from ui.branching import Branching
 def client(bench: Workbench) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
-        branch_api.register(Branching(bench), public=False)
+        branch_api.register(Branching(bench))
     _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port(),
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        app_kwargs=app_kwargs(),
     )
     yield Client(url, verbose=False, analytics_enabled=False)
     page.close()

@@ -12,6 +12,7 @@ from gradio_client.exceptions import AppError
 from tests.support.app_server import free_port
 from tests.support.bench import ME
 from tests.support.chains import SPAN
+from tests.support.doors import app_kwargs
 from ui import chain_api
 from ui.actions import Workbench
 from ui.chains import Chains
@@ -23,9 +24,14 @@ NAMES = {"/trace_attention", "/open_chain", "/list_chains"}
 def client(bench: Workbench, chains: Chains) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
-        chain_api.register(chains, public=False)
+        chain_api.register(chains)
     _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port(),
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        app_kwargs=app_kwargs(),
     )
     yield Client(url, verbose=False, analytics_enabled=False)
     page.close()

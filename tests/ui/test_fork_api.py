@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 
 from tests.support.app_server import free_port
 from tests.support.bench import ME
+from tests.support.doors import app_kwargs
 from ui import fork_api
 from ui.actions import Workbench
 from ui.forks import Forks
@@ -24,9 +25,14 @@ NAMES = {"/analyse_forks", "/resume_forks", "/more_fork_draws", "/open_forks", "
 def client(bench: Workbench) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
-        fork_api.register(Forks(bench), public=False)
+        fork_api.register(Forks(bench))
     _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port(),
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        app_kwargs=app_kwargs(),
     )
     yield Client(url, verbose=False, analytics_enabled=False)
     page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gradio_client.exceptions import AppError
 from engine.errors import BadInput, NotFound
 from storage.analysis_index import newest_analyses
 from tests.support.bench import ME, OTHER
+from tests.support.doors import request_of
 from tests.support.probing import FIELDS, STRANGER, TOTAL, crashed, made, part_of
 from tests.ui.test_api import client_of, served
 from ui import probe_board, probe_record
@@ -230,8 +232,8 @@ def test_the_list_travels_as_strict_json_with_what_undo_needs(probing: Probes) -
 
 def test_a_script_lists_and_deletes_as_the_page_does(probing: Probes) -> None:
     named = {
-        function.__name__: function
-        for function in (*drawing_endpoints(probing, False), *keeping_endpoints(probing, False))
+        function.__name__: partial(function, request=request_of())
+        for function in (*drawing_endpoints(probing), *keeping_endpoints(probing))
     }
     probe, other = made(probing), made(probing, seed=9)
     listed = json.loads(json.dumps(named["list_probes"](), allow_nan=False))
@@ -247,7 +249,7 @@ def test_a_script_lists_and_deletes_as_the_page_does(probing: Probes) -> None:
 
 def test_a_script_brings_back_runs_of_its_own_and_with_them_the_probe(probing: Probes, bench: Workbench) -> None:
     probe = made(probing)
-    with served(bench, public=False) as url:
+    with served(bench, "local") as url:
         client = client_of(url)
         gone = list(probing.delete(probe["uid"], ME).runs)
         assert client.predict(gone, api_name="/restore_runs") == 4
@@ -256,6 +258,6 @@ def test_a_script_brings_back_runs_of_its_own_and_with_them_the_probe(probing: P
             with pytest.raises(AppError, match=words):
                 client.predict(bad, api_name="/restore_runs")
     gone = list(probing.delete(probe["uid"], ME).runs)
-    with served(bench, public=True) as url, pytest.raises(AppError, match="There is no run"):
+    with served(bench, "public") as url, pytest.raises(AppError, match="There is no run"):
         client_of(url).predict(gone, api_name="/restore_runs")
     assert probing.list(ME).total == 0, "nobody takes runs out of the bin of somebody else"

@@ -14,6 +14,7 @@ from engine import generate
 from engine.types import GenerationRequest
 from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME
+from tests.support.doors import app_kwargs
 from ui.actions import Workbench
 from ui.tree_api import tree_endpoints
 from ui.trees import Trees
@@ -34,10 +35,15 @@ NAMES = {
 def client(bench: Workbench) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
-        for endpoint in tree_endpoints(Trees(bench), False):
+        for endpoint in tree_endpoints(Trees(bench)):
             gr.api(endpoint, api_name=endpoint.__name__)
     _, url, _ = page.launch(
-        server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port(),
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        app_kwargs=app_kwargs(),
     )
     yield Client(url, verbose=False, analytics_enabled=False)
     page.close()

@@ -20,7 +20,6 @@ from ui.components.annotate import Annotate
 from ui.components.results import Results
 from ui.errors import Caught
 from ui.session_results import Results as SessionResults
-from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import PRIVATE, payload
 from ui.wire import wire_line
@@ -51,7 +50,6 @@ def wire(
     explored: ExploreParts,
     workbench: Workbench,
     results: SessionResults,
-    settings: Settings,
 ) -> None:
     """Connect what leads out of a piece, and the addresses that lead into one."""
 
@@ -76,7 +74,7 @@ def wire(
     for shown in (parts.annotate.session_show, explored.examples.session_show):
         shown(show_session, None, [tabs, parts.results], queue=False, **PRIVATE)
     parts.results.annotate_open(annotate, None, [tabs, parts.annotate], queue=False, **PRIVATE)
-    _wire_run(parts, tabs, explored, workbench, lambda request: viewer_of(request, public=settings.public))
+    _wire_run(parts, tabs, explored, workbench, viewer_of)
 
 
 def _wire_run(

@@ -15,7 +15,6 @@ from ui.access import Viewer, viewer_of
 from ui.actions import Workbench
 from ui.branching import Branching
 from ui.errors import Caught
-from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import JOB, PRIVATE, opened, payload, shown_frames
 from ui.tree_numbering import CHANGED
@@ -23,13 +22,13 @@ from ui.tree_view import with_problem
 from ui.trees import Trees
 
 
-def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branching, settings: Settings) -> None:
+def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branching) -> None:
     """Connect the instrument's edits, replicates, undo and links between runs."""
     explorer = parts.explorer
     shown = [explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def branch(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = payload(event)
@@ -68,15 +67,13 @@ def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branchi
         event(handler, None, [explorer, parts.notice, *parts.asked], queue=False, **PRIVATE)
 
 
-def wire_trees(
-    parts: ExploreParts, workbench: Workbench, branching: Branching, trees: Trees, settings: Settings
-) -> None:
+def wire_trees(parts: ExploreParts, workbench: Workbench, branching: Branching, trees: Trees) -> None:
     """Connect the tree's events; every answer is a tree document or one sentence."""
     tree = parts.branches
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def at(event: gr.EventData, request: gr.Request) -> Asked:
         asked = payload(event)

@@ -17,7 +17,6 @@ from ui.actions import Workbench
 from ui.chain_view import refusal
 from ui.chains import Chains
 from ui.errors import Caught
-from ui.settings import Settings
 from ui.tabs.explore import ExploreParts
 from ui.tabs.frames import JOB, PRIVATE, payload
 from ui.wire import wire_line
@@ -25,11 +24,11 @@ from ui.wire import wire_line
 QUICK: dict[str, Any] = {"queue": False, **PRIVATE}
 
 
-def wire_chain(parts: ExploreParts, workbench: Workbench, chains: Chains, settings: Settings) -> None:
+def wire_chain(parts: ExploreParts, workbench: Workbench, chains: Chains) -> None:
     """Connect the panel's events; every answer is a document or one line beside it."""
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def show(event: gr.EventData, request: gr.Request) -> str:
         asked = payload(event)

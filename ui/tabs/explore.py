@@ -152,12 +152,12 @@ def _settings(
     )  # fmt: skip
 
 
-def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
+def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf) -> None:
     """Connect the tab's buttons, the examples and the address bar to the use cases."""
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def generate(request: gr.Request, *values: Any) -> Iterator[tuple]:
         fields = dict(zip(FIELD_NAMES, values, strict=True))
@@ -193,15 +193,15 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
         bring_in, [parts.payload, parts.upload], [parts.explorer, parts.notice], queue=False, **PRIVATE
     )
     parts.load.click(load_model, [parts.model, parts.quantization], parts.notice, queue=False, **PRIVATE)
-    _wire_opening(page, parts, workbench, shelf, settings)
+    _wire_opening(page, parts, workbench, shelf)
 
 
-def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf, settings: Settings) -> None:
+def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shelf) -> None:
     outputs = [parts.explorer, parts.notice]
 
     def arrive(request: gr.Request) -> tuple:
         """What a visitor sees first: the run the address names, else the first example."""
-        viewer = viewer_of(request, public=settings.public)
+        viewer = viewer_of(request)
         examples = shelf.examples(viewer)
         asked = str(request.query_params.get("run") or "")
         document, notice, current = "", "", ""
@@ -219,7 +219,7 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         return document, notice, views.example_strip(examples, current, demonstrations(workbench.store)), *kept
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
-        viewer = viewer_of(request, public=settings.public)
+        viewer = viewer_of(request)
         document, notice = opened(lambda: workbench.open_run(str(event.uid), viewer))
         return document, notice, *fields_of(document)
 

@@ -20,7 +20,6 @@ from ui.branching import Branching
 from ui.errors import Caught
 from ui.fork_view import refusal
 from ui.forks import Forks
-from ui.settings import Settings
 from ui.tabs.explore import ExploreParts
 from ui.tabs.frames import JOB, PRIVATE, payload, shown_frames
 from ui.wire import wire_line
@@ -53,17 +52,15 @@ class Asked:
 At = Callable[[gr.EventData, gr.Request], Asked]
 
 
-def wire_forking(
-    parts: ExploreParts, workbench: Workbench, branching: Branching, forks: Forks, settings: Settings
-) -> None:
+def wire_forking(parts: ExploreParts, workbench: Workbench, branching: Branching, forks: Forks) -> None:
     """Connect the panel's events; every answer is a document or one line beside it."""
 
     def at(event: gr.EventData, request: gr.Request) -> Asked:
         asked = payload(event)
-        return Asked(asked, str(asked.get("run", "")), viewer_of(request, public=settings.public))
+        return Asked(asked, str(asked.get("run", "")), viewer_of(request))
 
     def stop(request: gr.Request) -> None:
-        workbench.stop(viewer_of(request, public=settings.public))
+        workbench.stop(viewer_of(request))
 
     def take(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         asked = at(event, request)

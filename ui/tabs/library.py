@@ -22,7 +22,6 @@ from ui.components.library import RunLibrary
 from ui.components.notice import Notice
 from ui.components.plot_bridge import PlotBridge
 from ui.errors import Caught
-from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import payload
@@ -78,12 +77,11 @@ def wire(
     explored: ExploreParts,
     workbench: Workbench,
     shelf: Shelf,
-    settings: Settings,
 ) -> None:
     """Connect the list's events to the shelf; every answer is a fresh list or one sentence."""
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def show(request: gr.Request) -> tuple:
         return _listed(lambda: shelf.listing({}, viewer(request)))

@@ -112,12 +112,11 @@ def wire(
     explored: ExploreParts,
     workbench: Workbench,
     probes: Probes,
-    settings: Settings,
 ) -> None:
     """Connect the tab's fields, buttons and events to the use cases; tabs: those of the page, `tab` one of them."""
 
     def viewer(request: gr.Request) -> Viewer:
-        return viewer_of(request, public=settings.public)
+        return viewer_of(request)
 
     def cost(request: gr.Request, *values: Any) -> str:
         with Caught() as problem:
