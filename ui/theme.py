@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-SANS = ("Inter", "Source Sans 3", "system-ui", "DejaVu Sans", "sans-serif")
-MONO = ("ui-monospace", "SF Mono", "DejaVu Sans Mono", "monospace")
+# quoted as in CSS: one name that is no identifier ("3" begins with a digit) voids the whole list
+SANS = ("Inter", '"Source Sans 3"', "system-ui", '"DejaVu Sans"', "sans-serif")
+MONO = ("ui-monospace", '"SF Mono"', '"DejaVu Sans Mono"', "monospace")
 
 ACCENT = gr.themes.Color(
     c50="#fdf4ee", c100="#fae5d7", c200="#f5cbb0", c300="#f0a36b", c400="#dd7b3c", c500="#c25d22",
