@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,6 +56,7 @@ class ModelHost:
         self._model: LanguageModel | None = None
         self._in_memory: weakref.WeakSet[LanguageModel] = weakref.WeakSet()
         self._one_load = threading.Lock()
+        self._listener: Callable[[int], None] | None = None
 
     @property
     def state(self) -> HostState:
@@ -85,11 +87,19 @@ class ModelHost:
             arguments = (self._attempt, name, quantization, device, dtype)
         threading.Thread(target=self._load, args=arguments, name="model-loader", daemon=True).start()
 
+    def listen(self, listener: Callable[[int], None]) -> None:
+        """Tell this listener how many tokens each forward pass of the model reads, of this one and those to come."""
+        with self._change:
+            self._listener = listener
+            if self._model is not None:
+                self._model.meter.listener = listener
+
     def hold(self, model: LanguageModel) -> None:
         """Take over a model that is already loaded, in place of loading one."""
         with self._change:
             self._attempt += 1
             self._model = model
+            model.meter.listener = self._listener
             self._in_memory.add(model)
             self._state = HostState("ready", model.card.name, "Ready", 1.0)
             self._change.notify_all()
@@ -156,6 +166,8 @@ class ModelHost:
         with self._change:
             if attempt != self._attempt:
                 return
+            if model is not None:
+                model.meter.listener = self._listener
             self._model = model
             self._state = replace(state, seconds=self._elapsed())
             self._change.notify_all()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine import loading, sources
 from engine.catalogue import model_title
 from engine.errors import BadInput, ModelUnavailable
+from engine.meter import Meter
 from engine.out_of_memory import memory_guard
 from engine.progress import Progress, silent
 from engine.tokens import PieceDecoder, Vocabulary
@@ -34,7 +35,7 @@ class LanguageModel:
 
     card: which weights. network: in eval mode, on `device`. special_ids: control tokens. end_ids: those that end a
     turn or a text. start_ids: what the tokenizer itself puts before a text. context_length: most tokens in one
-    context. lock: held for one forward pass at a time.
+    context. lock: held for one forward pass at a time. meter: counts the tokens of those passes.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class LanguageModel:
         self.device: torch.device = network.device
         self.context_length = card.context_length
         self.lock = threading.Lock()
+        self.meter = Meter()
+        self.meter.watch(network)
         self.special_ids = _special_ids(tokenizer)
         self.end_ids = _end_ids(network, tokenizer, self.special_ids)
         self._vocabulary = vocabulary

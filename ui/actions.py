@@ -31,7 +31,8 @@ from ui.access import Viewer
 from ui.documents import Documents
 from ui.headlines import headline_of
 from ui.live import Job, LiveDocument, identity_of
-from ui.turns import Ticket, Turnstile
+from ui.quotas import QuotaLimits, Quotas
+from ui.turns import Ticket, TurnLimits, Turnstile
 
 FRAME_SECONDS = 0.15
 POLL_SECONDS = 0.25
@@ -54,9 +55,17 @@ STATUS: Mapping[str, str] = {
 
 
 class Workbench:
-    """The use cases, over one store and one model host."""
+    """The use cases, over one store and one model host; quotas: what each person may ask for."""
 
-    def __init__(self, store: Store, host: ModelHost, bounds: limits.Limits, *, capacity: int = 20) -> None:
+    def __init__(
+        self,
+        store: Store,
+        host: ModelHost,
+        bounds: limits.Limits,
+        *,
+        turn_limits: TurnLimits | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         from ui.tree_shelf import TreeShelf  # it is as patient with a busy store as this module says
 
         self.store = store
@@ -65,7 +74,9 @@ class Workbench:
         self.documents = Documents(store)
         # one for all who save trees, so that their saves wait for each other
         self.tree_shelf = TreeShelf(store)
-        self.turns = Turnstile(capacity, per_session=1)
+        self.quotas = quotas or Quotas(QuotaLimits())
+        self.turns = Turnstile(turn_limits, self.quotas)
+        host.listen(self.turns.read)
         # loaded by whoever first tells answers apart by their meaning, and shared by all
         self.sentences = SentenceModel()
 
@@ -191,7 +202,7 @@ class Workbench:
 
     def stop(self, viewer: Viewer) -> int:
         """Ask this page's job to stop; returns how many jobs were asked."""
-        return self.turns.stop(viewer.place)
+        return self.turns.stop(viewer)
 
     def run_job(
         self, prepare: Callable[[LanguageModel], Job], viewer: Viewer, show: StoredRun | None = None
@@ -200,7 +211,7 @@ class Workbench:
 
         Documents of a run that goes on begin with all of its tokens. Raises UserError before the first new token.
         """
-        with self.turns.enter(viewer.place) as ticket:
+        with self.turns.enter(viewer) as ticket:
             model = yield from self.wait_for_model(ticket, self.documents.opening(show, viewer) if show else "")
             if model is None:
                 yield self.documents.of(show, viewer) if show else views.state_line("stopped", NOTHING_KEPT)
@@ -243,7 +254,7 @@ class Workbench:
         problem, shown, closed = "", 0.0, False
         try:
             yield live.text
-            for step in job.steps(model, ticket.cancelled.is_set):
+            for step in job.steps(model, ticket.stopped):
                 live.add(step)
                 if time.monotonic() - shown >= FRAME_SECONDS:
                     live.say_waiting(self.turns.behind(ticket))

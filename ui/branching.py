@@ -88,7 +88,7 @@ class Branching:
         if not viewer.trusted and wanted * (len(run.trace.prompt_ids) + len(run.trace)) > PUBLIC_CONTEXT:
             raise BadInput(f"{wanted} answers as long as this one at once are too many here: ask for fewer.")
         document = self._bench.documents.of(run, viewer)
-        with self._bench.turns.enter(viewer.place) as ticket:
+        with self._bench.turns.enter(viewer) as ticket:
             model = yield from self._bench.wait_for_model(ticket, document)
             if model is None:
                 yield document
@@ -97,7 +97,7 @@ class Branching:
             shown, started, closed = 0.0, time.perf_counter(), False
             line = ""
             try:
-                for _ in yardstick.draw(model, ticket.cancelled.is_set):
+                for _ in yardstick.draw(model, ticket.stopped):
                     if time.monotonic() - shown >= actions.FRAME_SECONDS:
                         yield document + replicates_line(yardstick.result())
                         shown = time.monotonic()

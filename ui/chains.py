@@ -92,7 +92,7 @@ class Chains:
             check_same_model(stored.trace.model, self._bench.host.model().card, LOAD_IT)
         opened = self._opened(stored, viewer, span, settings)
         header = chain_view.header_line(opened)
-        with self._bench.turns.enter(viewer.place, long=True) as ticket:
+        with self._bench.turns.enter(viewer, long=True) as ticket:
             yield header + chain_view.standing_line(Standing("waiting", "Waiting for the model."))
             model = yield from self._bench.wait_telling(
                 ticket, lambda said: header + chain_view.standing_line(Standing("waiting", said))
@@ -114,7 +114,7 @@ class Chains:
     ) -> Iterator[str]:
         trace, run = opened.run.trace, opened.run.header.uid
         progress, shown = ChainProgress("reading", 0, len(trace.prompt_ids) + len(trace)), 0.0
-        work = steps(model, trace, (span.start, span.stop), opened.settings, cancelled=ticket.cancelled.is_set)
+        work = steps(model, trace, (span.start, span.stop), opened.settings, cancelled=ticket.stopped)
         with closing(work):  # type: ignore[type-var]
             for progress in work:
                 if time.monotonic() - shown >= FRAME_SECONDS:

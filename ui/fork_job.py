@@ -106,7 +106,7 @@ class ForkJob:
             opened.settings,
             resume=opened.draws,
             memory_bytes=self._bench.limits.rollout_megabytes * 2**20,
-            cancelled=ticket.cancelled.is_set,
+            cancelled=ticket.stopped,
         )
         try:
             if self._uid:

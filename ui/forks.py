@@ -297,7 +297,7 @@ class Forks:
     def _job(self, opened: OpenForks, viewer: Viewer) -> Iterator[str]:
         if self._bench.host.state.status == "ready":
             check_same_model(opened.run.trace.model, self._bench.host.model().card, LOAD_IT)
-        with self._bench.turns.enter(viewer.place, long=True) as ticket:
+        with self._bench.turns.enter(viewer, long=True) as ticket:
             before = self._document(opened, Standing("waiting"), viewer, whole=False)
             lines = before[: before.rindex("\n", 0, -1) + 1]
 

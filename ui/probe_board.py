@@ -120,7 +120,7 @@ class Board:
         done = [kept.cell for kept in self.cells.values()]
         state, problem, shown, pause, closed = "failed", "", 0.0, FRAME_SECONDS, False
         try:
-            for drawn in probe(model, self.plan, done=done, cancelled=ticket.cancelled.is_set):
+            for drawn in probe(model, self.plan, done=done, cancelled=ticket.stopped):
                 self._take(drawn)
                 if time.monotonic() - shown >= pause:
                     began = time.monotonic()

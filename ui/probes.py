@@ -157,7 +157,7 @@ class Probes:
         return board
 
     def _job(self, board: Board, viewer: Viewer) -> Iterator[str]:
-        with self._workbench.turns.enter(viewer.place) as ticket, self._working(board):
+        with self._workbench.turns.enter(viewer) as ticket, self._working(board):
             # at once, so that the page knows that it is at work
             yield board.document("waiting", resamples=LIVE_RESAMPLES)
             model = yield from self._workbench.wait_telling(ticket, lambda said: board.document("waiting", said))

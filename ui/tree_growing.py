@@ -158,7 +158,7 @@ class TreeJobs:
         if self._bench.host.state.status == "ready":
             check_same_model(before.run.trace.model, self._bench.host.model().card, LOAD_IT)
         check_first(before)
-        with self._bench.turns.enter(viewer.place) as ticket:
+        with self._bench.turns.enter(viewer) as ticket:
             model = yield from self._wait(ticket, before, viewer)
             if model is None:
                 yield self.document(self.load(uid, viewer), viewer)
@@ -181,7 +181,7 @@ class TreeJobs:
         standing, problem, closed, shown, ending = Standing("growing"), "", False, 0.0, ""
         self._growing[key] = job
         try:
-            for standing in work(model, job.opened, job.tree, ticket.cancelled.is_set):
+            for standing in work(model, job.opened, job.tree, ticket.stopped):
                 if time.monotonic() - shown >= FRAME_SECONDS:
                     job.spell(model)
                     yield job.frame(standing)

@@ -1,96 +1,319 @@
-"""One model, several people: whose turn it is, first come first served, and how to ask a job to stop.
+"""One model, several people: whose turn it is, how long a turn may last, and how to ask a job to stop.
 
-Knows sessions by name only; does not know gradio, the engine or what a job does.
+Fair between people: next is who was served least recently, of one person the job that came first. Nobody starves: once
+`overtaking` later jobs have gone before a job, none does any more, so that it begins after at most `capacity` - 1 +
+`overtaking` others. Does not know gradio, the engine or what a job does.
 """
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import deque
-from collections.abc import Iterator
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from engine.errors import Busy
+from ui.access import Viewer
+from ui.quotas import QuotaLimits, Quotas
+
+NEVER = -1
+# how many people's and addresses' last turns are remembered; whoever is forgotten was served longest ago
+REMEMBERED = 2_000
+OUT_OF_TIME = (
+    "Cut after {limit} of the model's time, the most one job has here; what there was is kept, and you can go on with "
+    "it from there."
+)
+
+
+@dataclass(frozen=True)
+class TurnLimits:
+    """capacity: jobs in the queue, the one at work among them; each_page, each_person, each_address: of one open page,
+    person, network address. overtaking: later jobs that may go before one that waits; overtaking_long: before a long
+    one. short_seconds, long_seconds: time at the model of one job, from its first pass on and without its pauses."""
+
+    capacity: int = 20
+    each_page: int = 1
+    each_person: int = 20
+    each_address: int = 20
+    overtaking: int = 6
+    overtaking_long: int = 1_000_000
+    short_seconds: float = math.inf
+    long_seconds: float = math.inf
+
+    @classmethod
+    def of(cls, mode: Literal["local", "team", "public"]) -> TurnLimits:
+        """For one trusted person, for people with links of their own, for strangers."""
+        if mode == "local":
+            return cls()
+        if mode == "team":
+            return cls(each_person=4, overtaking_long=40, short_seconds=600.0, long_seconds=3_600.0)
+        return cls(each_person=2, each_address=6, overtaking_long=40, short_seconds=120.0, long_seconds=600.0)
 
 
 @dataclass(eq=False)
 class Ticket:
-    """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, or by Stop.
+    """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, by Stop, or when its
+    time or its share of tokens is used up: then `cut` is a sentence about that.
 
-    long: the job takes minutes and lets others go first between its steps.
+    long: the job takes minutes and lets others go first between its steps. allowed: tokens the model may still read
+    for it, None for any number; unspent: those it has read and not yet been charged for.
     """
 
-    session: str
+    viewer: Viewer
     long: bool = False
+    number: int = 0
+    seconds: float = math.inf
+    clock: Callable[[], float] = time.monotonic
     cancelled: threading.Event = field(default_factory=threading.Event)
+    cut: str = ""
+    overtaken: int = 0
+    allowed: int | None = None
+    tokens: int = 0
+    unspent: int = 0
+    had_turn: bool = False
+    _used: float = 0.0
+    _since: float | None = None
+
+    def stopped(self) -> bool:
+        """Whether the job should end within one step; asked between any two steps."""
+        if self._since is not None and self._used + self.clock() - self._since >= self.seconds:
+            self.end(OUT_OF_TIME.format(limit=_spoken(self.seconds)))
+        return self.cancelled.is_set()
+
+    def end(self, why: str) -> None:
+        """Ask the job to stop for a reason that is none of its person's."""
+        if not self.cancelled.is_set():
+            self.cut = why
+            self.cancelled.set()
+
+    def read(self, tokens: int) -> None:
+        """The model reads so many tokens for it now."""
+        if self._since is None:
+            self._since = self.clock()
+        self.tokens += tokens
+        self.unspent += tokens
+
+    def pause(self) -> None:
+        """Its turn is over, for good or for a while."""
+        if self._since is not None:
+            self._used += self.clock() - self._since
+            self._since = None
 
 
 class Turnstile:
-    """Lets one job at a time through, in the order of arrival."""
+    """Lets one job at a time through.
 
-    def __init__(self, capacity: int, per_session: int) -> None:
-        self._capacity = capacity
-        self._per_session = per_session
-        self._line: deque[Ticket] = deque()
+    The number of jobs before somebody grows only when somebody comes who was served less recently (at most `overtaking`
+    times), or when a long job that gave way goes on.
+    """
+
+    def __init__(
+        self,
+        limits: TurnLimits | None = None,
+        quotas: Quotas | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or TurnLimits()
+        self.quotas = quotas or Quotas(QuotaLimits())
+        self._clock = clock
+        self._turn: Ticket | None = None
+        # who goes first while a long job gives way, that job last; then all others, as they came
+        self._first: list[Ticket] = []
+        self._line: list[Ticket] = []
+        self._came = self._turns = 0
+        self._served: OrderedDict[str, int] = OrderedDict()
         self._changed = threading.Condition()
 
     @contextmanager
-    def enter(self, session: str, *, long: bool = False) -> Iterator[Ticket]:
+    def enter(self, viewer: Viewer, *, long: bool = False) -> Iterator[Ticket]:
         """Join the queue; the place is given up when the block ends, however it ends. long: see `give_way`.
 
-        Raises Busy when the queue is full or this session already has its share of it.
+        Raises Busy, before a place is taken, when the queue is full, when this page, person or address has its share
+        of it, or when the person's share of jobs or tokens is used up.
         """
-        ticket = Ticket(session, long)
+        seconds = self.limits.long_seconds if long else self.limits.short_seconds
+        ticket = Ticket(viewer, long, seconds=seconds, clock=self._clock)
         with self._changed:
-            if len(self._line) >= self._capacity:
-                raise Busy(f"{len(self._line)} people are waiting already: try again in a minute.")
-            if sum(other.session == session for other in self._line) >= self._per_session:
-                raise Busy("This page is already at work: press Stop or wait for it to finish.")
+            self._check_room(viewer)
+            self.quotas.admit(viewer)
+            self._came += 1
+            ticket.number = self._came
             self._line.append(ticket)
+            self._call_next()
         try:
             yield ticket
         finally:
-            with self._changed:
-                self._line.remove(ticket)
-                self._changed.notify_all()
+            self._leave(ticket)
 
     def ahead(self, ticket: Ticket) -> int:
-        """How many jobs come before this one; 0 means it is its turn."""
+        """How many jobs come before this one if nobody else joins; 0 means it is its turn."""
         with self._changed:
-            return self._line.index(ticket)
+            return self._all().index(ticket)
 
     def behind(self, ticket: Ticket) -> int:
-        """How many people wait for this one to finish."""
+        """How many jobs wait for this one to finish."""
         with self._changed:
-            return len(self._line) - 1 - self._line.index(ticket)
+            everybody = self._all()
+            return len(everybody) - 1 - everybody.index(ticket)
+
+    def waiting(self) -> int:
+        """How many jobs are at work or wait."""
+        with self._changed:
+            return len(self._all())
 
     def wait(self, ticket: Ticket, seconds: float) -> bool:
         """Wait for a turn at most so long; true when it has come."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._line[0] is ticket or ticket.cancelled.is_set(), seconds) and (
-                self._line[0] is ticket
-            )
+            self._changed.wait_for(lambda: self._turn is ticket or ticket.cancelled.is_set(), seconds)
+            return self._turn is ticket
 
     def give_way(self, ticket: Ticket) -> bool:
         """Between two steps of a long job: let every short one that waits go first. True when there was one.
 
-        The turn is lost then; `wait` for it again before the next step.
+        The turn is lost then; `wait` for it again before the next step. Not any more when too many have gone before
+        this job, or before another long one that waits.
         """
         with self._changed:
-            short = [other for other in self._line if other is not ticket and not other.long]
-            if not short:
+            short = [other for other in self._line if not other.long]
+            held_up = [ticket, *(other for other in self._line if other.long)]
+            if self._turn is not ticket or not short:
                 return False
-            rest = [other for other in self._line if other is not ticket and other.long]
-            self._line = deque([*short, ticket, *rest])
-            self._changed.notify_all()
+            if any(other.overtaken + len(short) > self.limits.overtaking_long for other in held_up):
+                return False
+            self._settle(ticket)
+            self._turn = None
+            self._first = [*(other for other in self._in_order() if not other.long), ticket]
+            self._line = [other for other in self._line if other.long]
+            for other in held_up:
+                other.overtaken += sum(one.number > other.number for one in short)
+            self._call_next()
             return True
 
-    def stop(self, session: str) -> int:
-        """Ask every job of this session to stop within one step; returns how many there were."""
+    def read(self, tokens: int) -> None:
+        """The model reads so many tokens: they count for the job whose turn it is. Called once for each pass."""
+        ticket = self._turn
+        if ticket is None:
+            return
+        ticket.read(tokens)
+        if ticket.allowed is not None and ticket.unspent >= ticket.allowed and not ticket.cancelled.is_set():
+            self._charge(ticket)
+            ticket.end(f"{self.quotas.used_up(ticket.viewer)} What there was is kept, and you can go on with it then.")
+
+    def stop(self, viewer: Viewer) -> int:
+        """Ask the jobs of this page to stop within one step, where it has none all of its person; how many."""
         with self._changed:
-            mine = [ticket for ticket in self._line if ticket.session == session]
-            for ticket in mine:
+            mine = [ticket for ticket in self._all() if ticket.viewer.place == viewer.place]
+            here = [ticket for ticket in mine if ticket.viewer.session == viewer.session]
+            for ticket in here or mine:
                 ticket.cancelled.set()
             self._changed.notify_all()
-            return len(mine)
+            return len(here or mine)
+
+    def stop_all(self, why: str) -> int:
+        """Ask every job to stop within one step, with the sentence that says why; how many there were."""
+        with self._changed:
+            everybody = self._all()
+            for ticket in everybody:
+                ticket.end(why)
+            self._changed.notify_all()
+            return len(everybody)
+
+    def _check_room(self, viewer: Viewer) -> None:
+        everybody, limits = [ticket.viewer for ticket in self._all()], self.limits
+        if sum((one.place, one.session) == (viewer.place, viewer.session) for one in everybody) >= limits.each_page:
+            raise Busy("This page is already at work: press Stop or wait for it to finish.")
+        if sum(one.name == viewer.name for one in everybody) >= limits.each_person:
+            raise Busy(
+                f"{limits.each_person} jobs of yours are at work or waiting already, the most for one person: stop one "
+                "or wait for it to finish."
+            )
+        if viewer.address and sum(one.address == viewer.address for one in everybody) >= limits.each_address:
+            raise Busy(
+                f"{limits.each_address} jobs from your network are at work or waiting already: try again in a minute."
+            )
+        if len(everybody) >= limits.capacity:
+            raise Busy(f"{len(everybody)} people are waiting already: try again in a minute.")
+
+    def _leave(self, ticket: Ticket) -> None:
+        with self._changed:
+            self._settle(ticket)
+            if self._turn is ticket:
+                self._turn = None
+            for waiting in (self._first, self._line):
+                if ticket in waiting:
+                    waiting.remove(ticket)
+            self._call_next()
+        if not ticket.had_turn:
+            self.quotas.take_back(ticket.viewer)
+
+    def _settle(self, ticket: Ticket) -> None:
+        """A turn ends: its time stands still and its tokens are charged."""
+        ticket.pause()
+        self._charge(ticket)
+
+    def _charge(self, ticket: Ticket) -> None:
+        tokens, ticket.unspent = ticket.unspent, 0
+        self.quotas.spend(ticket.viewer, tokens)
+        if ticket.allowed is not None:
+            ticket.allowed = max(0, ticket.allowed - tokens)
+
+    def _call_next(self) -> None:
+        """Give the turn to who is next where nobody has it, and tell all who wait."""
+        if self._turn is None and (self._first or self._line):
+            ticket = self._all()[0]
+            # a long one that gives way was told how many go before it
+            passed = [one for one in self._first if not one.long] if self._first else self._line
+            for other in passed:
+                other.overtaken += other.number < ticket.number
+            (self._first or self._line).remove(ticket)
+            self._turn, ticket.had_turn = ticket, True
+            ticket.allowed = self.quotas.tokens_left(ticket.viewer)
+            if ticket.allowed == 0:
+                ticket.end(self.quotas.used_up(ticket.viewer))
+            self._turns += 1
+            for key in _keys(ticket):
+                self._served[key] = self._turns
+                self._served.move_to_end(key)
+            while len(self._served) > REMEMBERED:
+                self._served.popitem(last=False)
+        self._changed.notify_all()
+
+    def _all(self) -> list[Ticket]:
+        """Everybody in the order in which they are served if nobody else comes."""
+        return [*([self._turn] if self._turn else []), *self._first, *self._in_order()]
+
+    def _in_order(self) -> list[Ticket]:
+        """Those who wait, without those who go first, in the order in which they are served."""
+        rest, order = list(self._line), list(self._first)
+        served, overtaken = {}, {ticket: ticket.overtaken for ticket in self._line}
+        for later, ticket in enumerate(self._first, self._turns + 1):
+            served.update(dict.fromkeys(_keys(ticket), later))
+        while rest:
+            ticket = min(rest, key=lambda one: self._rank(one, served, overtaken[one]))
+            rest.remove(ticket)
+            order.append(ticket)
+            served.update(dict.fromkeys(_keys(ticket), self._turns + len(order)))
+            for other in rest:
+                overtaken[other] += other.number < ticket.number
+        return order[len(self._first) :]
+
+    def _rank(self, ticket: Ticket, served: dict[str, int], overtaken: int) -> tuple[int, int, int, int]:
+        """The least is served next. served: turns that are to come before it."""
+        if overtaken >= (self.limits.overtaking_long if ticket.long else self.limits.overtaking):
+            return 0, 0, 0, ticket.number
+        person, *address = (served.get(key, self._served.get(key, NEVER)) for key in _keys(ticket))
+        return 1, person, address[0] if address else NEVER, ticket.number
+
+
+def _keys(ticket: Ticket) -> list[str]:
+    """Under what a turn is remembered: the person, and the address that a new visitor may share with old ones."""
+    person = f"person {ticket.viewer.place}"
+    return [person, f"address {ticket.viewer.address}"] if ticket.viewer.address else [person]
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

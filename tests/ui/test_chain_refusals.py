@@ -100,7 +100,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_fields_are_one_sentence_before_anybody_waits(bench, chains, run, case):
     fields, words = BAD[case]
-    with bench.turns.enter(OTHER.place), pytest.raises(BadInput) as error:
+    with bench.turns.enter(OTHER), pytest.raises(BadInput) as error:
         next(chains.trace(run, SPAN | fields, ME))
     assert words in str(error.value) and len(str(error.value)) < 250 and bench.stop(ME) == 0
 

@@ -173,7 +173,7 @@ def test_short_jobs_of_others_go_first_and_the_chain_ends_the_same(bench, chains
 
 
 def test_stopped_while_it_gives_way_it_ends(bench, chains, run):
-    with bench.turns.enter(OTHER.place):
+    with bench.turns.enter(OTHER):
         frames = chains.trace(run, SPAN, ME)
         assert state(next(frames)) == "waiting"
         bench.stop(ME)

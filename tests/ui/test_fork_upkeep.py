@@ -287,7 +287,7 @@ def test_an_answer_that_a_stop_string_ended_says_so_in_price_and_curve(bench, fo
 def test_stopping_a_new_one_before_its_turn_shows_the_older_one_again(bench, forks, answer):
     *_, whole = forks.run(answer, SMALL, ME)
     documents = []
-    with bench.turns.enter(OTHER.place):
+    with bench.turns.enter(OTHER):
         thread = threading.Thread(target=lambda: documents.extend(forks.run(answer, SMALL, ME)))
         thread.start()
         while len(bench.turns._line) < 2:

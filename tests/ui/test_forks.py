@@ -212,7 +212,7 @@ def test_while_the_last_document_is_worked_out_nobody_waits(bench, forks, answer
     real = fork_view.fork_measures.fork_tests
 
     def tests(*arguments, **named):
-        ticket = bench.turns.enter(OTHER.place)
+        ticket = bench.turns.enter(OTHER)
         with ticket as mine:
             free.append(bench.turns.wait(mine, 0.0))
         return real(*arguments, **named)

@@ -18,7 +18,7 @@ from engine.replay import replay
 from engine.strategies import STRATEGIES
 from engine.tree import masses
 from engine.types import GenerationRequest, Trace
-from tests.support.bench import FIELDS, ME, lines, stored
+from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from tests.support.toy_model import one_thread
 from ui import strategy_jobs
 from ui.access import Viewer
@@ -178,7 +178,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(bench, fields, words) -> 
 
 
 def test_best_of_n_at_temperature_0_is_refused_before_anybody_waits_and_nothing_is_kept(bench) -> None:
-    with bench.turns.enter("somebody else"):
+    with bench.turns.enter(OTHER):
         with pytest.raises(BadInput, match="all 4 answers would be the same: choose one above 0"):
             next(iter(bench.generate(asked("best_of_n", temperature=0), ME)))
         waiting = bench.generate(asked("best_of_n", temperature=0.1), ME)
