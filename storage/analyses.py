@@ -57,7 +57,7 @@ class AnalysisStore:
             run_id = find_run(session, run, viewer).run["id"]
             row = insert(AnalysisRow).values(**values, run_id=run_id, owner=viewer)
             analysis_id = session.execute(row.returning(*columns(AnalysisRow, ["id"]))).scalar_one()
-            _seal(session, int(analysis_id))
+            seal_analysis(session, int(analysis_id))
         return str(values["uid"])
 
     def get(self, uid: str, *, viewer: str) -> StoredAnalysis:
@@ -120,7 +120,7 @@ class AnalysisStore:
                 key = [col(AnalysisArray.analysis_id), col(AnalysisArray.name)]
                 session.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced))
             session.execute(update(AnalysisRow).where(col(AnalysisRow.id) == row["id"]).values(**changes))
-            _seal(session, int(row["id"]))
+            seal_analysis(session, int(row["id"]))
 
     def delete(self, uid: str, *, viewer: str) -> None:
         """Remove an analysis and its arrays for good, damaged or not. Only its owner may: NotFound for others."""
@@ -211,7 +211,8 @@ def _checked_names(row: Mapping[str, Any], described: Iterable[tuple[Any, ...]])
     return names
 
 
-def _seal(session: Session, analysis_id: int) -> None:
+def seal_analysis(session: Session, analysis_id: int) -> None:
+    """Write the hash of what the rows hold now; the caller has verified or written every one of them."""
     row = _load(session, col(AnalysisRow.id) == analysis_id)
     if row is not None:
         expected, _ = _hash(row, describe_arrays(session, [analysis_id]).get(analysis_id, []))

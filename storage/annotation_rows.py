@@ -111,6 +111,7 @@ _PARTS = {
     "annotation_place": "progress",
     "annotation_event": "labels",
     "annotation_final": "final labels",
+    "person": "links",
 }
 
 

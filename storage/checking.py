@@ -14,6 +14,7 @@ from engine.errors import StoreDamaged
 from storage.analyses import verify_analysis
 from storage.annotation_checking import verify_session
 from storage.connections import Connections
+from storage.people import verify_people
 from storage.records import CheckReport
 from storage.runs import verify_run
 
@@ -28,7 +29,8 @@ def check_store(connections: Connections) -> CheckReport:
     damaged_analyses, analysis_arrays = _each(connections, analyses, verify_analysis)
     sessions, lost_sessions = _found(connections, "annotation_session")
     damaged_sessions, events = _each(connections, sessions, verify_session)
-    findings = tuple(dict.fromkeys((*integrity, *lost, *lost_analyses, *lost_sessions)))
+    people = _people(connections)
+    findings = tuple(dict.fromkeys((*integrity, *lost, *lost_analyses, *lost_sessions, *people)))
     arrays = run_arrays + analysis_arrays
     return CheckReport(
         findings,
@@ -41,6 +43,16 @@ def check_store(connections: Connections) -> CheckReport:
         len(sessions),
         events,
     )
+
+
+def _people(connections: Connections) -> tuple[str, ...]:
+    """What keeps the list of people from being trusted."""
+    try:
+        with connections.read() as session:
+            verify_people(session)
+    except StoreDamaged as damage:
+        return (str(damage),)
+    return ()
 
 
 def _found(connections: Connections, table: str) -> tuple[dict[int, str], tuple[str, ...]]:

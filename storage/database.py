@@ -1,8 +1,7 @@
-"""The store: opens or refuses a file, brings it to the newest version, and hands out runs, analyses and
-annotation sessions.
+"""The store: opens or refuses a file, brings it to the newest version, and hands out runs, analyses, annotation
+sessions, people and what belongs to them.
 
-Knows how the rooms of storage fit together; queries live in runs.py, analyses.py and
-annotations.py.
+Knows how the rooms of storage fit together; queries live in those.
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ from sqlalchemy.orm import Session
 from engine.errors import BadInput, UserError
 from storage.analyses import AnalysisStore
 from storage.annotations import AnnotationStore
+from storage.belongings import Belongings
 from storage.checking import check_store
 from storage.connections import Connections, connect, translated
 from storage.copies import copy_database
 from storage.inspection import stored_version
 from storage.limits import StoreLimits
 from storage.migrations import MIGRATIONS, Migration, migrate, newest
+from storage.people import PeopleStore
 from storage.records import CheckReport
 from storage.runs import RunStore
 
@@ -47,6 +48,8 @@ class Store:
         self.runs = RunStore(self._connections, self.limits)
         self.analyses = AnalysisStore(self._connections, self.limits)
         self.annotations = AnnotationStore(self._connections, self.limits)
+        self.people = PeopleStore(self._connections, self.limits)
+        self.belongings = Belongings(self._connections, self.limits)
 
     def read(self) -> AbstractContextManager[Session]:
         """A session in one snapshot that cannot write; for one call, never held across a yield."""

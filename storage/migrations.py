@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from engine.errors import StoreDamaged
 from storage.annotation_tables import add_annotations
+from storage.people_tables import add_people
 
 APPLICATION_ID = 0x464B4C52  # "FKLR"
 
@@ -130,6 +131,7 @@ def _runs_and_analyses(connection: sqlite3.Connection) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "runs and analyses", _runs_and_analyses),
     Migration(2, "annotation sessions", add_annotations),
+    Migration(3, "people and what strangers used", add_people),
 )
 
 

@@ -286,3 +286,26 @@ class AnnotationFinal(SQLModel, table=True):
     source: str
     created_at: int
     row_hash: str
+
+
+class PersonRow(SQLModel, table=True):
+    """One person of a team; of the secret of the personal link only the SHA-256, "" once the link was taken away."""
+
+    __tablename__ = "person"
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str
+    name: str
+    secret_hash: str
+    created_at: int
+    seen_at: int | None
+    revoked: int
+    row_hash: str
+
+
+class UsageRow(SQLModel, table=True):
+    """How many tokens the model read for somebody in an hour; who: a digest of the viewer's name."""
+
+    __tablename__ = "usage"
+    who: str = Field(primary_key=True)
+    hour: int = Field(primary_key=True)
+    tokens: int

@@ -31,7 +31,7 @@ questions:
 
 
 def fill(store: Store) -> list[str]:
-    """Runs of every kind: plain, labelled, forked twice, empty, an example, a deleted one; an analysis, a session."""
+    """Runs of every kind: plain, labelled, forked twice, empty, an example, deleted; an analysis, a session, people."""
     plain = small_trace(1, 30)
     first = store.runs.add(
         plain,
@@ -60,6 +60,9 @@ def fill(store: Store) -> list[str]:
     outcomes = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
     store.analyses.put_array(analysis, "site/1", outcomes, viewer=OWNER, progress="1")
     annotate(store, first, second)
+    store.people.add("Ännchen")
+    store.people.add("Ben")
+    store.people.remove("Ben")
     return [first, second, third, fourth, shown]
 
 

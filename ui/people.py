@@ -1,0 +1,106 @@
+"""The people of a team as whoever runs the app manages them, and as the door knows them again by their links.
+
+`run` is what `python app.py people ...` does. Knows how links are written; does not know how people are stored or who
+asks for a page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from engine.errors import BadInput, UserError
+from storage.database import Store
+from storage.people import Person
+from ui.access import Identity
+from ui.settings import Settings
+
+PARAMETER = "person"
+# how exactly it is kept when somebody was here last
+SEEN_EVERY = timedelta(hours=1)
+_USAGE = "Say one of: people add NAME, people list, people renew NAME, people remove NAME, people erase NAME."
+
+
+class People:
+    """Who may come to a team's page, asked anew for every request, so that a link ends at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: dict[str, datetime] = {}
+        self._guard = threading.Lock()
+
+    def known_by(self, secret: str) -> Identity | None:
+        """The person whose link holds this secret, None for nobody. UserError when the store cannot be read."""
+        person = self._store.people.by_secret(secret)
+        return None if person is None else Identity(person.viewer, True, False, label=person.name)
+
+    def came(self, secret: str) -> None:
+        """Note that this person opened the page, at most once an hour; that the store is busy is no reason to wait."""
+        person, now = self._store.people.by_secret(secret), datetime.now(UTC)
+        if person is None:
+            return
+        with self._guard:
+            if now - self._seen.get(person.uid, now - 2 * SEEN_EVERY) < SEEN_EVERY:
+                return
+            self._seen[person.uid] = now
+        try:
+            self._store.people.saw(person.uid, now)
+        except UserError:
+            with self._guard:
+                self._seen.pop(person.uid, None)
+
+
+def secret_in(pasted: str) -> str:
+    """The secret in what somebody pasted: a whole link, or the secret by itself."""
+    text = pasted.strip()
+    try:
+        named = parse_qs(urlsplit(text).query).get(PARAMETER, [])
+    except ValueError:
+        return ""
+    return named[0].strip() if named else text
+
+
+def run(words: Sequence[str], store: Store, settings: Settings) -> int:
+    """Do what the words after `people` say and print what came of it; returns the exit code. UserError."""
+    action, name = (words[0] if words else ""), " ".join(words[1:]).strip()
+    if action == "list" and not name:
+        for line in _lines(store.people.list()):
+            print(line)
+        return 0
+    if not name or action not in ("add", "renew", "remove", "erase"):
+        raise BadInput(_USAGE)
+    if action in ("add", "renew"):
+        person, secret = (store.people.add if action == "add" else store.people.renew)(name)
+        print(f"{person.name}: {link(secret, settings)}")
+        print("The link is shown this once; whoever has it is this person. The page must run with --mode team.")
+        return 0
+    person = store.people.remove(name)
+    print(f"{person.name} can no longer come; open pages of theirs stop answering now.")
+    if action == "remove":
+        print(f"What they made is kept; `people erase {person.name}` deletes it, `people renew` gives a new link.")
+        return 0
+    gone = store.belongings.delete_all(viewer=person.viewer)
+    print(f"Deleted for good: {gone.runs:,} runs, {gone.sessions:,} annotation sessions.")
+    return 0
+
+
+def link(secret: str, settings: Settings) -> str:
+    """Where the page lets this person in."""
+    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{settings.port}/?{PARAMETER}={secret}"
+
+
+def _lines(people: Sequence[Person]) -> list[str]:
+    if not people:
+        return ["Nobody yet: people add NAME."]
+    width = max(len(person.name) for person in people)
+    return [f"{person.name:<{width}}  {_state(person)}" for person in people]
+
+
+def _state(person: Person) -> str:
+    if person.revoked:
+        return "removed"
+    return "has not come yet" if person.seen_at is None else f"last here {person.seen_at:%Y-%m-%d %H:%M} UTC"
