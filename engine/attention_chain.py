@@ -170,6 +170,25 @@ def _summed(chain: AttentionChain) -> AttentionChain:
     return replace(chain, confidence=replace(chain.confidence, p_uqac=float(whole)))
 
 
+class _Rows:
+    """The rows that a walk asks for, and in `answered` what those that predict the answer pay to each response token.
+
+    Apart from `_Work`, which holds the walk: in a circle the whole cache would outlive the analysis.
+    """
+
+    def __init__(
+        self, taps: AttentionTaps, span: AnswerSpan, settings: ChainSettings, before: int, answered: np.ndarray
+    ) -> None:
+        self._taps, self._span, self._settings, self._before, self._answered = taps, span, settings, before, answered
+
+    def __call__(self, position: int) -> np.ndarray:
+        row = input_row(self._taps.weights(position), self._settings.heads, self._settings.reduction)
+        if self._span.start <= position + 1 - self._before < self._span.stop:
+            # each of these is looked at once, in the first hop
+            self._answered[: position + 1 - self._before] += row[self._before :]
+        return row
+
+
 class _Work:
     """What one analysis has at hand: the reading, the walk, and the text's own probabilities."""
 
@@ -183,7 +202,7 @@ class _Work:
         passed_over = stop_words(settings.language, settings.extra_stop_words)
         words = {i: bare(model.token_bytes(i).decode("utf-8", "replace")) for i in set(trace.token_ids.tolist())}
         self.walk = Backtrack(
-            self._row,
+            _Rows(self.taps, span, settings, self.before, self.answered),
             tuple(self.before + t for t in range(span.start, span.stop)),
             self.before,
             {self.before + t for t, i in enumerate(trace.token_ids.tolist()) if means_nothing(words[i], passed_over)},
@@ -192,13 +211,6 @@ class _Work:
             settings.minimum,
             settings.scan_depth,
         )
-
-    def _row(self, position: int) -> np.ndarray:
-        row = input_row(self.taps.weights(position), self.settings.heads, self.settings.reduction)
-        if self.span.start <= position + 1 - self.before < self.span.stop:
-            # each of these is looked at once, in the first hop
-            self.answered[: position + 1 - self.before] += row[self.before :]
-        return row
 
     @property
     def probabilities(self) -> np.ndarray:
