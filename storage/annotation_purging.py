@@ -29,10 +29,11 @@ def open_to(owner: Any) -> ColumnElement[bool]:
     return or_(col(RunRow.owner) == owner, col(RunRow.example) == 1, col(RunRow.visibility) == "unlisted")
 
 
-def purge_sessions(session: Session, before: int) -> int:
-    """Remove sessions that were deleted before a moment, with everything in them; returns how many."""
+def purge_session(session: Session, before: int) -> bool:
+    """Remove one session that was deleted before a moment, with everything in it; whether there was one."""
     table = AnnotationSession
-    gone = session.execute(select(col(table.id)).where(col(table.deleted_at) < before)).scalars().all()
-    for session_id in gone:
-        session.execute(delete(table).where(col(table.id) == session_id))
-    return len(gone)
+    gone = session.execute(select(col(table.id)).where(col(table.deleted_at) < before).limit(1)).scalar()
+    if gone is None:
+        return False
+    session.execute(delete(table).where(col(table.id) == gone))
+    return True

@@ -18,7 +18,7 @@ from engine.errors import BadInput, NotFound, StoreDamaged
 from engine.noise import HINDSIGHT_STREAMS
 from engine.types import Trace
 from storage.access import check_viewer, find_own, find_run
-from storage.annotation_purging import in_sessions, purge_sessions
+from storage.annotation_purging import in_sessions, purge_session
 from storage.chain import ChainArrays, assemble, read_rows
 from storage.connections import Connections
 from storage.growing import check_grown, grow_run
@@ -30,6 +30,8 @@ from storage.schema import RunRow, RunTag, RunText
 from storage.traces import content_hash, from_parts
 from storage.values import clean_tags, clean_text, microseconds, whole_number
 from storage.writing import NewRun, Parent, PreparedRun, add_run, prepare, search_text, write_tags
+
+PURGED_AT_ONCE = 100
 
 
 class RunStore:
@@ -192,15 +194,27 @@ class RunStore:
         the file is reused, the file does not shrink.
         """
         limit = microseconds(before)
+        while self._purge_session(limit):
+            pass
+        removed = 0
+        while count := self._purge_some(limit):
+            removed += count
+        return removed
+
+    def _purge_session(self, before: int) -> bool:
+        with self._connections.write() as session:
+            return purge_session(session, before)
+
+    def _purge_some(self, before: int) -> int:
+        """Runs without forks, some at a time, so that nobody's save waits for long."""
         child = aliased(RunRow)
         childless = ~select(col(child.id)).where(col(child.parent_id) == RunRow.id).exists()
-        statement = delete(RunRow).where(col(RunRow.deleted_at) < limit, childless, ~in_sessions(col(RunRow.uid)))
-        removed = 0
+        chosen = select(col(RunRow.id)).where(col(RunRow.deleted_at) < before, childless, ~in_sessions(col(RunRow.uid)))
         with self._connections.write() as session:
-            purge_sessions(session, limit)
-            while count := session.execute(statement, execution_options={"synchronize_session": False}).rowcount:  # type: ignore[attr-defined]
-                removed += count
-        return removed
+            ids = session.execute(chosen.limit(PURGED_AT_ONCE)).scalars().all()
+            if ids:
+                session.execute(delete(RunRow).where(col(RunRow.id).in_(ids)))
+        return len(ids)
 
     def _mark(self, uids: Iterable[str], viewer: str, deleted_at: int | None) -> int:
         wanted = (uids,) if isinstance(uids, str) else tuple(dict.fromkeys(uids))

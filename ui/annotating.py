@@ -6,7 +6,7 @@ what that person may know: in a blind session neither scores nor anything of oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +27,11 @@ MOST_EVENTS = 500
 
 
 class Annotating:
-    """The annotators' use cases over one store."""
+    """The annotators' use cases over one store. done: called when somebody has nothing left to label."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, done: Callable[[], object] = lambda: None) -> None:
         self._store = store
+        self._done = done
 
     def mine(self, viewer: Viewer) -> list[dict[str, Any]]:
         """The sessions in which this person has a part, and the examples."""
@@ -53,6 +54,7 @@ class Annotating:
         _ready(record, member)
         item = self._store.annotations.take_next(record, member)
         if item is None:
+            self._done()
             return {"done": True, "progress": self._progress(record, member), "mine": self._mine(record, member)}
         return self._shown(record, member, item)
 

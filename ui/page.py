@@ -13,6 +13,7 @@ from ui.annotating import Annotating
 from ui.branching import Branching
 from ui.chains import Chains
 from ui.components.masthead import Masthead
+from ui.copies import Copies
 from ui.forks import Forks
 from ui.probes import Probes
 from ui.session_results import Results
@@ -32,8 +33,9 @@ CACHE_SECONDS = (3600, 24 * 3600)
 PUBLIC_PROBE_TOKENS = 20_000
 
 
-def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blocks:
+def build_page(workbench: Workbench, shelf: Shelf, settings: Settings, copies: Copies | None = None) -> gr.Blocks:
     """Build the whole page over these use cases; nothing is read from the environment here."""
+    copies = copies or Copies()
     branching, trees, forks = Branching(workbench), Trees(workbench), Forks(workbench)
     chains = Chains(workbench)
     probes = Probes(workbench, most_tokens=PUBLIC_PROBE_TOKENS) if settings.public else Probes(workbench)
@@ -60,9 +62,9 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings) -> gr.Blo
         fork_api.register(forks)
         chain_api.register(chains)
         results = Results(workbench.store)
-        sessions = Sessions(workbench.store, results, shelf.imports)
-        session_api.register(Annotating(workbench.store), sessions, results)
-        wire_masthead(page, masthead, workbench)
+        sessions = Sessions(workbench.store, results, shelf.imports, copies.soon)
+        session_api.register(Annotating(workbench.store, copies.soon), sessions, results)
+        wire_masthead(page, masthead, workbench, copies)
         explore.wire(page, explored, workbench, shelf)
         wire_branching(explored, workbench, branching)
         wire_trees(explored, workbench, branching, trees)

@@ -7,64 +7,92 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import gradio as gr
 from starlette.middleware import Middleware
 
-from engine.errors import BadInput, UserError
+from engine.errors import BadInput
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
+from storage.in_use import sole_use
 from storage.limits import ImportLimits
-from ui import assets, examples
+from storage.snapshots import Snapshots, restore_missing, usable
+from storage.tidying import remove_leftovers
+from ui import assets, chores, examples
 from ui.actions import Workbench
+from ui.copies import Copies
+from ui.ending import Ending, end_app
 from ui.example_session import install_session
+from ui.health import VERSION, Health, Watch
 from ui.identity import Door, IdentityMiddleware
+from ui.logs import logging_events, take_over_server_log
 from ui.page import build_page
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.theme import page_theme
+from ui.upkeep import Upkeep
 
-# how long a deleted run may still be brought back
-DELETED_KEPT = timedelta(days=30)
+LOGGER = logging.getLogger("forklore")
+IN_USE = "The library is in use by another Forklore (process {pid}): stop that one first, or choose another --database."
+COPIED = "Another Forklore (process {pid}) keeps its snapshots in this folder: give each its own with --snapshots."
 
 
 def serve(settings: Settings) -> int:
-    """Serve until interrupted; returns the exit code. Raises UserError when the store cannot be used."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    """Serve until asked to end; returns the exit code. Raises UserError when the store cannot be used."""
+    ending = Ending()
+    with logging_events(), ExitStack() as held:
+        store, snapshots = open_store(settings, held)
+        examples.install(store)
+        install_session(store)
+        host = ModelHost(cache_dir=settings.cache_dir)
+        limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
+        workbench = Workbench(store, host, limits)
+        upkeep = Upkeep(chores.tasks(store, settings, snapshots))
+        copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
+        page = build_page(workbench, Shelf(store, import_limits(settings)), settings, copies)
+        watch = Watch(VERSION, settings.database, lambda: host.state.status, workbench.turns.waiting, copies.state)
+        open_port(page, settings, watch)
+        # only now: importing and loading a model beside the start of the page would slow both
+        host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
+        upkeep.start()
+        # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
+        gc.collect()
+        gc.freeze()
+        say_where(settings)
+        ending.wait()
+        end_app(ending, workbench.turns, upkeep, page.server, snapshots)
+    return ending.code
+
+
+def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | None]:
+    """The store for this process alone, out of the newest snapshot where it is missing; closed with `held`."""
+    path, folder = settings.database, settings.snapshots
     try:
-        settings.database.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"The folder for the database {settings.database} cannot be made: {error.strerror}.") from error
-    store = Store(settings.database)
-    examples.install(store)
-    install_session(store)
-    empty_bin(store)
-    host = ModelHost(cache_dir=settings.cache_dir)
-    limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
-    workbench = Workbench(store, host, limits)
-    page = build_page(workbench, Shelf(store, import_limits(settings)), settings)
-    open_port(page, settings)
-    # only now: importing and loading a model beside the start of the page would slow both
-    host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
+        raise BadInput(f"The folder for the database {path} cannot be made: {error.strerror}.") from error
+    held.enter_context(sole_use(path.with_name(f"{path.name}.lock"), IN_USE))
+    remove_leftovers(path)
+    if folder:
+        usable(folder)
+        held.enter_context(sole_use(folder / "in-use.lock", COPIED))
+        restored = restore_missing(path, folder)
+        for name, reason in restored.skipped if restored else ():
+            LOGGER.error("snapshot unreadable", extra={"kind": name, "reason": reason})
+        if restored:
+            LOGGER.warning("library restored", extra={"kind": restored.source})
+    store = held.enter_context(Store(path))
+    return store, Snapshots(store, folder) if folder else None
+
+
+def say_where(settings: Settings) -> None:
+    """The one line for the person at the terminal."""
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
-    gc.collect()
-    gc.freeze()
-    print(f"Forklore is at http://{shown_host}:{settings.port}", flush=True)
-    page.block_thread()
-    store.close()
-    return 0
-
-
-def empty_bin(store: Store) -> None:
-    """Remove for good what was deleted long ago; a busy or a full disk is no reason not to start."""
-    try:
-        store.runs.purge(before=datetime.now(UTC) - DELETED_KEPT)
-    except UserError as error:
-        logging.getLogger("forklore").warning("deleted runs stay for now: %s", error)
+    print(f"Forklore is at http://{shown_host}:{settings.port}", file=sys.__stdout__, flush=True)
 
 
 def import_limits(settings: Settings) -> ImportLimits:
@@ -72,10 +100,13 @@ def import_limits(settings: Settings) -> ImportLimits:
     return ImportLimits.public() if settings.public else ImportLimits()
 
 
-def open_port(page: gr.Blocks, settings: Settings) -> None:
+def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None) -> None:
     """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
     head = assets.head()
+    # outermost first
+    doors = [Middleware(Health, watch)] if watch else []
+    doors.append(Middleware(IdentityMiddleware, Door(settings.mode, settings.proxies)))
     try:
         page.launch(
             server_name=settings.host,
@@ -91,9 +122,10 @@ def open_port(page: gr.Blocks, settings: Settings) -> None:
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [Middleware(IdentityMiddleware, Door(settings.mode, settings.proxies))]},
+            app_kwargs={"middleware": doors},
         )
     except OSError as error:
         raise BadInput(
             f"Port {settings.port} on {settings.host} cannot be used: choose another with --port."
         ) from error
+    take_over_server_log()

@@ -5,7 +5,7 @@ Checks what was entered, then leaves it to the store, which knows who may. Does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,10 +29,18 @@ GUIDELINES = "Read the whole answer first. Mark the smallest span that is wrong;
 
 
 class Sessions:
-    """The owners' use cases over one store. results: how a session is shown; imports: how much one file may hold."""
+    """The owners' use cases over one store. results: how a session is shown; imports: how much one file may hold;
+    closed: called when a session was closed."""
 
-    def __init__(self, store: Store, results: Results, imports: ImportLimits | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        results: Results,
+        imports: ImportLimits | None = None,
+        closed: Callable[[], object] = lambda: None,
+    ) -> None:
         self._store = store
+        self._closed = closed
         self._results = results
         self._imports = imports or ImportLimits()
 
@@ -92,6 +100,8 @@ class Sessions:
                 raise BadInput(f"A session is open or closed, not {str(known['status'])[:40]!a}.")
             values["status"] = known["status"]
         self._store.annotations.change(record.uid, viewer=viewer.name, **values)
+        if values.get("status") == "closed":
+            self._closed()
         return self._shown(record.uid, viewer)
 
     def fork(self, session: Any, title: Any, schema: Any, viewer: Viewer) -> dict[str, Any]:

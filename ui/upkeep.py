@@ -17,12 +17,13 @@ LOGGER = logging.getLogger("forklore.upkeep")
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do every so many seconds; first: seconds after the start."""
+    """Something to do every so many seconds; first: seconds after the start; least: between two times on request."""
 
     name: str
     every: float
     run: Callable[[], object]
     first: float = 0.0
+    least: float = 20.0
 
 
 class Upkeep:
@@ -33,6 +34,7 @@ class Upkeep:
         self._change = threading.Condition()
         now = time.monotonic()
         self._due = {task.name: now + task.first for task in tasks}
+        self._begun = {task.name: now - task.least for task in tasks}
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
 
@@ -41,10 +43,10 @@ class Upkeep:
         self._thread.start()
 
     def soon(self, name: str) -> None:
-        """Have a task run next, whatever its interval; returns at once. One that is unknown here is not run."""
+        """Have a task run before its interval is over; returns at once. One that is unknown here is not run."""
         with self._change:
             if name in self._due:
-                self._due[name] = time.monotonic()
+                self._due[name] = min(self._due[name], self._begun[name] + self._tasks[name].least)
                 self._change.notify_all()
 
     def stop(self, seconds: float) -> bool:
@@ -69,7 +71,8 @@ class Upkeep:
                 name = min(self._due, key=self._due.__getitem__)
                 left = self._due[name] - time.monotonic()
                 if left <= 0:
-                    self._due[name] = time.monotonic() + self._tasks[name].every
+                    self._begun[name] = time.monotonic()
+                    self._due[name] = self._begun[name] + self._tasks[name].every
                     return self._tasks[name]
                 self._change.wait(left)
             return None

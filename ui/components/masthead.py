@@ -1,6 +1,6 @@
 """The top line: name, which model is there or how far it has loaded, light or dark.
 
-Value: JSON {status, message, fraction}. Does not know how models load.
+Value: JSON {status, message, fraction, saved: {text, late} or null}. Does not know how models load.
 """
 
 from __future__ import annotations

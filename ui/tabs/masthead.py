@@ -12,6 +12,7 @@ import gradio as gr
 from engine.types import ModelCard
 from ui.actions import Workbench
 from ui.components.masthead import Masthead
+from ui.copies import Copies
 
 LOADING_SECONDS = 1.0
 
@@ -22,14 +23,15 @@ def _card_line(card: ModelCard) -> str:
     return f"{card.repo.rsplit('/', 1)[-1] or card.name} · {precision} · {card.device}"
 
 
-def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench) -> None:
-    """Show the model's state at once and every second until it is settled."""
+def wire_masthead(page: gr.Blocks, masthead: Masthead, workbench: Workbench, copies: Copies) -> None:
+    """Show the model's state at once and every second until it is settled, and when the library was last copied."""
     timer = gr.Timer(LOADING_SECONDS, active=True)
 
     def refresh() -> tuple[str, gr.Timer]:
         state = workbench.host.state
         message = _card_line(workbench.host.model().card) if state.status == "ready" else state.message
-        text = json.dumps({"status": state.status, "message": message, "fraction": state.fraction})
+        shown = {"status": state.status, "message": message, "fraction": state.fraction, "saved": copies.line()}
+        text = json.dumps(shown)
         return text, gr.Timer(active=True) if state.status == "loading" else gr.Timer(LOADING_SECONDS * 5)
 
     for event in (page.load, timer.tick):

@@ -1,0 +1,94 @@
+"""Ending the program when it is asked to: what runs is stopped and kept, who waits is told, all within seconds.
+
+Ctrl-C and SIGTERM (a service manager, a Space that restarts) end it in the same way. Does not know what is stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from engine.errors import UserError
+from storage.snapshots import Snapshots
+from ui.turns import Turnstile
+from ui.upkeep import Upkeep
+
+INTERRUPTED = 130
+# a service manager waits for ten seconds or more; promised are five
+MOST_SECONDS = 4.6
+# of them: for jobs to keep what they have, for a chore at work, for the server to close its connections
+JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.0, 0.5, 0.5
+POLL_SECONDS = 0.02
+SENTENCE = "Forklore is being restarted. What there was is kept; reload the page in a minute and go on with it."
+
+
+class Ending:
+    """Takes the signals over. Before `wait` a signal ends the start at once: there is nothing to keep yet."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._waiting = False
+        self.code = 0
+        self.began = 0.0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._heard)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self._asked.is_set():
+            return
+        self.began = time.monotonic()
+        self.code = INTERRUPTED if number == signal.SIGINT else 0
+        self._asked.set()
+        # whatever hangs from now on, the program ends in time
+        watchdog = threading.Timer(MOST_SECONDS, os._exit, (self.code,))
+        watchdog.daemon = True
+        watchdog.start()
+        if not self._waiting:
+            raise SystemExit(self.code)
+
+    def wait(self) -> None:
+        """Wait until the program is asked to end."""
+        self._waiting = True
+        # a wait without an end would keep signals from being heard on some systems
+        while not self._asked.wait(1.0):
+            pass
+
+    def left(self) -> float:
+        """Seconds until the program ends in any case."""
+        return max(0.0, self.began + MOST_SECONDS - time.monotonic())
+
+
+def end_jobs(turns: Turnstile, seconds: float) -> bool:
+    """Ask every job to stop, also who comes meanwhile, and wait until each has kept what it has; whether all have."""
+    deadline = time.monotonic() + seconds
+    while turns.stop_all(SENTENCE):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def end_app(ending: Ending, turns: Turnstile, upkeep: Upkeep, server: Any, snapshots: Snapshots | None) -> None:
+    """End everything in an order in which nothing is lost: jobs, chores, the page, and a last copy of the library."""
+    kept = end_jobs(turns, JOBS_SECONDS)
+    upkeep.stop(CHORE_SECONDS)
+    # connections that only listen would keep it open for ever
+    server.config.timeout_graceful_shutdown = 0
+    server.should_exit = True
+    server.thread.join(SERVER_SECONDS)
+    saved = "none"
+    if snapshots:
+        try:
+            saved = "new" if snapshots.take() else "current"
+        except UserError:
+            saved = "failed"
+    seconds = time.monotonic() - ending.began
+    outcome = "kept" if kept else "cut"
+    logging.getLogger("forklore").info(
+        "ended", extra={"outcome": outcome, "kind": f"snapshot {saved}", "seconds": seconds}
+    )
