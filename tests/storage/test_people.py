@@ -1,0 +1,84 @@
+"""Promises about a team's people: a link is its holder's until it is renewed or taken away; the store holds none."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.errors import BadInput, NotFound, StoreDamaged
+from storage.database import Store
+from storage.people import hashed
+
+
+def test_the_secret_of_a_link_is_told_once_and_names_its_person(store: Store) -> None:
+    ada, secret = store.people.add("Ada")
+    ben, other = store.people.add(" Ben ")
+    assert len(secret) >= 43 and secret != other and ada.viewer != ben.viewer
+    assert store.people.by_secret(secret) == ada and store.people.by_secret(other) == ben
+    assert [person.name for person in store.people.list()] == ["Ada", "Ben"]
+    for wrong in ("", secret[:-1], secret + "a", secret.swapcase(), hashed(secret), "Ada", ada.uid, "\ud800", "a\0b"):
+        assert store.people.by_secret(wrong) is None, wrong
+
+
+def test_who_reads_the_file_finds_no_secret(store: Store) -> None:
+    _, secret = store.people.add("Ada")
+    store.close()
+    files = [path.read_bytes() for path in store.path.parent.iterdir()]
+    assert any(b"Ada" in body for body in files) and not any(secret.encode() in body for body in files)
+
+
+def test_a_link_that_was_renewed_or_taken_away_is_nobody_s_at_once(store: Store) -> None:
+    ada, first = store.people.add("Ada")
+    with Store(store.path) as elsewhere:
+        _, second = elsewhere.people.renew("Ada")
+        assert store.people.by_secret(first) is None
+        assert store.people.by_secret(second) == ada
+        assert elsewhere.people.remove("Ada").revoked
+        assert store.people.by_secret(second) is None and store.people.by_secret("") is None
+        again, third = elsewhere.people.renew("Ada")
+    assert (again.uid, again.revoked) == (ada.uid, False), "who comes back finds what was theirs"
+    assert store.people.by_secret(third) == again
+
+
+def test_a_name_is_one_person_s_for_good(store: Store) -> None:
+    store.people.add("Ada")
+    with pytest.raises(BadInput, match="renew"):
+        store.people.add("Ada")
+    store.people.remove("Ada")
+    with pytest.raises(BadInput, match="renew"):
+        store.people.add("Ada")
+    for empty in ("", "  ", "x" * 101, "\ud800"):
+        with pytest.raises(BadInput, match="name"):
+            store.people.add(empty)
+    for action in (store.people.renew, store.people.remove):
+        with pytest.raises(NotFound, match="nobody called"):
+            action("Nobody")
+    assert len(store.people.list()) == 1
+
+
+def test_when_somebody_was_here_last_is_kept(store: Store) -> None:
+    ada, _ = store.people.add("Ada")
+    assert ada.seen_at is None
+    moment = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    store.people.saw(ada.uid, moment)
+    assert [person.seen_at for person in store.people.list()] == [moment]
+
+
+@pytest.mark.parametrize("change", ["revoked = 0, secret_hash = 'x' || substr(secret_hash, 2)", "name = 'Eve'"])
+def test_a_row_that_was_tampered_with_lets_nobody_in_and_is_named_by_a_check(store: Store, change: str) -> None:
+    _, secret = store.people.add("Ada")
+    assert store.check().ok
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute(f"UPDATE person SET {change}")
+    with pytest.raises(StoreDamaged, match="list of people"):
+        store.people.list()
+    report = store.check()
+    assert not report.ok and any("list of people" in line for line in report.integrity)
+    if "Eve" in change:
+        with pytest.raises(StoreDamaged):
+            store.people.by_secret(secret)
+    else:
+        assert store.people.by_secret(secret) is None
