@@ -1,4 +1,5 @@
-"""Starts Forklore: reads arguments and environment, opens the store, starts loading the model, serves the page.
+"""Starts Forklore: reads arguments and environment, opens the store, starts loading the model, serves the page; or
+does what a first word such as "check" asks for.
 
 Knows how the parts are put together and nothing else; every part is handed its settings.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from ui import commands
 from ui.interface_files import without_interface_files
 from ui.settings import parse
 
@@ -14,9 +16,11 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """The exit code: 0, 2 for a wrong value or an unusable file, 130 for Ctrl-C."""
-    settings = parse(sys.argv[1:])
+    """The exit code: 0, 1 for damage that a command found, 2 for a wrong value or an unusable file, 130 for Ctrl-C."""
     try:
+        if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
+            return commands.run(sys.argv[1:])
+        settings = parse(sys.argv[1:])
         # after parsing: a wrong flag or --help must not wait for the libraries to load
         from engine.errors import UserError
 

@@ -46,7 +46,7 @@ def restore(source: Path, database: Path) -> Path | None:
         raise BadInput(f"There is no library in {source.name}; name a file that was made by a backup.")
     part = database.with_name(f".{database.name}.{secrets.token_hex(4)}.part")
     try:
-        _copy(source, part)
+        copy_pages(source, part)
         _check(part, source.name)
         kept = _set_aside(database)
         part.replace(database)
@@ -61,8 +61,8 @@ def restore(source: Path, database: Path) -> Path | None:
     return kept
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Page by page, so that damage stays where it is and is found; nothing is written beside the source."""
+def copy_pages(source: Path, target: Path) -> None:
+    """Copy a store page by page: damage stays where it is and is found, and nothing is written beside the source."""
     mode = "mode=ro" if has_log(source) else "immutable=1"
     address = f"file:{quote(str(source.absolute()))}?{mode}"
     with (

@@ -48,10 +48,15 @@ class ImportReport:
     unlinked: tuple[str, ...]
 
 
+def manifest(runs: int) -> str:
+    """The first line of a file of so many runs."""
+    return json.dumps({"format": FORMAT, "version": VERSION, "runs": runs}) + "\n"
+
+
 def export_runs(store: Store, uids: Iterable[str], *, viewer: str) -> Iterator[str]:
     """A manifest and one line per run, each ending in a line break. NotFound, StoreDamaged at the run concerned."""
     wanted = list(dict.fromkeys(uids))
-    yield json.dumps({"format": FORMAT, "version": VERSION, "runs": len(wanted)}) + "\n"
+    yield manifest(len(wanted))
     for uid in wanted:
         yield to_line(store.runs.get(uid, viewer=viewer)) + "\n"
 

@@ -31,6 +31,9 @@ def tasks(store: Store, settings: Settings, snapshots: Snapshots | None) -> list
 def _tasks(store: Store, settings: Settings, snapshots: Snapshots | None) -> Iterator[Task]:
     if snapshots:
         yield Task(SNAPSHOT, SNAPSHOT_SECONDS, snapshots.take, first=START_SECONDS)
+    if settings.public:
+        kept = timedelta(days=settings.keep_days)
+        yield Task("expiry", HOUR, lambda: expire(store, kept), first=START_SECONDS)
     yield Task("bin", HOUR, lambda: empty_bin(store), first=START_SECONDS)
     yield Task("file", HOUR, lambda: tidy(store.path), first=HOUR)
 
@@ -38,3 +41,8 @@ def _tasks(store: Store, settings: Settings, snapshots: Snapshots | None) -> Ite
 def empty_bin(store: Store) -> int:
     """Remove for good what was deleted long ago; how many runs."""
     return store.runs.purge(before=datetime.now(UTC) - DELETED_KEPT)
+
+
+def expire(store: Store, kept: timedelta) -> object:
+    """Remove what strangers made and have not touched for so long."""
+    return store.belongings.expire(before=datetime.now(UTC) - kept)

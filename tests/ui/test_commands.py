@@ -1,0 +1,230 @@
+"""Promises of the operator's commands: they say what they did, name what is damaged, never overwrite, and end with 0,
+1 for damage or 2 for what cannot be done."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.database import Store
+from storage.in_use import sole_use
+from storage.transfer import import_runs
+from tests.storage.annotating import desk
+from tests.storage.examples import assert_same_trace, small_trace
+from ui import commands
+from ui.commands import COMMANDS
+
+FILES = ("backup", "restore", "export")
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library of two people with a session, named by the environment."""
+    path = tmp_path / "data" / "library.db"
+    path.parent.mkdir()
+    with Store(path) as store:
+        for owner in ("local", "visitor:ab"):
+            for number in range(2):
+                store.runs.add(
+                    small_trace(number, 30),
+                    owner=owner,
+                    status="finished",
+                    run_scores={"perplexity": 2.0},
+                    uid=f"{owner[:5]}-{number}",
+                )
+        desk(store, runs=2, members=1)
+    monkeypatch.setenv("FORKLORE_DATABASE", str(path))
+    return path
+
+
+def spoil(path: Path, uid: str = "local-0") -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE run_array SET data = zeroblob(length(data)) WHERE name = 'scores' "
+            "AND run_id = (SELECT id FROM run WHERE uid = ?)",
+            (uid,),
+        )
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one sentence of a call that cannot be done; its code is 2."""
+    try:
+        code = commands.run(argv)
+    except SystemExit as ended:
+        assert isinstance(ended.code, int)
+        code = ended.code
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "") and err.count("\n") == 1 and err.endswith(".\n"), (code, out, err)
+    return err
+
+
+def test_check_says_that_a_sound_library_is_sound(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["check"]) == 0
+    assert "library.db is sound: 6 runs, 1 annotation sessions" in said(capsys)
+
+
+def test_check_names_what_is_damaged_and_changes_nothing(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(library)
+    before = library.read_bytes()
+    assert commands.run(["check", "--database", str(library)]) == 1
+    out = said(capsys)
+    assert "damaged in 1 places" in out and "local-0" in out and "local-1" not in out
+    assert library.read_bytes() == before
+    library.write_bytes(before[:5000])
+    assert commands.run(["check"]) == 1
+    assert "cut off" in capsys.readouterr().err
+
+
+def test_check_of_an_older_library_leaves_it_as_old_as_it_is(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old.db"
+    old.write_bytes((root / "tests/golden/store_v1.db").read_bytes())
+    assert commands.run(["check", "--database", str(old)]) == 0 and "is sound" in said(capsys)
+    assert old.read_bytes() == (root / "tests/golden/store_v1.db").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["old.db"]
+
+
+def test_a_backup_is_whole_verified_and_never_written_over_a_file(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(library) as running:  # the app may run meanwhile
+        late = running.runs.add(small_trace(5, 30), status="finished", run_scores={})
+        assert commands.run(["backup", str(tmp_path / "copy.db")]) == 0
+    assert "copy.db is sound: 7 runs" in said(capsys)
+    with Store(tmp_path / "copy.db") as copy:
+        assert_same_trace(copy.runs.get(late, viewer="local").trace, small_trace(5, 30))
+    before = (tmp_path / "copy.db").read_bytes()
+    assert "already exists" in refused(capsys, "backup", str(tmp_path / "copy.db"))
+    assert (tmp_path / "copy.db").read_bytes() == before
+
+
+def test_a_backup_of_a_damaged_library_says_so(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(library)
+    assert commands.run(["backup", str(tmp_path / "copy.db")]) == 1
+    assert "local-0" in said(capsys)
+
+
+def test_restore_brings_the_backup_and_keeps_what_was_there(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.run(["backup", str(tmp_path / "copy.db")])
+    with Store(library) as store:
+        late = store.runs.add(small_trace(5, 30), status="finished", run_scores={})
+    capsys.readouterr()
+    assert commands.run(["restore", str(tmp_path / "copy.db")]) == 0
+    out = said(capsys)
+    kept = next(path for path in library.parent.iterdir() if ".before-" in path.name)
+    assert "copy.db is the library now" in out and kept.name in out
+    with Store(library) as now, Store(kept) as before:
+        assert now.check().runs == 6 and before.check().runs == 7
+        assert before.runs.get(late, viewer="local").header.uid == late
+
+
+def test_restore_refuses_a_damaged_backup_and_leaves_the_library(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.run(["backup", str(tmp_path / "copy.db")])
+    spoil(tmp_path / "copy.db")
+    before = library.read_bytes()
+    capsys.readouterr()
+    assert commands.run(["restore", str(tmp_path / "copy.db")]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "local-0" in err and "not restored" in err
+    assert library.read_bytes() == before
+
+
+def test_restore_refuses_while_an_app_uses_the_library(library: Path, tmp_path: Path, root: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with Store(library) as store:
+        store.backup(copy)
+    with sole_use(library.with_name("library.db.lock"), "{pid}"):
+        run = subprocess.run(
+            [sys.executable, "app.py", "restore", str(copy), "--database", str(library)],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert run.returncode == 2 and run.stdout == ""
+    assert f"process {os.getpid()}" in run.stderr and run.stderr.count("\n") == 1
+
+
+def test_an_export_holds_every_run_and_session_of_everybody_exactly(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "all.zip"
+    assert commands.run(["export", str(target)]) == 0
+    assert "6 runs and 1 annotation sessions" in said(capsys)
+    with zipfile.ZipFile(target) as archive, Store(tmp_path / "other.db") as other:
+        names = archive.namelist()
+        runs = [name for name in names if "/runs-" in name]
+        assert len(runs) == 2 and len([name for name in names if "/session-" in name]) == 1
+        for name in runs:
+            assert import_runs(other, archive.read(name), owner="local").problems == ()
+        assert other.check().runs == 6
+        assert_same_trace(other.runs.get("visit-1", viewer="local").trace, small_trace(1, 30))
+    assert "already exists" in refused(capsys, "export", str(target))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.endswith(".part")) == []
+
+
+def test_an_export_leaves_out_what_is_damaged_and_names_it(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(library)
+    assert commands.run(["export", str(tmp_path / "all.zip")]) == 1
+    out = said(capsys)
+    assert "5 runs" in out and "Left out:" in out and "local-0" in out
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_tells_what_a_command_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.run([name, "--help"])
+    out = " ".join(said(capsys).split())
+    assert ended.value.code == 0
+    assert COMMANDS[name].form.meaning in out and "--database" in out and "--model" not in out
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_name_and_words_too_many_are_refused(
+    name: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "needs the name of a file" in refused(capsys, name)
+    assert "'b' is one word too many" in refused(capsys, name, "a", "b")
+    assert "--model" in refused(capsys, name, "a", "--model", "x")
+    assert "'extra' is one word too many" in refused(capsys, "check", "extra")
+
+
+def test_what_cannot_be_done_is_one_sentence_and_makes_no_library(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = tmp_path / "none.db"
+    at = ("--database", str(nowhere))
+    for name in ("check", "backup", "export"):
+        words = [] if name == "check" else [str(tmp_path / "x")]
+        assert "There is no library" in refused(capsys, name, *words, *at)
+    assert "There is no file" in refused(capsys, "restore", str(tmp_path / "x"), *at)
+    assert "There is no folder" in refused(capsys, "backup", str(tmp_path / "a" / "b"), *at)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_itself_takes_the_commands(library: Path, root: Path) -> None:
+    call = [sys.executable, "app.py", "check", f"--database={library}"]
+    run = subprocess.run(call, cwd=root, capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stderr) == (0, "") and "is sound" in run.stdout

@@ -1,0 +1,192 @@
+"""The operator's commands: verify, copy, put back and take out the library as a whole.
+
+Each says in a line or two what it did; damage is named and makes the exit code 1. Does not know how a call is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from engine.errors import BadInput, NotFound, StoreDamaged, UserError
+from storage import restoring
+from storage.connections import connect, translated
+from storage.copies import copy_database, flush
+from storage.database import Store
+from storage.exchange import to_line
+from storage.in_use import sole_use
+from storage.inspection import stored_version
+from storage.migrations import MIGRATIONS, newest
+from storage.owners import runs_by_owner, sessions_by_owner
+from storage.records import CheckReport
+from storage.transfer import manifest
+from ui import session_files
+from ui.settings import Settings
+
+RUNS_IN_A_FILE = 2_000
+BUSY_SECONDS = 30.0
+IN_USE = "Forklore is running on this library (process {pid}): stop it first, then restore."
+
+
+def check(database: Path) -> int:
+    """Verify everything in the library; prints what is damaged."""
+    with _opened(database) as store:
+        return _told(store.check(), database.name)
+
+
+def backup(target: str, database: Path) -> int:
+    """Copy the library to a new file while it may be in use, and verify the copy."""
+    destination = _new_file(target)
+    _there(database)
+    with translated(database), closing(connect(database, busy_seconds=BUSY_SECONDS)) as connection:
+        copy_database(connection, destination)
+    _say(f"The library was copied to {destination}.")
+    return check(destination)
+
+
+def restore(source: str, database: Path) -> int:
+    """Make a verified backup the library; the one before is kept beside it."""
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise BadInput(f"There is no file {_shown(path)} to restore; name one that a backup made.")
+    _make_folder(database)
+    with sole_use(database.with_name(f"{database.name}.lock"), IN_USE):
+        kept = restoring.restore(path, database)
+    _say(f"{path.name} is the library now, at {database}.")
+    if kept:
+        _say(f"The one before is kept as {kept.name} beside it.")
+    return 0
+
+
+def export(target: str, database: Path) -> int:
+    """Write every run and annotation session to a zip file; what is damaged is named and left out."""
+    destination = _new_file(target)
+    part = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+    try:
+        with _opened(database) as store, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            runs, sessions, damaged = _written(store, archive)
+        flush(part)
+        part.rename(destination)
+    except OSError as error:
+        raise UserError(f"{destination.name} could not be written: {error.strerror}; try another place.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    _say(f"{runs} runs and {sessions} annotation sessions were written to {destination}.")
+    for sentence in damaged:
+        _say(f"Left out: {sentence}")
+    return 1 if damaged else 0
+
+
+def people(words: Sequence[str], settings: Settings) -> int:
+    """Who may use a team's page."""
+    from ui import people as people_of_a_team
+
+    _make_folder(settings.database)
+    with Store(settings.database) as store:
+        return people_of_a_team.run(words, store, settings)
+
+
+def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str]]:
+    damaged: list[str] = []
+    runs = sessions = 0
+    for owner, uids in runs_by_owner(store).items():
+        for number, start in enumerate(range(0, len(uids), RUNS_IN_A_FILE), 1):
+            lines, lost = _lines(store, owner, uids[start : start + RUNS_IN_A_FILE])
+            archive.writestr(f"{_folder(owner)}/runs-{number}.jsonl", manifest(len(lines)) + "".join(lines))
+            damaged += lost
+            runs += len(lines)
+    for owner, uids in sessions_by_owner(store).items():
+        for uid in uids:
+            try:
+                whole = store.annotations.whole(uid, viewer=owner)
+            except StoreDamaged as damage:
+                damaged.append(str(damage))
+                continue
+            archive.writestr(f"{_folder(owner)}/session-{uid}.jsonl", session_files.export(whole, "jsonl", True)[2])
+            sessions += 1
+    return runs, sessions, damaged
+
+
+def _lines(store: Store, owner: str, uids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Each run as its line, and a sentence for each that cannot be read."""
+    lines, damaged = [], []
+    for uid in uids:
+        try:
+            lines.append(to_line(store.runs.get(uid, viewer=owner)) + "\n")
+        except StoreDamaged as damage:
+            damaged.append(str(damage))
+        except NotFound:
+            # deleted by its owner while the app runs beside this
+            continue
+    return lines, damaged
+
+
+@contextmanager
+def _opened(database: Path) -> Iterator[Store]:
+    """The library to read from; one of an older version as a copy that is brought up to date, since nothing changes."""
+    _there(database)
+    if stored_version(database, MIGRATIONS) == newest(MIGRATIONS):
+        with Store(database) as store:
+            yield store
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / database.name
+        restoring.copy_pages(database, copy)
+        with Store(copy) as store:
+            yield store
+
+
+def _there(database: Path) -> None:
+    if not database.is_file() or database.stat().st_size == 0:
+        raise BadInput(f"There is no library at {_shown(database)}; name another with --database.")
+
+
+def _make_folder(database: Path) -> None:
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder {_shown(database.parent)} cannot be made: {error.strerror}.") from error
+
+
+def _new_file(target: str) -> Path:
+    path = Path(target).expanduser().absolute()
+    if path.exists():
+        raise BadInput(f"{_shown(path)} already exists and is not overwritten; choose another name.")
+    if not path.parent.is_dir():
+        raise BadInput(f"There is no folder {_shown(path.parent)}; create it first.")
+    return path
+
+
+def _told(report: CheckReport, name: str) -> int:
+    found = restoring.complaints(report)
+    what = (
+        f"{report.runs} runs, {report.sessions} annotation sessions, {report.arrays} arrays and {report.events} events"
+    )
+    if not found:
+        _say(f"{name} is sound: {what} were verified.")
+        return 0
+    _say(f"{name} is damaged in {len(found)} places; {what} were looked at.")
+    for sentence in found:
+        _say(sentence)
+    return 1
+
+
+def _folder(owner: str) -> str:
+    """A folder's name for an owner: readable, and one of its own."""
+    plain = re.sub(r"[^A-Za-z0-9-]+", "-", owner)[:40].strip("-") or "owner"
+    return plain if plain == owner else f"{plain}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
+
+
+def _shown(path: Path) -> str:
+    return str(path).encode("unicode_escape").decode("ascii")
+
+
+def _say(sentence: str) -> None:
+    """One line, whatever a damaged file made of it."""
+    print("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in sentence), flush=True)
