@@ -128,6 +128,13 @@ class Belongings:
         times = [int(value) for value in found if value is not None]
         return moment(min(times)) if times else None
 
+    def anything(self, *, viewer: str) -> bool:
+        """Whether there is anything that `hand_over` would hand over."""
+        check_viewer(viewer)
+        owners = col(RunRow.owner), col(AnalysisRow.owner), col(AnnotationSession.owner), col(AnnotationMember.viewer)
+        with self._connections.read() as session:
+            return any(session.execute(select(owner).where(owner == viewer).limit(1)).first() for owner in owners)
+
     def hand_over(self, giver: str, *, to: str) -> int:
         """Make everything of one viewer another one's, in one transaction; returns how many runs. StoreDamaged, Busy.
 

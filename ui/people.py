@@ -52,6 +52,17 @@ class People:
                 self._seen.pop(person.uid, None)
 
 
+class NoPeople:
+    """A team without anybody."""
+
+    def known_by(self, secret: str) -> Identity | None:
+        """Nobody."""
+        return None
+
+    def came(self, secret: str) -> None:
+        """Nobody comes."""
+
+
 def secret_in(pasted: str) -> str:
     """The secret in what somebody pasted: a whole link, or the secret by itself."""
     text = pasted.strip()

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import platformdirs
 
+from ui.addresses import is_loopback_host
 from ui.settings_values import Wrong, device, host, model_name, one_of, path_of, quoted, whole_number
 
 QUANTIZATIONS = ("none", "nf4", "int8")
@@ -102,6 +103,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Sett
     settings, words = parse_words(argv, Form(), environ)
     if words:
         _unknown(words[0], Form())
+    if settings.mode == "local" and not is_loopback_host(settings.host):
+        refuse(
+            f"--host {quoted(settings.host)} lets other machines in, each of which --mode local would take for the "
+            "owner; give --mode team (people with links) or --mode public (strangers), or leave the host out."
+        )
     return settings
 
 
@@ -232,7 +238,7 @@ OPTIONS = (
     _Option(
         "host",
         "HOST",
-        "address the page is served at; 0.0.0.0 lets other machines in",
+        "address the page is served at; 0.0.0.0 lets other machines in, which needs --mode team or public",
         "a host name or an address such as 127.0.0.1 or 0.0.0.0, without scheme and port",
         "127.0.0.1; 0.0.0.0 on a Hugging Face Space",
         host,

@@ -107,9 +107,11 @@ def test_every_field_has_one_option_and_the_reverse() -> None:
 def test_a_good_value_is_taken_from_flag_and_variable(field: str) -> None:
     text, value = GOOD[field]
     option = BY_FIELD[field]
-    assert getattr(parse([option.flag, text], {}), field) == value
-    assert getattr(parse([f"{option.flag}={text}"], {}), field) == value
-    assert getattr(parse([], {option.variable: text}), field) == value
+    # an address that lets others in needs a mode that tells people apart
+    more = {"FORKLORE_MODE": "public"} if field == "host" else {}
+    assert getattr(parse([option.flag, text], more), field) == value
+    assert getattr(parse([f"{option.flag}={text}"], more), field) == value
+    assert getattr(parse([], {option.variable: text, **more}), field) == value
 
 
 @pytest.mark.parametrize(("field", "text"), WRONG)
@@ -165,7 +167,23 @@ def test_a_flag_without_its_value_is_refused(option: object, capsys: pytest.Capt
 def test_the_mode_can_be_chosen_on_a_space_too() -> None:
     assert parse(["--mode", "public"], {}).public is True
     assert parse(["--mode", "team"], {"SPACE_ID": "a/b"}).mode == "team"
-    assert parse([], {"SPACE_ID": "a/b", "FORKLORE_MODE": "local"}).public is False
+    local = {"SPACE_ID": "a/b", "FORKLORE_MODE": "local", "FORKLORE_HOST": "127.0.0.1"}
+    assert parse([], local).public is False
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "my-machine.example.org", "a1"])
+def test_one_person_s_page_is_not_served_to_other_machines(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, environ in ((["--host", host], {}), ([], {"FORKLORE_HOST": host})):
+        said = refusal(capsys, argv, environ)
+        assert host in said and "--mode team" in said and "--mode public" in said
+    for mode in ("team", "public"):
+        assert parse(["--host", host, "--mode", mode], {}).host == host
+
+
+def test_a_space_for_one_person_is_refused_instead_of_making_everybody_its_owner(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "--mode team" in refusal(capsys, [], {"SPACE_ID": "a/b", "FORKLORE_MODE": "local"})
 
 
 def test_a_space_is_public_and_open_to_other_machines() -> None:
@@ -228,8 +246,8 @@ def test_a_path_this_user_may_not_write_is_refused(
     assert "cannot be read and written" in refusal(capsys, ["--database", str(tmp_path / "old.db")])
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "::", "my-machine.example.org", "a1"])
-def test_names_and_addresses_of_hosts_are_taken(host: str) -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "127.0.0.2"])
+def test_names_and_addresses_of_this_machine_are_taken(host: str) -> None:
     assert parse(["--host", host], {}).host == host
 
 
