@@ -27,6 +27,7 @@ from storage.migrations import MIGRATIONS, Migration, migrate, newest
 from storage.people import PeopleStore
 from storage.records import CheckReport
 from storage.runs import RunStore
+from storage.usage import UsageStore
 
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
@@ -50,6 +51,7 @@ class Store:
         self.annotations = AnnotationStore(self._connections, self.limits)
         self.people = PeopleStore(self._connections, self.limits)
         self.belongings = Belongings(self._connections, self.limits)
+        self.usage = UsageStore(self._connections)
 
     def read(self) -> AbstractContextManager[Session]:
         """A session in one snapshot that cannot write; for one call, never held across a yield."""

@@ -133,7 +133,21 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf) -> tuple[Callable[..., 
         allowed."""
         return strategy_jobs.listed()
 
-    return list_runs, export_runs, import_runs, restore_runs, scores, strategies
+    def my_limits(request: gr.Request = None) -> dict:  # type: ignore[assignment]
+        """What is left of your share of the model, before the next call: answers_left of answers in minutes, and
+        tokens_left of tokens a day (those that the model reads, in all rows of all passes); null where there is no
+        bound. sentence: as it stands on the page."""
+        left = workbench.quotas.remaining(viewer_of(request))
+        return {
+            "answers_left": left.jobs_left,
+            "answers": left.jobs,
+            "minutes": left.window_seconds / 60,
+            "tokens_left": left.tokens_left,
+            "tokens": left.tokens,
+            "sentence": left.sentence,
+        }
+
+    return list_runs, export_runs, import_runs, restore_runs, scores, strategies, my_limits
 
 
 def records(documents: Iterator[str]) -> Iterator[dict]:

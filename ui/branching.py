@@ -13,7 +13,7 @@ from typing import Any
 from engine import limits
 from engine.counterfactual import plan, replayable, rewritten, within
 from engine.edits import Intervention
-from engine.errors import BadInput, NotFound, UserError
+from engine.errors import BadInput, Busy, NotFound, UserError
 from engine.models import LanguageModel
 from engine.noise import HINDSIGHT_STREAMS
 from engine.replicates import MOST
@@ -109,6 +109,8 @@ class Branching:
                     seconds = time.perf_counter() - started
                     line = apart(lambda: self._keep_replicates(uid, yardstick, seconds, viewer), wait=not closed)
             yield document + line
+            if ticket.cut:
+                raise Busy(ticket.cut)
 
     def score_here(self, uid: str, viewer: Viewer) -> Iterator[str]:
         """Score the text of a run that was made elsewhere with the loaded model, as a run that can be branched."""

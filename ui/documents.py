@@ -32,14 +32,16 @@ class Documents:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def open(self, uid: str, viewer: Viewer) -> str:
-        """The document of a run, as it looked when it had just been made. Raises NotFound, StoreDamaged."""
-        return self.of(self._store.runs.get(uid, viewer=viewer.name), viewer)
+    def open(self, uid: str, viewer: Viewer, problem: str = "") -> str:
+        """The document of a run, as it looked when it had just been made. problem: why it ended early, said with it.
+        Raises NotFound, StoreDamaged."""
+        return self.of(self._store.runs.get(uid, viewer=viewer.name), viewer, problem)
 
-    def of(self, run: StoredRun, viewer: Viewer) -> str:
+    def of(self, run: StoredRun, viewer: Viewer, problem: str = "") -> str:
         """The document of an opened run, with what attention has made known of it."""
         parent, run = self.parent(run, viewer), self._with_attention(run, viewer)
-        return stored_document(run, origin_of(run, parent), self._fork(run, viewer)) + self._behind(run, parent, viewer)
+        document = stored_document(run, origin_of(run, parent), self._fork(run, viewer), problem)
+        return document + self._behind(run, parent, viewer)
 
     def _with_attention(self, run: StoredRun, viewer: Viewer) -> StoredRun:
         """The run with the scores of its newest attention chain that can be read, as it is where there is none."""

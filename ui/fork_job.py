@@ -131,6 +131,7 @@ class ForkJob:
                 if problem:
                     break
             state = "finished" if report.done else "stopped"
+            problem = problem or ("" if report.done else ticket.cut)
             if report.tokens >= PACE_TOKENS:
                 self._underway.keep_pace(model.card, report.seconds / report.tokens)
         except UserError as error:

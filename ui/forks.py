@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import BadInput, NotFound, StoreDamaged, UserError
+from engine.errors import BadInput, Busy, NotFound, StoreDamaged, UserError
 from engine.fork_draws import ForkDraws, from_arrays
 from engine.fork_plan import plan_analysis
 from engine.models import LanguageModel
@@ -311,6 +311,8 @@ class Forks:
                 return
             job = ForkJob(self, self._bench, self._as_it_is(opened, model, viewer), viewer)
             yield from job.draw(model, ticket)
+            if job.nothing_kept and ticket.cut:
+                raise Busy(ticket.cut)
         # what the draws say takes a while to work out: nobody waits for that
         yield self._as_it_was(opened, viewer, NOTHING_KEPT) if job.nothing_kept else job.ended()
 

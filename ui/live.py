@@ -170,11 +170,14 @@ def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN) -> views.RunIdent
     )
 
 
-def stored_document(stored: StoredRun, origin: Origin = NO_ORIGIN, headline: Headline | None = None) -> str:
-    """The document of a stored run, as it looked when it was made; headline: something better to say of it."""
+def stored_document(
+    stored: StoredRun, origin: Origin = NO_ORIGIN, headline: Headline | None = None, problem: str = ""
+) -> str:
+    """The document of a stored run, as it looked when it was made; headline: something better to say of it; problem:
+    what is to be said of how it ended just now."""
     identity = identity_of(stored.header, origin)
     said = headline or headline_of(stored.trace)
-    return views.run_document(stored.trace, identity, status=stored.header.status, headline=said)
+    return views.run_document(stored.trace, identity, status=stored.header.status, headline=said, problem=problem)
 
 
 def opening(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:

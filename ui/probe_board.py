@@ -128,6 +128,7 @@ class Board:
                     shown = time.monotonic()
                     pause = max(FRAME_SECONDS, LIVE_SHARE * (shown - began))
             state = "finished" if len(self.cells) == self._total() else "stopped"
+            problem = ticket.cut if state == "stopped" else ""
         except UserError as error:
             if not self.cells:
                 raise

@@ -12,7 +12,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 from engine.errors import Busy, UserError
 from ui.access import Viewer
@@ -35,8 +35,9 @@ class QuotaLimits:
     accounts: int = 20_000
 
     @classmethod
-    def of(cls, mode: Literal["local", "team", "public"]) -> QuotaLimits:
-        """None for one trusted person, generous ones for people with links of their own, bounds for strangers."""
+    def of(cls, mode: str) -> QuotaLimits:
+        """mode: local, team or public. None for one trusted person, generous ones for people with links of their own,
+        bounds for strangers."""
         if mode == "local":
             return cls()
         if mode == "team":
@@ -64,6 +65,17 @@ class Shares:
     tokens_left: int | None
     tokens: int | None
     window_seconds: float
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything is."""
+        return self.jobs is not None or self.tokens is not None
+
+    @property
+    def low(self) -> bool:
+        """Whether less than a tenth of a share is left."""
+        pairs = ((self.jobs_left, self.jobs), (self.tokens_left, self.tokens))
+        return any(left is not None and most is not None and left * 10 < most for left, most in pairs)
 
     @property
     def sentence(self) -> str:

@@ -186,6 +186,8 @@ class TreeJobs:
                     job.spell(model)
                     yield job.frame(standing)
                     shown = time.monotonic()
+            if ticket.cut and standing.reason in (None, "cancelled"):
+                standing = replace(standing, message=ticket.cut)
         except UserError as error:
             problem = str(error)
             if len(job.tree) == size and not standing.evaluated:
@@ -200,6 +202,8 @@ class TreeJobs:
                 ending = self._keep(job, standing, problem, viewer, key, apart=closed)
             elif self._growing.get(key) is job:
                 del self._growing[key]
+        if ticket.cut and not ending:
+            raise Busy(ticket.cut)
         yield ending or self.document(job.opened, viewer, replace(standing, state="idle"))
 
     def _keep(

@@ -1,8 +1,8 @@
 """One model, several people: whose turn it is, how long a turn may last, and how to ask a job to stop.
 
-Fair between people: next is who was served least recently, of one person the job that came first. Nobody starves: once
-`overtaking` later jobs have gone before a job, none does any more, so that it begins after at most `capacity` - 1 +
-`overtaking` others. Does not know gradio, the engine or what a job does.
+Fair between people: who was served less recently goes before others, of one person the job that came first. Nobody
+starves: once `overtaking` later jobs have gone before a job, none does any more, so that it begins after at most
+`capacity` - 1 + `overtaking` others. Does not know gradio, the engine or what a job does.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 from engine.errors import Busy
 from ui.access import Viewer
@@ -45,8 +44,8 @@ class TurnLimits:
     long_seconds: float = math.inf
 
     @classmethod
-    def of(cls, mode: Literal["local", "team", "public"]) -> TurnLimits:
-        """For one trusted person, for people with links of their own, for strangers."""
+    def of(cls, mode: str) -> TurnLimits:
+        """mode: local, team or public: for one trusted person, for people with links of their own, for strangers."""
         if mode == "local":
             return cls()
         if mode == "team":
@@ -59,17 +58,19 @@ class Ticket:
     """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, by Stop, or when its
     time or its share of tokens is used up: then `cut` is a sentence about that.
 
-    long: the job takes minutes and lets others go first between its steps. allowed: tokens the model may still read
-    for it, None for any number; unspent: those it has read and not yet been charged for.
+    long: the job takes minutes and lets others go first between its steps. most_seconds: how long it may have the
+    model. allowed: tokens the model may still read for it, None for any number; tokens: all that it has read, unspent:
+    those not yet charged for. rank: the least goes first; overtaken: how many later ones went before it.
     """
 
     viewer: Viewer
     long: bool = False
     number: int = 0
-    seconds: float = math.inf
+    most_seconds: float = math.inf
     clock: Callable[[], float] = time.monotonic
     cancelled: threading.Event = field(default_factory=threading.Event)
     cut: str = ""
+    rank: tuple[int, ...] = ()
     overtaken: int = 0
     allowed: int | None = None
     tokens: int = 0
@@ -78,10 +79,15 @@ class Ticket:
     _used: float = 0.0
     _since: float | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long it has had the model, from its first pass on and without its pauses."""
+        return self._used + (self.clock() - self._since if self._since is not None else 0.0)
+
     def stopped(self) -> bool:
         """Whether the job should end within one step; asked between any two steps."""
-        if self._since is not None and self._used + self.clock() - self._since >= self.seconds:
-            self.end(OUT_OF_TIME.format(limit=_spoken(self.seconds)))
+        if self.seconds >= self.most_seconds:
+            self.end(OUT_OF_TIME.format(limit=_spoken(self.most_seconds)))
         return self.cancelled.is_set()
 
     def end(self, why: str) -> None:
@@ -107,8 +113,8 @@ class Ticket:
 class Turnstile:
     """Lets one job at a time through.
 
-    The number of jobs before somebody grows only when somebody comes who was served less recently (at most `overtaking`
-    times), or when a long job that gave way goes on.
+    The number of jobs before somebody grows only when somebody comes who was served less recently: by one, and at most
+    `overtaking` times; before a waiting long job also when one at work lets short ones pass, `overtaking_long` in all.
     """
 
     def __init__(
@@ -117,12 +123,13 @@ class Turnstile:
         quotas: Quotas | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """ended: told of every job that is over, "done", "stopped", "cut" or "failed"; beside the queue."""
+        self.ended: Callable[[Ticket, str], object] | None = None
         self.limits = limits or TurnLimits()
-        self.quotas = quotas or Quotas(QuotaLimits())
+        self.quotas = Quotas(QuotaLimits()) if quotas is None else quotas
         self._clock = clock
         self._turn: Ticket | None = None
-        # who goes first while a long job gives way, that job last; then all others, as they came
-        self._first: list[Ticket] = []
+        # in the order in which they are served if nobody else comes
         self._line: list[Ticket] = []
         self._came = self._turns = 0
         self._served: OrderedDict[str, int] = OrderedDict()
@@ -136,18 +143,26 @@ class Turnstile:
         of it, or when the person's share of jobs or tokens is used up.
         """
         seconds = self.limits.long_seconds if long else self.limits.short_seconds
-        ticket = Ticket(viewer, long, seconds=seconds, clock=self._clock)
+        ticket, outcome = Ticket(viewer, long, most_seconds=seconds, clock=self._clock), "failed"
         with self._changed:
             self._check_room(viewer)
             self.quotas.admit(viewer)
             self._came += 1
             ticket.number = self._came
-            self._line.append(ticket)
+            ticket.rank = self._rank(viewer)
+            self._line_up(ticket)
             self._call_next()
         try:
             yield ticket
+            outcome = ""
+        except GeneratorExit:
+            outcome = "stopped"
+            raise
         finally:
             self._leave(ticket)
+            if self.ended is not None:
+                asked = "cut" if ticket.cut else "stopped" if ticket.cancelled.is_set() else "done"
+                self.ended(ticket, outcome or asked)
 
     def ahead(self, ticket: Ticket) -> int:
         """How many jobs come before this one if nobody else joins; 0 means it is its turn."""
@@ -179,17 +194,24 @@ class Turnstile:
         """
         with self._changed:
             short = [other for other in self._line if not other.long]
-            held_up = [ticket, *(other for other in self._line if other.long)]
+            # how many short ones would pass each of those that wait before them
+            passed = {
+                other: sum(not one.long for one in self._line[place:])
+                for place, other in enumerate(self._line)
+                if other.long
+            }
             if self._turn is not ticket or not short:
                 return False
-            if any(other.overtaken + len(short) > self.limits.overtaking_long for other in held_up):
+            everybody = [(ticket, len(short)), *passed.items()]
+            if any(other.overtaken + more > self.limits.overtaking_long for other, more in everybody):
                 return False
             self._settle(ticket)
             self._turn = None
-            self._first = [*(other for other in self._in_order() if not other.long), ticket]
-            self._line = [other for other in self._line if other.long]
-            for other in held_up:
-                other.overtaken += sum(one.number > other.number for one in short)
+            # nobody who comes while it is paused goes before it
+            ticket.rank = ()
+            for other, more in everybody:
+                other.overtaken += more
+            self._line = [*short, ticket, *passed]
             self._call_next()
             return True
 
@@ -243,9 +265,8 @@ class Turnstile:
             self._settle(ticket)
             if self._turn is ticket:
                 self._turn = None
-            for waiting in (self._first, self._line):
-                if ticket in waiting:
-                    waiting.remove(ticket)
+            if ticket in self._line:
+                self._line.remove(ticket)
             self._call_next()
         if not ticket.had_turn:
             self.quotas.take_back(ticket.viewer)
@@ -263,19 +284,14 @@ class Turnstile:
 
     def _call_next(self) -> None:
         """Give the turn to who is next where nobody has it, and tell all who wait."""
-        if self._turn is None and (self._first or self._line):
-            ticket = self._all()[0]
-            # a long one that gives way was told how many go before it
-            passed = [one for one in self._first if not one.long] if self._first else self._line
-            for other in passed:
-                other.overtaken += other.number < ticket.number
-            (self._first or self._line).remove(ticket)
+        if self._turn is None and self._line:
+            ticket = self._line.pop(0)
             self._turn, ticket.had_turn = ticket, True
             ticket.allowed = self.quotas.tokens_left(ticket.viewer)
             if ticket.allowed == 0:
                 ticket.end(self.quotas.used_up(ticket.viewer))
             self._turns += 1
-            for key in _keys(ticket):
+            for key in _keys(ticket.viewer):
                 self._served[key] = self._turns
                 self._served.move_to_end(key)
             while len(self._served) > REMEMBERED:
@@ -283,36 +299,32 @@ class Turnstile:
         self._changed.notify_all()
 
     def _all(self) -> list[Ticket]:
-        """Everybody in the order in which they are served if nobody else comes."""
-        return [*([self._turn] if self._turn else []), *self._first, *self._in_order()]
+        """Everybody, as they are served if nobody else comes."""
+        return [*([self._turn] if self._turn else []), *self._line]
 
-    def _in_order(self) -> list[Ticket]:
-        """Those who wait, without those who go first, in the order in which they are served."""
-        rest, order = list(self._line), list(self._first)
-        served, overtaken = {}, {ticket: ticket.overtaken for ticket in self._line}
-        for later, ticket in enumerate(self._first, self._turns + 1):
-            served.update(dict.fromkeys(_keys(ticket), later))
-        while rest:
-            ticket = min(rest, key=lambda one: self._rank(one, served, overtaken[one]))
-            rest.remove(ticket)
-            order.append(ticket)
-            served.update(dict.fromkeys(_keys(ticket), self._turns + len(order)))
-            for other in rest:
-                overtaken[other] += other.number < ticket.number
-        return order[len(self._first) :]
+    def _rank(self, viewer: Viewer) -> tuple[int, ...]:
+        """Where somebody who comes now stands: by the jobs they have here and their last turn, then by those of their
+        address, which a new visitor may share with an old one."""
+        here = Counter(key for ticket in self._all() for key in _keys(ticket.viewer))
+        return tuple(value for key in _keys(viewer) for value in (here[key], self._served.get(key, NEVER)))
 
-    def _rank(self, ticket: Ticket, served: dict[str, int], overtaken: int) -> tuple[int, int, int, int]:
-        """The least is served next. served: turns that are to come before it."""
-        if overtaken >= (self.limits.overtaking_long if ticket.long else self.limits.overtaking):
-            return 0, 0, 0, ticket.number
-        person, *address = (served.get(key, self._served.get(key, NEVER)) for key in _keys(ticket))
-        return 1, person, address[0] if address else NEVER, ticket.number
+    def _line_up(self, ticket: Ticket) -> None:
+        """Before all at the end of the line that have a greater rank and have not been overtaken too often."""
+        place = len(self._line)
+        while place:
+            other = self._line[place - 1]
+            most = self.limits.overtaking_long if other.long else self.limits.overtaking
+            if other.rank <= ticket.rank or other.overtaken >= most:
+                break
+            other.overtaken += 1
+            place -= 1
+        self._line.insert(place, ticket)
 
 
-def _keys(ticket: Ticket) -> list[str]:
-    """Under what a turn is remembered: the person, and the address that a new visitor may share with old ones."""
-    person = f"person {ticket.viewer.place}"
-    return [person, f"address {ticket.viewer.address}"] if ticket.viewer.address else [person]
+def _keys(viewer: Viewer) -> list[str]:
+    """Under what a turn is remembered: the person, and the address where there is one."""
+    person = f"person {viewer.place}"
+    return [person, f"address {viewer.address}"] if viewer.address else [person]
 
 
 def _spoken(seconds: float) -> str:

@@ -187,6 +187,7 @@ class _Model:
         self.open: dict[Ticket, object] = {}
         self.begun: dict[Ticket, int] = {}
         self.before: dict[Ticket, int] = {}
+        self.rose: dict[Ticket, int] = {}
         self.jobs = 0
 
     def ahead(self) -> dict[Ticket, int]:
@@ -203,11 +204,11 @@ class _Model:
             return
         self.open[ticket], self.before[ticket] = entering, 0
         now = self.ahead()
-        rose = [one for one in was if now[one] > was[one]]
-        assert all(now[one] == was[one] + 1 for one in rose)
-        assert all(now[one] == was[one] for one in was if one not in rose)
-        # only those who would be served after the new one have one more before them
-        assert all(now[one] > now[ticket] for one in rose)
+        # those after the new one have one more before them, and for nobody else anything has changed
+        assert now == {one: was.get(one, now[ticket]) + (one in was and was[one] >= now[ticket]) for one in now}
+        for one, before in was.items():
+            self.rose[one] = self.rose.get(one, 0) + now[one] - before
+            assert self.rose[one] <= (self.limits.overtaking_long if one.long else self.limits.overtaking)
         self.look()
 
     def look(self) -> None:
