@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from engine import lent_gpu
 from ui import commands
 from ui.interface_files import without_interface_files
 from ui.settings import parse
@@ -21,6 +22,8 @@ def main() -> int:
         if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
             return commands.run(sys.argv[1:])
         settings = parse(sys.argv[1:])
+        # before anything loads torch, which is given its own idea of a GPU where one is only lent
+        lent_gpu.begin()
         # after parsing: a wrong flag or --help must not wait for the libraries to load
         from engine.errors import UserError
 

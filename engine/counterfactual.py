@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from engine import limits
+from engine import lent_gpu, limits
 from engine.edits import (
     FORCED,
     Alignment,
@@ -119,8 +119,15 @@ class Plan:
 
     def steps(self, model: LanguageModel, cancelled: Callable[[], bool] | None = None) -> Iterator[Step]:
         """The tokens behind those kept; see `counterfactual_steps`."""
-        return counterfactual_steps(
-            model, self.prompt_ids, self.request, self.held, noise_rows=self.noise_rows, cancelled=cancelled
+        return lent_gpu.steps(
+            counterfactual_steps,
+            model,
+            self.prompt_ids,
+            self.request,
+            self.held,
+            noise_rows=self.noise_rows,
+            tokens=len(self.held.ids) + self.request.max_new_tokens,
+            cancelled=cancelled or (lambda: False),
         )
 
     def whole(self, model: LanguageModel, added: Trace) -> Trace:

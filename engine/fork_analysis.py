@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine import lent_gpu
 from engine.errors import BadInput, UserError
 from engine.fork_bands import band, curve_samples
 from engine.fork_curves import Branches, OutcomeCurve, branches_of, common_labels, outcome_curve
@@ -122,10 +123,13 @@ def analyse(
         return ForkingReport(plan, draws, len(draws.rollouts), tokens, passed, seconds, done, provisional=not done)
 
     while True:
-        for step in roll_out(
-            model, trace.prompt_ids.tolist(), plan.base, _tasks(plan, draws), seed=settings.seed,
-            max_tokens=plan.max_tokens, rows=rows, memory_bytes=memory_bytes, decided=_decided(draws, model, settings),
-            cancelled=stopped,
+        missing = _tasks(plan, draws)
+        # who decides early reads the draws so far, which do not go where a GPU is lent: the outcomes are the same
+        decided = None if lent_gpu.lent() else _decided(draws, model, settings)
+        for step in lent_gpu.steps(
+            roll_out, model, trace.prompt_ids.tolist(), plan.base, missing, seed=settings.seed,
+            max_tokens=plan.max_tokens, rows=rows, memory_bytes=memory_bytes, decided=decided,
+            tokens=sum(task.count for task in missing) * plan.max_tokens, cancelled=stopped,
         ):  # fmt: skip
             for one in step.finished:
                 draws.words.update((i, model.token_bytes(i)) for i in (one.token_id, *one.ids) if i not in draws.words)

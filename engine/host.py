@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine import lent_gpu
 from engine.catalogue import model_title, read_catalogue
 from engine.errors import Busy, ModelUnavailable, UserError
 from engine.progress import Progress
@@ -100,6 +101,7 @@ class ModelHost:
             self._attempt += 1
             self._model = model
             model.meter.listener = self._listener
+            lent_gpu.hold(model)
             self._in_memory.add(model)
             self._state = HostState("ready", model.card.name, "Ready", 1.0)
             self._change.notify_all()
@@ -168,6 +170,7 @@ class ModelHost:
                 return
             if model is not None:
                 model.meter.listener = self._listener
+                lent_gpu.hold(model)
             self._model = model
             self._state = replace(state, seconds=self._elapsed())
             self._change.notify_all()

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN = "forklore"
@@ -32,6 +32,28 @@ MOST_KINDS = 2_000
 _SALT = secrets.token_bytes(16)
 _HELPERS = ("traceback", "logging", "warnings", "tqdm", "contextlib")
 _PASSED_ON = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+
+
+class Named(Protocol):
+    """Somebody with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class HadTurn(Protocol):
+    """What is told of a job: who asked, how long it had the model, what it read there, and how it ended."""
+
+    @property
+    def viewer(self) -> Named: ...
+
+    @property
+    def used(self) -> float: ...
+
+    long: bool
+    tokens: int
+    cut: str
+    cancelled: threading.Event
 
 
 def person(name: str) -> str:
@@ -67,6 +89,23 @@ def _short(file: str) -> str:
         if folder in path.parts:
             return "/".join(path.parts[len(path.parts) - path.parts[::-1].index(folder) :])
     return path.name
+
+
+def job_ended(ticket: HadTurn) -> None:
+    """One event for a job that has left the queue; called while whatever ended it is still being raised."""
+    raised = sys.exc_info()[1]
+    outcome = "done"
+    if ticket.cut:
+        outcome = "cut"
+    elif ticket.cancelled.is_set():
+        outcome = "stopped"
+    elif isinstance(raised, GeneratorExit):
+        outcome = "closed"
+    elif raised is not None:
+        outcome = getattr(raised, "kind", "defect")
+    told = {"kind": "long" if ticket.long else "short", "tokens": ticket.tokens, "seconds": ticket.used}
+    told |= {"outcome": outcome, "person": person(ticket.viewer.name)}
+    logging.getLogger(f"{OWN}.jobs").info("job", extra=told)
 
 
 class JsonLines(logging.Formatter):

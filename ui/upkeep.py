@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+# what is done more often than this is told of only when it fails
+TOLD_SECONDS = 60.0
 LOGGER = logging.getLogger("forklore.upkeep")
 
 
@@ -62,7 +64,9 @@ class Upkeep:
         while (task := self._next()) is not None:
             began = time.monotonic()
             outcome = attempt(task)
-            LOGGER.info("upkeep", extra={"kind": task.name, "seconds": time.monotonic() - began, "outcome": outcome})
+            if task.every >= TOLD_SECONDS:
+                seconds = time.monotonic() - began
+                LOGGER.info("upkeep", extra={"kind": task.name, "seconds": seconds, "outcome": outcome})
 
     def _next(self) -> Task | None:
         """The task whose turn has come, waited for; None at the end."""
