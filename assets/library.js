@@ -37,12 +37,15 @@
         remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), enter: () => this.move(0),
       });
       this.toast = new Toast();
+      this.own = new Forklore.ownWork.OwnLine({
+        own: () => [...this.chosen.values()].filter((run) => !run.example).map((run) => run.uid), gone: (said) => { this.clear(); this.ask({}); this.toast.show(said); },
+      });
       this.heads = el("div", { class: "fl-lib-heads", role: "row" });
       this.body = el("div", { role: "rowgroup" });
       this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);
       this.empty = el("div", { class: "fl-lib-empty" }, el("p", { text: "Loading the runs …" }));
       this.foot = foot(MOST, () => this.ask({ more: true }));
-      this.root.replaceChildren(this.tools.root, this.tools.chosen, this.table, this.empty, this.foot.root, this.toast.root);
+      this.root.replaceChildren(this.tools.root, this.tools.chosen, this.own.root, this.table, this.empty, this.foot.root, this.toast.root);
       this.table.hidden = true;
       this.body.addEventListener("click", (event) => this.clicked(event));
       this.body.addEventListener("keydown", (event) => this.pressed(event));
@@ -83,6 +86,7 @@
       if (!this.columns.length) this.columns = this.scores.filter((entry) => ["mean_entropy", "perplexity"].includes(entry.name)).map((entry) => entry.name).reverse();
       const onward = expecting === "more" && this.foot.root.contains(document.activeElement);
       this.draw();
+      this.own.update();
       // to the first of the new runs: after the last page there is no button to stay at
       if (onward) this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
       this.say(page, expecting);

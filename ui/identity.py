@@ -22,8 +22,8 @@ from ui.addresses import address_of, is_loopback_host
 
 COOKIE = "forklore_visitor"
 COOKIE_SECONDS = 180 * 24 * 3600
-# the same for everybody, so nobody has to be known for them
-OPEN_PATHS = ("/assets/", "/static/", "/favicon.ico", "/healthz")
+# the same for everybody, so nobody has to be known for them; the last is how gradio finds out that its port is open
+OPEN_PATHS = ("/assets/", "/static/", "/favicon.ico", "/healthz", "/gradio_api/startup-events")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{32,64}")
 
 Account = Callable[[Scope], Identity | None]

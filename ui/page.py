@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui import api, branch_api, chain_api, fork_api, probe_api, session_api, tree_api
+from ui import accounts, api, branch_api, chain_api, fork_api, own_work_api, probe_api, session_api, tree_api
 from ui.actions import Workbench
 from ui.annotating import Annotating
 from ui.branching import Branching
@@ -15,6 +15,7 @@ from ui.chains import Chains
 from ui.components.masthead import Masthead
 from ui.copies import Copies
 from ui.forks import Forks
+from ui.own_work import OwnWork
 from ui.probes import Probes
 from ui.session_results import Results
 from ui.sessions import Sessions
@@ -41,6 +42,9 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings, copies: C
     probes = Probes(workbench, most_tokens=PUBLIC_PROBE_TOKENS) if settings.public else Probes(workbench)
     with gr.Blocks(title="Forklore", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS) as page:
         masthead = Masthead(elem_id="masthead")
+        if settings.public and accounts.offered():
+            # never seen: with it gradio adds the ways in and out, which the masthead leads to
+            gr.LoginButton(visible=False)
         with gr.Tabs(elem_id="views", selected="explore") as views:
             with gr.Tab("Explore", id="explore"):
                 explored = explore.build(workbench, settings)
@@ -56,6 +60,7 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings, copies: C
                 methods.build()
         # first, so that the endpoints' names are theirs and no handler of the page takes them
         api.register(workbench, shelf)
+        own_work_api.register(OwnWork(workbench, settings.keep_days if settings.public else None))
         branch_api.register(branching)
         tree_api.register(trees)
         probe_api.register(probes)
@@ -64,7 +69,7 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings, copies: C
         results = Results(workbench.store)
         sessions = Sessions(workbench.store, results, shelf.imports, copies.soon)
         session_api.register(Annotating(workbench.store, copies.soon), sessions, results)
-        wire_masthead(page, masthead, workbench, copies)
+        wire_masthead(page, masthead, workbench, copies, explored.shares)
         explore.wire(page, explored, workbench, shelf)
         wire_branching(explored, workbench, branching)
         wire_trees(explored, workbench, branching, trees)

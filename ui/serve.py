@@ -23,19 +23,26 @@ from storage.limits import ImportLimits
 from storage.snapshots import Snapshots, restore_missing, usable
 from storage.tidying import remove_leftovers
 from ui import assets, chores, examples
+from ui.accounts import account_of, offered
 from ui.actions import Workbench
 from ui.copies import Copies
 from ui.ending import Ending, end_app
 from ui.example_session import install_session
 from ui.health import VERSION, Health, Watch
 from ui.identity import Door, IdentityMiddleware
-from ui.logs import logging_events, take_over_server_log
+from ui.logs import job_ended, logging_events, take_over_server_log
 from ui.page import build_page
+from ui.people import NoPeople, People
+from ui.quotas import QuotaLimits, Quotas
 from ui.settings import Settings
 from ui.shelf import Shelf
+from ui.sign_in import TeamDoor
 from ui.theme import page_theme
-from ui.upkeep import Upkeep
+from ui.turns import TurnLimits
+from ui.upkeep import Task, Upkeep
 
+# what a program that is killed forgets of what people used
+USAGE_SECONDS = 10.0
 LOGGER = logging.getLogger("forklore")
 IN_USE = "The library is in use by another Forklore (process {pid}): stop that one first, or choose another --database."
 COPIED = "Another Forklore (process {pid}) keeps its snapshots in this folder: give each its own with --snapshots."
@@ -50,14 +57,17 @@ def serve(settings: Settings) -> int:
         install_session(store)
         host = ModelHost(cache_dir=settings.cache_dir)
         limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
-        workbench = Workbench(store, host, limits)
-        upkeep = Upkeep(chores.tasks(store, settings, snapshots))
+        quotas = Quotas(QuotaLimits.of(settings.mode), ledger=store.usage)
+        workbench = Workbench(store, host, limits, turn_limits=TurnLimits.of(settings.mode), quotas=quotas)
+        usage = Task("usage", USAGE_SECONDS, quotas.write_down, first=USAGE_SECONDS)
+        upkeep = Upkeep([*chores.tasks(store, settings, snapshots), usage])
         copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
         page = build_page(workbench, Shelf(store, import_limits(settings)), settings, copies)
         watch = Watch(VERSION, settings.database, lambda: host.state.status, workbench.turns.waiting, copies.state)
-        open_port(page, settings, watch)
+        open_port(page, settings, watch, People(store))
         # only now: importing and loading a model beside the start of the page would slow both
         host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
+        workbench.turns.ended = job_ended
         upkeep.start()
         # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
         gc.collect()
@@ -65,6 +75,7 @@ def serve(settings: Settings) -> int:
         say_where(settings)
         ending.wait()
         end_app(ending, workbench.turns, upkeep, page.server, snapshots)
+    ending.leave()
     return ending.code
 
 
@@ -100,13 +111,21 @@ def import_limits(settings: Settings) -> ImportLimits:
     return ImportLimits.public() if settings.public else ImportLimits()
 
 
-def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None) -> None:
+def door_of(settings: Settings, people: People | None) -> Middleware:
+    """What finds out who sends a request; without a list of people nobody comes into a team's page."""
+    if settings.mode == "team":
+        return Middleware(TeamDoor, people or NoPeople(), settings.proxies)
+    account = account_of if settings.public and offered() else None
+    return Middleware(IdentityMiddleware, Door(settings.mode, settings.proxies, account))
+
+
+def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, people: People | None = None) -> None:
     """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
     head = assets.head()
     # outermost first
     doors = [Middleware(Health, watch)] if watch else []
-    doors.append(Middleware(IdentityMiddleware, Door(settings.mode, settings.proxies)))
+    doors.append(door_of(settings, people))
     try:
         page.launch(
             server_name=settings.host,

@@ -17,7 +17,8 @@ class Explorer(Piece):
     open its parent. run_open(uid). run_compare(a, b). score_here().
 
     deeplink: keep ?run= and ?tok= in the address bar. continues: somebody listens to run_continue, so offer it.
-    branches: somebody listens to branch_ask and all the events after it. forks, chain: their pieces stand on the same
+    branches: somebody listens to branch_ask and all the events after it. sharing: more
+    people than one use the page, so say who may see a run. forks, chain: their pieces stand on the same
     page, so their tabs are offered.
     """
 

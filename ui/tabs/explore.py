@@ -15,6 +15,7 @@ import gradio as gr
 
 from ui import fork_view, views
 from ui.access import Viewer, viewer_of
+from ui.accounts import take_over
 from ui.actions import Workbench
 from ui.components.branches import Branches
 from ui.components.chain import Chain, ChainAside
@@ -22,6 +23,8 @@ from ui.components.example_strip import ExampleStrip
 from ui.components.explorer import Explorer
 from ui.components.forks import Forks, ForksAside
 from ui.components.notice import Notice
+from ui.components.shares import Shares
+from ui.errors import Caught
 from ui.example_session import demonstrations
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -33,6 +36,7 @@ from ui.tabs.strategy import strategy_fields, strategy_of
 class ExploreParts:
     """The components that other parts of the page fill or listen to.
 
+    shares: None where nobody's share of the model is bounded.
     fork_file: never seen; it carries an exported file's address to the browser.
     """
 
@@ -49,6 +53,7 @@ class ExploreParts:
     payload: gr.Textbox
     upload: gr.File
     bring_in: gr.Button
+    shares: Shares | None
     notice: Notice
     explorer: Explorer
     branches: Branches
@@ -103,9 +108,18 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
             with gr.Row():
                 upload = gr.File(label="or a file (.json, .jsonl)", elem_id="import-file", height=120)
                 bring_in = gr.Button("Import", variant="primary", elem_id="import-button")
+    shares = Shares(elem_id="shares") if workbench.quotas.limits.any else None
     fields, model, quantization, load = _settings(workbench, settings)
     notice = Notice(elem_id="notice")
-    explorer = Explorer(elem_id="explorer", deeplink=True, continues=True, branches=True, forks=True, chain=True)
+    explorer = Explorer(
+        elem_id="explorer",
+        deeplink=True,
+        continues=True,
+        branches=True,
+        forks=True,
+        chain=True,
+        sharing=settings.mode != "local",
+    )
     branches = Branches(elem_id="branches")
     ways = fork_view.ways(public=settings.public, sentences=workbench.sentences.installed)
     forks = Forks(elem_id="forks", ways=json.dumps(ways))
@@ -115,7 +129,7 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
     chain_aside = ChainAside(elem_id="chain-aside")
     return ExploreParts(
         modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
-        notice, explorer, branches, forks, aside, fork_file, chain, chain_aside, model, quantization, load,
+        shares, notice, explorer, branches, forks, aside, fork_file, chain, chain_aside, model, quantization, load,
     )  # fmt: skip
 
 
@@ -204,7 +218,10 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         viewer = viewer_of(request)
         examples = shelf.examples(viewer)
         asked = str(request.query_params.get("run") or "")
-        document, notice, current = "", "", ""
+        document, current = "", ""
+        with Caught() as problem_before:
+            notice = take_over(workbench.store, request)
+        notice = problem_before.sentence or notice
         for uid in filter(None, (asked, *(example.uid for example in examples))):
             document, problem = opened(lambda uid=uid: workbench.open_run(uid, viewer))  # type: ignore[misc]
             notice = notice or problem

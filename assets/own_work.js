@@ -1,0 +1,155 @@
+// What is one's own: who may see a run, how long work is kept, and deleting it for good.
+// Asks the app's named endpoints; does not know how runs are drawn or listed.
+(() => {
+  "use strict";
+  const Forklore = (window.Forklore = window.Forklore || {});
+  const { dom, format } = Forklore;
+  const { el } = dom;
+  const PRIVATE = "Only you can see this run.";
+  const SHARED = "Whoever has the link can open this run and branch from it. Nobody else can change it, and no list shows it.";
+  const FOREIGN = "Somebody shared this run with you by its link. You can branch from it; it stays theirs.";
+  const EXAMPLE = "This example comes with the page; everybody sees it.";
+
+  const runs = (count) => (count === 1 ? "1 run" : `${format.count(count)} runs`);
+  const linkOf = (uid) => { const url = new URL("./", location.href); url.searchParams.set("run", uid); return url.href; };
+  const sentence = (error) => (error && error.sentence) || "Something went wrong; try again.";
+
+  /** A small window with a heading, words and buttons; away with Escape. */
+  class Ask {
+    constructor(heading) {
+      const id = dom.uid("fl-ask");
+      this.words = el("div", { class: "fl-ask-words" });
+      this.said = el("p", { class: "fl-ask-said", role: "status" });
+      this.buttons = el("div", { class: "fl-ask-buttons" });
+      this.root = el("dialog", { class: "fl-ask", "aria-labelledby": id }, el("h2", { id, text: heading }), this.words, this.said, this.buttons);
+      this.root.addEventListener("close", () => this.root.remove());
+      // keys here are not those of the page
+      this.root.addEventListener("keydown", (event) => event.stopPropagation());
+      this.root.addEventListener("click", (event) => { if (event.target === this.root) this.root.close(); });
+    }
+
+    /** Beside the piece that asks, so that it wears the page's colours. */
+    open(beside) {
+      beside.append(this.root);
+      this.root.showModal();
+    }
+
+    show(words, buttons, said = "") {
+      this.words.replaceChildren(...words.map((text) => (typeof text === "string" ? el("p", { text }) : text)));
+      this.buttons.replaceChildren(...buttons.filter(Boolean), el("button", { type: "button", class: "fl-button", text: "Close", onclick: () => this.root.close() }));
+      this.said.textContent = Forklore.dom.shown(said);
+    }
+
+    button(text, act, className = "") {
+      const node = el("button", { type: "button", class: `fl-button ${className}`, text });
+      node.addEventListener("click", async () => {
+        node.disabled = true;
+        try { await act(); } catch (error) { this.said.textContent = Forklore.dom.shown(sentence(error)); }
+        node.disabled = false;
+      });
+      return node;
+    }
+  }
+
+  /** Who may see one run, and its link. */
+  class Sharing extends Ask {
+    constructor(uid) {
+      super("Share this run");
+      this.uid = uid;
+      this.show(["One moment …"], []);
+      Forklore.server.call("run_access", uid).then((state) => this.draw(state), (error) => this.show([sentence(error)], []));
+    }
+
+    draw(state, said = "") {
+      if (state.example) return this.show([EXAMPLE], [this.copies()], said);
+      if (!state.mine) return this.show([FOREIGN], [this.copies()], said);
+      const change = (shared) => Forklore.server.call("share_run", this.uid, shared);
+      const share = async () => { const after = await change(true); this.draw(after); await this.copy(); };
+      const stop = async () => this.draw(await change(false), "The link opens nothing any more, except for you.");
+      this.show([state.shared ? SHARED : PRIVATE, ...(state.shared ? [this.link()] : [])],
+        state.shared ? [this.copies(), this.button("Stop sharing", stop)] : [this.button("Share by link", share, "fl-ask-main")], said);
+      this.root.dataset.shared = String(state.shared);
+    }
+
+    link() {
+      const field = el("input", { class: "fl-ask-link", readonly: true, value: linkOf(this.uid), "aria-label": "Link of this run" });
+      field.addEventListener("focus", () => field.select());
+      return field;
+    }
+
+    copies() {
+      return this.button("Copy the link", () => this.copy(), "fl-ask-main");
+    }
+
+    async copy() {
+      try {
+        await navigator.clipboard.writeText(linkOf(this.uid));
+        this.said.textContent = "Link copied.";
+      } catch { this.said.textContent = "Copy the link from the line above."; }
+    }
+  }
+
+  /** The button beside the instrument's tools. trace: what is on show. */
+  function shareButton(trace, beside) {
+    return dom.button("Share", () => {
+      if (trace().stored) new Sharing(trace().run).open(beside);
+    }, { class: "fl-button fl-share", title: "Who can see this run" });
+  }
+
+  /** The library's line about what is one's own. list: {own() -> uids selected, gone(count), refresh()}. */
+  class OwnLine {
+    constructor(list) {
+      this.list = list;
+      this.kept = el("span", { class: "fl-own-kept", role: "status" });
+      this.menu = Forklore.controls.menu({ label: "Delete for good", title: "Delete for good", className: "fl-lib-quiet", items: () => this.choices() });
+      this.root = el("div", { class: "fl-own" }, this.kept, el("span", { class: "fl-lib-grow" }), this.menu.root);
+    }
+
+    async update() {
+      let kept;
+      try { kept = await Forklore.server.call("kept_until"); } catch { return; }
+      const days = kept.days === 1 ? "a day" : `${kept.days} days`;
+      const first = kept.until ? `; the first goes on ${new Date(kept.until).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}` : "";
+      this.kept.textContent = kept.days ? `Your work is kept in this browser's name until ${days} after its last change${first}.` : "";
+    }
+
+    choices() {
+      const uids = this.list.own();
+      return [
+        { label: uids.length ? `The selected ${runs(uids.length)} …` : "Selected runs …", hint: uids.length ? "past the bin, with or without branches" : "select runs of yours first", disabled: !uids.length, run: () => this.deleteSelected(uids) },
+        { label: "Everything of mine …", hint: "runs, analyses, trees and annotation sessions", run: () => this.deleteAll() },
+      ];
+    }
+
+    async deleteSelected(uids) {
+      const ask = new Ask(`Delete ${runs(uids.length)} for good`);
+      ask.show(["One moment …"], []);
+      ask.open(this.root);
+      const go = (branches) => async () => { const gone = await Forklore.server.call("delete_runs", uids, branches); ask.root.close(); this.done(gone); };
+      try {
+        const count = await Forklore.server.call("count_branches", uids);
+        ask.show(["This cannot be undone. Texts, scores and every analysis of them go at once.", ...(count ? [`You made ${runs(count)} more from ${uids.length === 1 ? "it" : "them"}; those keep all their tokens if they stay.`] : [])],
+          [count ? ask.button(`Delete with ${count === 1 ? "1 branch" : `${format.count(count)} branches`}`, go(true), "fl-ask-danger") : null, ask.button(count ? "Delete without branches" : "Delete for good", go(false), "fl-ask-danger")]);
+      } catch (error) { ask.show([sentence(error)], []); }
+    }
+
+    deleteAll() {
+      const ask = new Ask("Delete everything of mine");
+      const word = el("input", { class: "fl-ask-link", "aria-label": "Type everything to confirm", autocomplete: "off", spellcheck: "false" });
+      const go = ask.button("Delete everything", async () => {
+        const gone = await Forklore.server.call("delete_everything", word.value.trim().toLowerCase());
+        ask.root.close();
+        this.done(gone.runs, gone.sessions);
+      }, "fl-ask-danger");
+      ask.show(["All your runs, analyses, trees and annotation sessions go for good, at once. This cannot be undone.", "What you labelled in sessions of others stays there without your name; branches that others made keep their own copy.", "Type “everything” to confirm:", word], [go]);
+      ask.open(this.root);
+    }
+
+    done(count, sessions = 0) {
+      this.list.gone(`Deleted ${runs(count)}${sessions ? ` and ${format.count(sessions)} annotation session${sessions === 1 ? "" : "s"}` : ""} for good.`);
+      this.update();
+    }
+  }
+
+  Forklore.ownWork = { shareButton, OwnLine };
+})();
