@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from engine import limits, logprob_import, run_scores, token_scores
+from engine import lent_gpu, limits, logprob_import, run_scores, token_scores
 from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, UserError
 from engine.generate import generate
 from engine.host import ModelHost
@@ -38,6 +38,8 @@ FRAME_SECONDS = 0.15
 POLL_SECONDS = 0.25
 SAVE_PATIENCE_SECONDS = 60.0
 QUICK_SAVE_SECONDS = 0.5
+# by this name whoever ends the program knows what is not to be cut off
+SAVING = "saving"
 Saved = TypeVar("Saved")
 ORPHAN = "The run that this one left was deleted while it was written."
 NOTHING_KEPT = "Stopped before the first token; nothing was kept."
@@ -74,7 +76,7 @@ class Workbench:
         self.documents = Documents(store)
         # one for all who save trees, so that their saves wait for each other
         self.tree_shelf = TreeShelf(store)
-        self.quotas = quotas or Quotas(QuotaLimits())
+        self.quotas = Quotas(QuotaLimits()) if quotas is None else quotas
         self.turns = Turnstile(turn_limits, self.quotas)
         host.listen(self.turns.read)
         # loaded by whoever first tells answers apart by their meaning, and shared by all
@@ -102,7 +104,9 @@ class Workbench:
                 settings=asked,
                 kind="generation",
                 ends_as=None,
-                steps=lambda model, stopped: generate(model, asked, cancelled=stopped),
+                steps=lambda model, stopped: lent_gpu.steps(
+                    generate, model, asked, tokens=len(prompt_ids) + budget, cancelled=stopped
+                ),
                 notes=(note,) if note else (),
             )
             return strategy_jobs.by_strategy(model, job, asked_for, self.tree_shelf, viewer)
@@ -129,7 +133,9 @@ class Workbench:
                 settings=settings,
                 kind=now.trace.kind,
                 ends_as=None,
-                steps=lambda model, stopped: resume(model, now.trace, settings, cancelled=stopped),
+                steps=lambda model, stopped: lent_gpu.steps(
+                    resume, model, now.trace, settings, tokens=settings.max_new_tokens, cancelled=stopped
+                ),
                 notes=strategy_jobs.continued(now.trace.notes, len(now.trace)),
                 before=now,
             )
@@ -162,7 +168,9 @@ class Workbench:
                 kind="scored",
                 ends_as="scored",
                 length=len(token_ids),
-                steps=lambda model, stopped: score_steps(model, prompt_ids, token_ids, cancelled=stopped),
+                steps=lambda model, stopped: lent_gpu.steps(
+                    score_steps, model, prompt_ids, token_ids, tokens=len(token_ids), cancelled=stopped
+                ),
             )
 
         yield from self.run_job(prepare, viewer)
@@ -219,7 +227,8 @@ class Workbench:
             yield from self._record(model, prepare(model), ticket, viewer)
 
     def wait_for_model(self, ticket: Ticket, shown: str) -> Generator[str, None, LanguageModel | None]:
-        """Yield what is being waited for until it is this ticket's turn and the model is there; None when stopped.
+        """Yield what is being waited for until it is this ticket's turn and the model is there; None when stopped by
+        its person, Busy with the reason when stopped by the house.
 
         shown: the lines of the run that stays on show meanwhile.
         """
@@ -232,6 +241,7 @@ class Workbench:
     def _waiting(self, ticket: Ticket, tell: Callable[[str, str], str]) -> Generator[str, None, LanguageModel | None]:
         while not self.turns.wait(ticket, POLL_SECONDS):
             if ticket.cancelled.is_set():
+                _say_why(ticket)
                 return None
             ahead = self.turns.ahead(ticket)
             if ahead:
@@ -245,6 +255,7 @@ class Workbench:
                 raise ModelUnavailable(state.message)
             yield tell("loading", state.message)
             self.host.wait(POLL_SECONDS)
+        _say_why(ticket)
         return None
 
     def _record(self, model: LanguageModel, job: Job, ticket: Ticket, viewer: Viewer) -> Iterator[str]:
@@ -261,6 +272,7 @@ class Workbench:
                     yield live.text
                     shown = time.monotonic()
             reason = live.reason
+            problem = ticket.cut if reason == "cancelled" else ""
         except UserError as error:
             problem = str(error)
             if (job.before or job.parent) and not live.steps:
@@ -278,6 +290,8 @@ class Workbench:
                     if closed
                     else self._keep_and_show(job, live.trace(reason), viewer, problem)
                 )
+        if ticket.cut and not ending:
+            raise Busy(ticket.cut)
         instead = job.before or job.parent
         if instead and not ending:
             ending = self.documents.of(instead, viewer)
@@ -295,8 +309,8 @@ class Workbench:
                 identity = identity_of(patiently(lambda: self._extend(uid, trace, viewer)))
             else:
                 uid = patiently(lambda: self._keep_new(job, trace, viewer))
-                if job.parent and not problem:
-                    return self.documents.open(uid, viewer)
+                if job.parent and trace.finish_reason != "failed":
+                    return self.documents.open(uid, viewer, problem)
                 identity = replace(identity, uid=uid)
                 if job.stored:
                     problem = f"{problem} {job.stored(uid)}".strip()
@@ -334,7 +348,7 @@ class Workbench:
 def saving_apart(save: Callable[[], object]) -> threading.Thread:
     """Save in a thread of its own, which tells when it has ended. Who closes a generator is the server itself, and
     everybody's page would stand still while a store is busy: it waits for a moment only."""
-    saving = threading.Thread(target=save)
+    saving = threading.Thread(target=save, name=SAVING)
     saving.start()
     saving.join(QUICK_SAVE_SECONDS)
     return saving
@@ -359,6 +373,11 @@ def patiently(save: Callable[[], Saved]) -> Saved:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(POLL_SECONDS)
+
+
+def _say_why(ticket: Ticket) -> None:
+    if ticket.cut:
+        raise Busy(ticket.cut)
 
 
 def _not_stored(job: Job, error: UserError) -> str:

@@ -14,10 +14,11 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
+from engine import lent_gpu
 from engine.answer_span import AnswerSpan, find_answers
 from engine.attention_chain import AttentionChain, ChainProgress, steps
 from engine.chain_settings import ChainSettings
-from engine.errors import BadInput, NotFound, StoreDamaged, UserError
+from engine.errors import BadInput, Busy, NotFound, StoreDamaged, UserError
 from engine.models import LanguageModel
 from engine.resume import check_same_model
 from storage.records import StoredAnalysis, StoredRun
@@ -114,7 +115,9 @@ class Chains:
     ) -> Iterator[str]:
         trace, run = opened.run.trace, opened.run.header.uid
         progress, shown = ChainProgress("reading", 0, len(trace.prompt_ids) + len(trace)), 0.0
-        work = steps(model, trace, (span.start, span.stop), opened.settings, cancelled=ticket.stopped)
+        read = 2 * (len(trace.prompt_ids) + len(trace))
+        asked = model, trace, (span.start, span.stop), opened.settings
+        work = lent_gpu.steps(steps, *asked, tokens=read, cancelled=ticket.stopped)
         with closing(work):  # type: ignore[type-var]
             for progress in work:
                 if time.monotonic() - shown >= FRAME_SECONDS:
@@ -124,6 +127,8 @@ class Chains:
                     shown = time.monotonic()
                 yield from self._give_way(ticket, opened)
         if progress.chain is None:
+            if ticket.cut:
+                raise Busy(ticket.cut)
             yield self._as_it_was(run, viewer)
             return
         chain = _as_far_as_it_came(progress.chain)
@@ -135,7 +140,7 @@ class Chains:
             yield self._document(opened, chain, words, standing)
             return
         now = replace(opened, uid=uid, others=self._listed(run, viewer))
-        yield self._document(now, chain, words, Standing("finished"))
+        yield self._document(now, chain, words, Standing("finished", ticket.cut if chain is not progress.chain else ""))
 
     def _give_way(self, ticket: Ticket, opened: Opened) -> Iterator[str]:
         """Between two steps: let somebody's short job go first."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from engine.errors import UserError
 from storage.snapshots import Snapshots
+from ui.actions import SAVING
 from ui.turns import Turnstile
 from ui.upkeep import Upkeep
 
@@ -22,7 +25,7 @@ INTERRUPTED = 130
 # a service manager waits for ten seconds or more; promised are five
 MOST_SECONDS = 4.6
 # of them: for jobs to keep what they have, for a chore at work, for the server to close its connections
-JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.0, 0.5, 0.5
+JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.3, 0.5, 0.3
 POLL_SECONDS = 0.02
 SENTENCE = "Forklore is being restarted. What there was is kept; reload the page in a minute and go on with it."
 
@@ -62,6 +65,12 @@ class Ending:
         """Seconds until the program ends in any case."""
         return max(0.0, self.began + MOST_SECONDS - time.monotonic())
 
+    def leave(self) -> None:
+        """End the program here: a thread that still computes would break the orderly way out, with another code."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.code)
+
 
 def end_jobs(turns: Turnstile, seconds: float) -> bool:
     """Ask every job to stop, also who comes meanwhile, and wait until each has kept what it has; whether all have."""
@@ -73,10 +82,22 @@ def end_jobs(turns: Turnstile, seconds: float) -> bool:
     return True
 
 
+def end_saves(seconds: float) -> bool:
+    """Wait for what is still being saved of jobs whose page was closed; whether all of it has been."""
+    deadline = time.monotonic() + seconds
+    saving = [thread for thread in threading.enumerate() if thread.name == SAVING]
+    for thread in saving:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(thread.is_alive() for thread in saving)
+
+
 def end_app(ending: Ending, turns: Turnstile, upkeep: Upkeep, server: Any, snapshots: Snapshots | None) -> None:
     """End everything in an order in which nothing is lost: jobs, chores, the page, and a last copy of the library."""
-    kept = end_jobs(turns, JOBS_SECONDS)
+    kept = end_jobs(turns, JOBS_SECONDS) and end_saves(ending.left() - SERVER_SECONDS)
     upkeep.stop(CHORE_SECONDS)
+    with suppress(UserError):
+        # nobody's share is given back by a restart
+        turns.quotas.write_down()
     # connections that only listen would keep it open for ever
     server.config.timeout_graceful_shutdown = 0
     server.should_exit = True

@@ -42,18 +42,16 @@ class Named(Protocol):
 
 
 class HadTurn(Protocol):
-    """What is told of a job: who asked, how long it had the model, what it read there, and how it ended."""
+    """What is told of a job: who asked, how long it had the model, and what it read there."""
 
     @property
     def viewer(self) -> Named: ...
 
     @property
-    def used(self) -> float: ...
+    def seconds(self) -> float: ...
 
     long: bool
     tokens: int
-    cut: str
-    cancelled: threading.Event
 
 
 def person(name: str) -> str:
@@ -91,19 +89,12 @@ def _short(file: str) -> str:
     return path.name
 
 
-def job_ended(ticket: HadTurn) -> None:
-    """One event for a job that has left the queue; called while whatever ended it is still being raised."""
+def job_ended(ticket: HadTurn, outcome: str) -> None:
+    """One event for a job that has left the queue; the kind of error that ended it, where one did."""
     raised = sys.exc_info()[1]
-    outcome = "done"
-    if ticket.cut:
-        outcome = "cut"
-    elif ticket.cancelled.is_set():
-        outcome = "stopped"
-    elif isinstance(raised, GeneratorExit):
-        outcome = "closed"
-    elif raised is not None:
+    if outcome == "failed" and raised is not None:
         outcome = getattr(raised, "kind", "defect")
-    told = {"kind": "long" if ticket.long else "short", "tokens": ticket.tokens, "seconds": ticket.used}
+    told = {"kind": "long" if ticket.long else "short", "tokens": ticket.tokens, "seconds": ticket.seconds}
     told |= {"outcome": outcome, "person": person(ticket.viewer.name)}
     logging.getLogger(f"{OWN}.jobs").info("job", extra=told)
 

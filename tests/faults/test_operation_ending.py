@@ -1,0 +1,159 @@
+"""Promises for restarts: whoever ends the app, what was running is kept, and it is gone within five seconds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from storage.database import Store
+from storage.records import RunHeader, RunQuery
+from tests.support.app_server import AppServer
+from tests.support.endpoints import Endpoints
+
+MOST_SECONDS = 5.0
+SCHEMA = "labels: [{name: errors, unit: span, labels: [factual]}]"
+LONG = 1_500
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[AppServer]:
+    """The app with its real model."""
+    server = AppServer(tmp_path / "forklore.db", arguments=["--snapshots", str(tmp_path / "snapshots")]).start()
+    wait_until(lambda: health(server)["model"] == "ready", 90)
+    yield server
+    if server.running():
+        server.kill()
+
+
+def health(server: AppServer) -> dict[str, Any]:
+    return dict(httpx.get(f"{server.url}/healthz", timeout=30).json())
+
+
+def wait_until(happened: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def end(server: AppServer, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+    """Exit code and seconds of an orderly end."""
+    assert server._process is not None
+    began = time.monotonic()
+    server._process.send_signal(number)
+    try:
+        return server._process.wait(timeout=20), time.monotonic() - began
+    except subprocess.TimeoutExpired:
+        return server.kill(), time.monotonic() - began
+
+
+def runs(path: Path) -> list[RunHeader]:
+    with Store(path) as store:
+        assert store.check().ok
+        return list(store.runs.list(RunQuery("local", examples=False)).rows)
+
+
+def ended(server: AppServer) -> dict[str, Any]:
+    """The last event of the log."""
+    events = [json.loads(line) for line in server.log(10**6).splitlines() if line.startswith("{")]
+    return next(event for event in reversed(events) if event["event"] == "ended")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_run_in_the_middle_is_kept_as_stopped_with_its_tokens(
+    server: AppServer, number: signal.Signals, code: int
+) -> None:
+    client = Client(server.url, verbose=False)
+    job = client.submit("Count up: 1, 2, 3,", max_new_tokens=LONG, temperature=0.0, api_name="/generate")
+    others = [Client(server.url, verbose=False) for _ in range(2)]
+    waiting = [other.submit("Name a fruit.", api_name="/generate") for other in others]
+    wait_until(lambda: len(job.outputs()) > 3 and health(server)["queue"] == 3, 60)
+    found, seconds = end(server, number)
+    assert found == code and seconds < MOST_SECONDS, (found, seconds, server.log())
+    assert ended(server)["outcome"] == "kept"
+    (run,) = runs(server.database)
+    assert run.status == "stopped" and 3 < run.tokens < LONG
+    for one in waiting:
+        assert one.exception(timeout=20) is not None
+    server.start()
+    opened = Client(server.url, verbose=False).predict(run.uid, api_name="/open_run")
+    assert len(opened["tokens"]) == run.tokens and opened["status"] == "stopped"
+
+
+def test_an_analysis_in_the_middle_is_kept_and_goes_on(server: AppServer) -> None:
+    client = Client(server.url, verbose=False)
+    run = client.predict("Name a fruit.", max_new_tokens=12, temperature=0.0, api_name="/generate")
+    job = client.submit(run["uid"], field="last_number", draws=40, max_tokens=60, api_name="/analyse_forks")
+    wait_until(lambda: any(one["draws"] > 3 for one in job.outputs()), 90)
+    code, seconds = end(server)
+    assert code == 0 and seconds < MOST_SECONDS, server.log()
+    with Store(server.database) as store:
+        assert store.check().ok
+        (found,) = store.analyses.list(run["uid"], viewer="local", kind="forks")
+    assert found.status == "stopped" and found.arrays
+    server.start()
+    again = Client(server.url, verbose=False)
+    (listed,) = again.predict(run["uid"], api_name="/list_forks")
+    assert listed["status"] == "stopped" and listed["draws"] > 3
+
+
+def test_no_save_that_was_acknowledged_is_lost_when_annotators_are_at_work(server: AppServer) -> None:
+    owner = Endpoints(server.url)
+    texts = Client(server.url, verbose=False)
+    run = texts.predict("A pear is a fruit.", api_name="/score_text")
+    session = owner.call("create_session", "Sums", [run["uid"]], SCHEMA, "Mark.", {"overlap": 1})["session"]
+    link = owner.call("add_annotator", session, "Ada", "annotator", None)["link"].partition("=")[2]
+    owner.call("begin_annotating", "", [], link)
+    item = owner.call("next_item", "", link)["item"]
+    acknowledged: list[str] = []
+
+    def label() -> None:
+        number = 0
+        while True:
+            number += 1
+            name = f"save-{number}"
+            event = {"uuid": name, "kind": "comment", "payload": {"text": name}, "active_ms": 10, "wall_ms": 20}
+            try:
+                owner.call("save_annotation", "", item, [event], link)
+            except (httpx.HTTPError, json.JSONDecodeError):
+                return
+            acknowledged.append(name)
+
+    labelling = threading.Thread(target=label, daemon=True)
+    labelling.start()
+    wait_until(lambda: len(acknowledged) > 20 or not labelling.is_alive(), 60)
+    code, seconds = end(server)
+    assert code == 0 and seconds < MOST_SECONDS, server.log()
+    labelling.join(20)
+    with Store(server.database) as store:
+        record, member = store.annotations.who(secret=link)
+        kept = {event.event.uuid for event in store.annotations.own_events(record, member, item)}
+        assert store.check().ok
+    assert len(acknowledged) > 20 and set(acknowledged) <= kept
+
+
+def test_an_end_during_the_start_is_an_end_too(tmp_path: Path, root: Path) -> None:
+    command = [sys.executable, "app.py", "--database", str(tmp_path / "x.db"), "--port", "1"]
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+        for wait in (1.0, 2.5):
+            process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            time.sleep(wait)
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=30)
+            # before it listens to the signal, the system's own way of ending it is as good: nothing has begun
+            assert process.returncode in (code, -number, 2), said
+            assert "Traceback" not in said
+    if (tmp_path / "x.db").exists():
+        with Store(tmp_path / "x.db") as store:
+            assert store.check().ok
