@@ -52,7 +52,7 @@
         this.saved.title = "";
       } else if (failing) {
         this.saved.textContent = "Not saved – trying again";
-        this.saved.title = outbox.problem;
+        this.saved.title = Forklore.dom.shown(outbox.problem);
         if (!this.failing) this.acts.say(`Not saved, trying again. ${outbox.problem}`);
       } else if (outbox.unsent) this.slow = setTimeout(() => { if (outbox.unsent && !outbox.problem) this.saved.textContent = "Saving …"; }, SLOW_MS);
       else {

@@ -65,10 +65,10 @@
 
     flush() { this.draft.flush(); }
 
-    warn(sentence) { this.lacks.textContent = sentence; }
+    warn(sentence) { this.lacks.textContent = Forklore.dom.shown(sentence); }
 
     lack(titles) {
-      this.lacks.textContent = titles.length ? `Not yet answered: ${titles.join("; ")}` : "";
+      this.lacks.textContent = Forklore.dom.shown(titles.length ? `Not yet answered: ${titles.join("; ")}` : "");
     }
 
     /** reset: another item is on the desk. told: the item was submitted and its feedback, if it has any, is on show. */

@@ -70,7 +70,7 @@
       begin.disabled = true;
       try { await acts.begin(answers); } catch (error) {
         if (!error.sentence) throw error;
-        problem.textContent = error.sentence;
+        problem.textContent = Forklore.dom.shown(error.sentence);
       }
       begin.disabled = false;
     }, { class: "fl-button fl-an-primary fl-an-begin" });

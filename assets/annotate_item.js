@@ -49,7 +49,7 @@
       for (const text of this.texts) text.close();
     }
 
-    say(text) { this.live.textContent = text; }
+    say(text) { this.live.textContent = Forklore.dom.shown(text); }
 
     // ---- drawing
 

@@ -32,13 +32,13 @@
       this.set = i;
       this.switch?.set(i);
       const rows = this.palette.rows.filter((row) => row.set === this.current);
-      this.labels.setAttribute("aria-label", `Labels: ${this.current.title}`);
+      this.labels.setAttribute("aria-label", Forklore.dom.shown(`Labels: ${this.current.title}`));
       this.buttons = new Map(rows.map((row) => [row, el("button", {
         type: "button", class: `fl-an-label fl-an-hue${row.hue} fl-an-stroke${row.stroke}`, title: row.label.description || null,
         "aria-keyshortcuts": row.label.key ? String(row.label.key) : null, onclick: () => this.acts.label(row),
       }, row.label.key ? el("kbd", { text: String(row.label.key), "aria-hidden": "true" }) : null, el("i", { class: "fl-an-sample", "aria-hidden": "true" }), el("bdi", { text: row.label.title }))]));
       this.labels.replaceChildren(...this.buttons.values());
-      this.help.textContent = this.current.help || "";
+      this.help.textContent = Forklore.dom.shown(this.current.help || "");
       this.help.hidden = !this.current.help;
       this.mark();
     }
@@ -66,7 +66,7 @@
 
     /** said: what is selected, in words; able: {label, remove, undo, redo}. */
     update(said, able) {
-      this.target.textContent = said;
+      this.target.textContent = Forklore.dom.shown(said);
       for (const button of this.buttons.values()) button.classList.toggle("fl-an-idle", !able.label);
       this.removing.disabled = !able.remove;
       this.undoing.disabled = !able.undo;

@@ -94,7 +94,7 @@
       const root = el("div", { class: "fl-an-pick", role: "group", "aria-labelledby": label }, said, use, nowhere);
       const set = (value) => {
         const tokens = context.tokens();
-        said.textContent = value === undefined || value === null ? "Select a token of the text." : annotationWords.answer(question, value, tokens);
+        said.textContent = Forklore.dom.shown(value === undefined || value === null ? "Select a token of the text." : annotationWords.answer(question, value, tokens));
         nowhere.setAttribute("aria-pressed", String(value === "nowhere"));
         use.disabled = context.selectedToken() < 0;
       };

@@ -124,7 +124,7 @@
       const node = this.nodes[head];
       if (node) {
         node.classList.add("fl-an-head");
-        node.setAttribute("aria-label", this.spoken(head));
+        node.setAttribute("aria-label", Forklore.dom.shown(this.spoken(head)));
         this.words.setAttribute("aria-activedescendant", node.id);
       } else this.words.removeAttribute("aria-activedescendant");
       if (!quiet) this.context.selected(this);
@@ -198,7 +198,7 @@
       node.classList.toggle("fl-an-on", Boolean(own));
       if (own) node.classList.add(`fl-an-hue${own.hue}`);
       node.classList.toggle("fl-an-picked", t === this.picked);
-      if (this.marks.has(t) || t === this.picked || this.odd(t)) node.setAttribute("aria-label", this.marks.has(t) || t === this.picked ? this.spoken(t) : annotationWords.piece(this.tokens[t]));
+      if (this.marks.has(t) || t === this.picked || this.odd(t)) node.setAttribute("aria-label", Forklore.dom.shown(this.marks.has(t) || t === this.picked ? this.spoken(t) : annotationWords.piece(this.tokens[t])));
       else node.removeAttribute("aria-label");
     }
 

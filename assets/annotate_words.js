@@ -14,8 +14,7 @@
   function quote(tokens, start, stop) {
     const whole = tokens.slice(start, stop).map((token) => (token.x ? `⟨${token.x}⟩` : token.t)).join("");
     const said = format.label(whole.trim() ? whole.trim() : whole);
-    const signs = [...said];
-    return `‘${signs.length > LONGEST ? `${signs.slice(0, LONGEST - 1).join("")}…` : said}’`;
+    return `‘${format.cut(said, LONGEST)}’`;
   }
 
   /** [start, stop) as people count tokens. */

@@ -142,7 +142,7 @@
       const status = data.status;
       this.body.hidden = !data.size;
       this.message.hidden = data.size > 0;
-      this.message.textContent = !data.header && status && status.state === "failed" ? status.message : data.header || this.asked ? (status && status.message) || "Opening the tree…" : "The tree of a run appears here: the run, the branches that leave it, and what could have come instead.";
+      this.message.textContent = Forklore.dom.shown(!data.header && status && status.state === "failed" ? status.message : data.header || this.asked ? (status && status.message) || "Opening the tree…" : "The tree of a run appears here: the run, the branches that leave it, and what could have come instead.");
       this.refresh(true);
       this.root.dataset.tree = data.run;
       this.root.dataset.nodes = String(data.size);
@@ -204,7 +204,7 @@
     }
 
     say(text) {
-      this.live.textContent = text;
+      this.live.textContent = Forklore.dom.shown(text);
     }
 
     // ---- selection and steps

@@ -150,7 +150,7 @@
       if (!trace.tokens[from] || this.aimed === `${from}-${to}`) return;
       this.aimed = `${from}-${to}`;
       const all = trace.tokens.slice(from, to).map((token) => token.t).join("");
-      const what = el("bdi", { class: "fl-br-quote", text: to - from === 1 ? `“${trace.label(from, true)}”` : quoted(all.length > 60 ? `${all.slice(0, 59)}…` : all) });
+      const what = el("bdi", { class: "fl-br-quote", text: to - from === 1 ? `“${trace.label(from, true)}”` : quoted(format.cut(all, 60)) });
       const many = to - from > 1 && this.doing !== "insert" ? ` (${to - from} tokens)` : "";
       const words = { replace: ["Instead of ", " write"], insert: ["Before ", " write"], delete: ["Leave out ", ""] }[this.doing];
       this.lead.replaceChildren(words[0], what, many + words[1]);
@@ -222,7 +222,7 @@
     }
 
     refuse(words) {
-      this.problem.textContent = words;
+      this.problem.textContent = Forklore.dom.shown(words);
       this.text.focus({ preventScroll: true });
     }
 
@@ -285,7 +285,7 @@
     if (start === stop) return `before token ${start + 1}: ${now}`;
     const place = stop - start === 1 ? `token ${start + 1}` : `tokens ${start + 1} to ${stop}`;
     const was = trace.tokens.slice(start, stop).map((token) => token.t).join("");
-    return `${place}: ${quoted(was.length > 30 ? `${was.slice(0, 29)}…` : was)} ${ids && !ids.length ? "left out" : `→ ${now}`}`;
+    return `${place}: ${quoted(format.cut(was, 30))} ${ids && !ids.length ? "left out" : `→ ${now}`}`;
   }
 
   Forklore.Branching = Branching;

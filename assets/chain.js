@@ -121,7 +121,7 @@
       const refused = here && data.header.refused;
       const known = here && !refused && data.pieces.length > 0;
       this.message.hidden = known;
-      this.message.textContent = refused || (this.asked ? "Opening…" : "Here stands on which earlier tokens an answer rests: its attention, followed back through the text hop by hop. A stored run is needed.");
+      this.message.textContent = Forklore.dom.shown(refused || (this.asked ? "Opening…" : "Here stands on which earlier tokens an answer rests: its attention, followed back through the text hop by hop. A stored run is needed."));
       this.body.hidden = !known;
       this.root.dataset.run = data.run;
       this.root.dataset.chain = data.uid;
@@ -129,7 +129,7 @@
       if (!known) { this.instrument?.outline(new Set()); return; }
       this.said.replaceChildren(...chainWords.sentence(data, (t) => this.select(t, true)));
       this.form.update();
-      if (this.problem) this.form.problem.textContent = this.problem;
+      if (this.problem) this.form.problem.textContent = Forklore.dom.shown(this.problem);
       for (const part of [this.tools.root, this.tools.legend]) part.hidden = !data.traced && !data.running;
       this.facts.textContent = chainWords.facts(data);
       this.keys.textContent = Forklore.chainKeys.help(data.traced);
@@ -269,12 +269,12 @@
       const said = JSON.parse(value);
       if (said.run && said.run !== this.asked) return;
       this.problem = said.problem || "";
-      this.form.problem.textContent = this.problem;
+      this.form.problem.textContent = Forklore.dom.shown(this.problem);
       if (this.problem) this.say(this.problem);
     }
 
     say(text) {
-      this.live.textContent = String(text).replaceAll(format.NA, "not available");
+      this.live.textContent = Forklore.dom.shown(String(text).replaceAll(format.NA, "not available"));
     }
   }
 

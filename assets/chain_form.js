@@ -113,7 +113,7 @@
       if (context.data.running) {
         const bar = el("progress", standing.total ? { max: standing.total, value: standing.done, "aria-label": "How far the trace is" } : { "aria-label": "How far the trace is" });
         if (!this.stop?.isConnected) this.stop = dom.button("Stop", () => context.stop());
-        if (this.state.contains(this.stop)) { this.bar.replaceWith(bar); this.told.textContent = standing.message; }
+        if (this.state.contains(this.stop)) { this.bar.replaceWith(bar); this.told.textContent = Forklore.dom.shown(standing.message); }
         else this.state.replaceChildren(bar, (this.told = el("span", { text: standing.message })), this.stop);
         this.bar = bar;
         return;
@@ -146,7 +146,7 @@
 
     send() {
       if (this.go.disabled) return;
-      this.problem.textContent = this.wrong();
+      this.problem.textContent = Forklore.dom.shown(this.wrong());
       if (!this.problem.textContent) this.context.trace(this.fields());
     }
   }

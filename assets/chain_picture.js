@@ -78,7 +78,7 @@
     const head = 54 + said.length * 20 + facts.length * 16 + 26;
     const height = Math.ceil(head + measured.height + 20);
     const root = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, role: "img" }, svg("title", { text: title }), svg("rect", { width: WIDTH, height, fill: PAPER.card }),
-      write(MARGIN, 30, 15, PAPER.ink, title.length > 100 ? `${title.slice(0, 99)}…` : title, { "font-weight": 600 }),
+      write(MARGIN, 30, 15, PAPER.ink, format.cut(title, 100), { "font-weight": 600 }),
       ...said.map((line, i) => write(MARGIN, 54 + 20 * i, 14.5, PAPER.ink, line, { "font-family": serif })),
       ...facts.map((line, i) => write(MARGIN, 54 + 20 * said.length + 16 * i, 11.5, PAPER.soft, line)), ...key(data, head - 22, ramp),
       svg("g", { transform: `translate(${MARGIN} ${head})` }, arcs(context, measured.places), measured.places.flatMap((box, t) => (box ? wordMarks(context, box, t, serif) : []))));

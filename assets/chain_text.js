@@ -121,7 +121,7 @@
 
     /** Every token as chain, hop and answer have it, in looks and words. */
     dress() {
-      this.nodes.forEach((node, t) => node.setAttribute("aria-label", this.spoken(t)));
+      this.nodes.forEach((node, t) => node.setAttribute("aria-label", Forklore.dom.shown(this.spoken(t))));
       this.touched = null;
       this.mark();
     }

@@ -28,7 +28,7 @@
   /** Text on one line of a control, not longer than is read there. */
   function brief(text, most = 28) {
     const flat = format.label(text.replace(/\s+/g, " ").trim());
-    return [...flat].length > most ? `${[...flat].slice(0, most - 1).join("")}…` : flat;
+    return format.cut(flat, most);
   }
 
   /** A word that leads to its token. */

@@ -116,7 +116,7 @@
     for (let i = plan.from; words && i < plan.to; i += 1) {
       const word = trace.label(i);
       const room = Math.floor(plan.pitch / 6.6);
-      group.append(text(plan.x(i), plan.bottom + 16, word.length > room ? `${[...word].slice(0, room - 1).join("")}…` : word, { fill: palette.ink, "unicode-bidi": "isolate" }));
+      group.append(text(plan.x(i), plan.bottom + 16, Forklore.format.cut(word, room), { fill: palette.ink, "unicode-bidi": "isolate" }));
     }
     group.append(text(plan.left - 8, plan.bottom + 16, words ? "" : "token", { "text-anchor": "end" }));
     return group;

@@ -81,7 +81,7 @@
     column(side, k) {
       const run = this.page[side];
       const link = el("a", { href: `?run=${encodeURIComponent(run.uid)}`, class: "fl-cmp-open", title: "Show this run alone" });
-      Forklore.fillText(link, run.title || run.prompt.slice(0, 80) || run.tokens.map((token) => token.t).join("").trim().slice(0, 80) || "Untitled run");
+      Forklore.fillText(link, run.title || format.cut(run.prompt, 80) || format.cut(run.tokens.map((token) => token.t).join("").trim(), 80) || "Untitled run");
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();

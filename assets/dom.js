@@ -1,20 +1,26 @@
 // Small helpers around the DOM: elements without HTML strings, clipboard, downloads.
-// Knows nothing of tokens or runs. Text only ever enters through textContent.
+// Knows nothing of tokens or runs. Text only ever enters through textContent, with marks for characters that would act.
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
   const SVG = "http://www.w3.org/2000/svg";
 
+  // what a reader sees or hears; every other attribute is for the program
+  const READ = new Set(["title", "aria-label", "aria-description", "placeholder", "alt", "label"]);
+  /** Somebody's words as they may be shown: nothing in them turns round, hides or joins what stands beside it. */
+  const shown = (text) => Forklore.format.marked(String(text ?? ""));
+  const child = (one) => (typeof one === "string" ? shown(one) : one);
+
   function assign(node, attributes) {
     for (const [name, value] of Object.entries(attributes || {})) {
       if (value === undefined || value === null || value === false) continue;
-      if (name === "text") node.textContent = value;
+      if (name === "text") node.textContent = shown(value);
       else if (name === "class") node.setAttribute("class", value);
       else if (name === "data") Object.assign(node.dataset, value);
       else if (name === "style") for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
       else if (name.startsWith("on") && typeof value === "function") node.addEventListener(name.slice(2), value);
       else if (name === "value" || name === "checked" || name === "disabled" || name === "hidden" || name === "selected") node[name] = value;
-      else node.setAttribute(name, value === true ? "" : String(value));
+      else node.setAttribute(name, value === true ? "" : READ.has(name) ? shown(value) : String(value));
     }
     return node;
   }
@@ -22,13 +28,13 @@
   /** el("button", {class: "fl-x", text: "…", onclick: fn, data: {id: 1}, style: {"--u": 1}}, child, "text", …) */
   function el(tag, attributes, ...children) {
     const node = assign(document.createElement(tag), attributes);
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    node.append(...children.flat().filter((one) => one !== null && one !== undefined && one !== false).map(child));
     return node;
   }
 
   function svg(tag, attributes, ...children) {
     const node = assign(document.createElementNS(SVG, tag), attributes);
-    node.append(...children.flat().filter(Boolean));
+    node.append(...children.flat().filter(Boolean).map(child));
     return node;
   }
 
@@ -80,5 +86,5 @@
   let serial = 0;
   const uid = (prefix) => `${prefix || "fl"}-${(serial += 1)}`;
 
-  Forklore.dom = { el, svg, button, copyText, download, fileName, isDark, calm, keyTaken, uid };
+  Forklore.dom = { shown, el, svg, button, copyText, download, fileName, isDark, calm, keyTaken, uid };
 })();

@@ -39,6 +39,7 @@
       this.status = new Forklore.Status(this);
       this.help = Forklore.keyHelp(this);
       this.live = el("div", { class: "fl-sr", role: "status", "aria-live": "polite" });
+      if (this.props.sharing) this.toolbar.actions.append(Forklore.ownWork.shareButton(() => this.trace, this.toolbar.root));
       this.toolbar.actions.append(this.files.menu.root);
       this.status.foot.append(dom.button("?", () => this.toggleHelp(), { class: "fl-help-button", title: "Keys", "aria-label": "Keys of the text", "aria-expanded": "false" }));
       this.tabs = controls.tabs({
@@ -261,7 +262,7 @@
     }
 
     say(text) {
-      this.live.textContent = text;
+      this.live.textContent = Forklore.dom.shown(text);
     }
 
     emit(type, detail) {

@@ -89,7 +89,7 @@
       const { trace, curves, view, hot } = this.context;
       const shown = curves ? curves.options() : { names: [view.state.score], from: 0, to: trace.length, bits: view.state.bits };
       const note = [trace.modelTitle, trace.samplingNote(), trace.header.settings ? `seed ${trace.header.settings.seed}` : "", `${trace.length} tokens`].filter(Boolean).join(" · ");
-      const title = this.title.length > 110 ? `${this.title.slice(0, 109)}…` : this.title;
+      const title = format.cut(this.title, 110);
       const drawing = chart.toSvgText(trace, { ...shown, hot, width: 1000 }, format.label(title), note);
       if (kind === "svg") this.save("svg", drawing.text, "image/svg+xml");
       else this.save("png", await chart.toPng(drawing), "image/png");

@@ -138,7 +138,7 @@
       const refused = here && data.header.refused;
       const known = here && !refused;
       this.message.hidden = known;
-      this.message.textContent = refused || (this.asked ? "Opening the analysis…" : "Here stands how the outcome would be distributed had the answer started again before each of its tokens: which of them decide, and which could as well have been others. A stored run is needed.");
+      this.message.textContent = Forklore.dom.shown(refused || (this.asked ? "Opening the analysis…" : "Here stands how the outcome would be distributed had the answer started again before each of its tokens: which of them decide, and which could as well have been others. A stored run is needed."));
       const sentence = known ? Forklore.forksSentence(data, (t, reveal) => this.select(t, reveal)) : null;
       this.said.hidden = !sentence;
       this.said.replaceChildren(...(sentence || []));
@@ -355,7 +355,7 @@
     }
 
     say(text) {
-      this.live.textContent = text;
+      this.live.textContent = Forklore.dom.shown(text);
     }
   }
 

@@ -37,7 +37,7 @@
       this.root.addEventListener("submit", (event) => {
         event.preventDefault();
         const wrong = this.wrong();
-        this.problem.textContent = wrong;
+        this.problem.textContent = Forklore.dom.shown(wrong);
         if (!wrong) context.start(this.fields());
       });
       this.root.addEventListener("input", () => this.changed());
@@ -136,7 +136,7 @@
       this.price.textContent = price.branches ? `${least}${format.count(price.branches)} branches, ${format.count(price.draws)} continuations, about ${format.count(price.tokens)} tokens${time}; it stops when this page is closed or reloaded, and can be gone on with` : "No token has an alternative that is likely enough: nothing would be drawn.";
     }
     refuse(sentence) {
-      this.problem.textContent = sentence;
+      this.problem.textContent = Forklore.dom.shown(sentence);
       if (sentence) this.price.textContent = "";
     }
   }

@@ -152,7 +152,7 @@
         node.classList.toggle("fl-fk-near", t === hovered && t !== selected);
         node.setAttribute("aria-selected", String(t === selected));
         const said = [data.label(t), `token ${t + 1}`, jumps.has(t) ? "the outcome jumps here" : blamed.has(t) ? "the curve changes here" : "", real.has(t) ? "a fork" : ""].filter(Boolean).join(", ");
-        node.setAttribute("aria-label", said);
+        node.setAttribute("aria-label", Forklore.dom.shown(said));
       });
       if (this.nodes[selected]) this.words.setAttribute("aria-activedescendant", this.nodes[selected].id);
       else this.words.removeAttribute("aria-activedescendant");

@@ -221,14 +221,14 @@
       let x = 16;
       const drawn = data.stacking(wanted.ground).filter((k) => data.hue(data.labels[k]) !== 6 && data.positions.some((row) => row.shares[k] >= 0.005));
       const key = drawn.map((k) => {
-        const words = format.label(data.written(data.labels[k])).slice(0, 40);
+        const words = format.cut(format.label(data.written(data.labels[k])), 40);
         const node = svg("g", {}, svg("rect", { x, y: 86, width: 12, height: 12, fill: paint.fill(data.hue(data.labels[k])), stroke: palette.strong, "stroke-width": 0.5 }), text(x + 17, 96, 12, palette.ink, words));
         x += 34 + words.length * 6.8;
         return x < 990 ? node : null;
       });
       const title = format.label(data.header.title);
       const root = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width: 1000, height: height + HEAD, viewBox: `0 0 1000 ${height + HEAD}`, role: "img" }, svg("title", { text: title }), paint.defs,
-        svg("rect", { width: 1000, height: height + HEAD, fill: palette.card }), text(16, 26, 15, palette.ink, title.length > 110 ? `${title.slice(0, 109)}…` : title, { "font-weight": 600 }),
+        svg("rect", { width: 1000, height: height + HEAD, fill: palette.card }), text(16, 26, 15, palette.ink, format.cut(title, 110), { "font-weight": 600 }),
         ...wrapped(this.context.factsLine(), 165).map((line, i) => text(16, 44 + 14 * i, 11.5, palette.soft, line)), ...key.filter(Boolean),
         svg("g", { transform: `translate(0 ${HEAD - 20})` }, forksCurve.draw(data, plan, wanted, paint, palette), Forklore.forksAxis(data, plan, pitch, palette, wanted)));
       return { text: new XMLSerializer().serializeToString(root), width: 1000, height: height + HEAD };

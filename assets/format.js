@@ -67,6 +67,7 @@
   }).map(([code, name]) => [Number(code), name]));
   const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u3164\u115f\u1160\uffa0\ufffc\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/u;
   const PICTURE = /\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f/u;
+  const JOINED = /[\p{M}\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}]/u;
   const hex = (code) => code.toString(16).toUpperCase().padStart(4, "0");
 
   function markOf(code) {
@@ -104,12 +105,25 @@
     return out;
   }
 
+  /** The text with marks for characters that must not act; line breaks and tabs stay what they are. */
+  const marked = (text) => segments(text).map((part) => part.text ?? part.mark).join("");
+
   /** One line that names a piece: marks for what is invisible, "␣" for a bare space. keepSpace shows leading spaces as "·". */
   function label(text, keepSpace = false) {
     const flat = segments(String(text ?? "")).map((s) => s.mark || s.text).join("");
     if (/^ +$/.test(flat)) return "␣".repeat(Math.min(flat.length, 8)) + (flat.length > 8 ? `×${flat.length}` : "");
     const body = keepSpace ? flat.replace(/^ +| +$/g, (s) => "·".repeat(s.length)) : flat.replace(/^ /, "");
     return body.replaceAll("\u00a0", "⟨NBSP⟩") || "⟨empty⟩";
+  }
+
+  /** At most so many signs, the last one "…" where something is left out; no picture or accented letter is cut in two. */
+  function cut(text, most) {
+    const chars = [...text];
+    if (chars.length <= most) return text;
+    const wanted = Math.max(1, most - 1);
+    let end = wanted;
+    while (end > 0 && (JOINED.test(chars[end]) || chars[end - 1] === "\u200d")) end -= 1;
+    return `${chars.slice(0, end || wanted).join("")}…`;
   }
 
   /** A cell that no spreadsheet runs as a formula, quoted where CSV asks for it. */
@@ -124,5 +138,5 @@
   const tsv = (rows) => rows.map((row) => row.map((cell) => (typeof cell === "number" || cell === null || cell === undefined
     ? csvCell(cell) : (/^[=+\-@\t\r]/.test(cell) ? "'" : "") + String(cell).replaceAll("\t", "\\t").replace(/\r?\n|\r/g, "\\n"))).join("\t")).join("\n") + "\n";
 
-  Forklore.format = { NA, exists, number, count, percent, seconds, date, isNats, convert, unitName, quantity, segments, label, csv, tsv };
+  Forklore.format = { NA, exists, number, count, percent, seconds, date, isNats, convert, unitName, quantity, segments, marked, label, cut, csv, tsv };
 })();

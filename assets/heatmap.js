@@ -86,7 +86,7 @@
       if (lead) node.append(lead[0]);
       fillWord(word, lead ? { ...token, t: token.t.slice(lead[0].length) } : token, trace.words.get(token.id));
       if (/^ +$/.test(token.t)) node.classList.add("fl-space");
-      if (!/[^\s]/u.test(token.t) || token.c || token.x) node.setAttribute("aria-label", trace.label(i));
+      if (!/[^\s]/u.test(token.t) || token.c || token.x) node.setAttribute("aria-label", Forklore.dom.shown(trace.label(i)));
       node.append(word);
       return node;
     }
@@ -168,7 +168,7 @@
       for (const i of [was.pinned, pinned]) if (this.nodes[i]) this.nodes[i].setAttribute("aria-selected", String(i === pinned));
       if (cursor < 0 || !this.nodes[cursor]) this.box.removeAttribute("aria-activedescendant");
       else if (was.cursor !== cursor) {
-        this.nodes[cursor].setAttribute("aria-label", this.context.spoken(cursor));
+        this.nodes[cursor].setAttribute("aria-label", Forklore.dom.shown(this.context.spoken(cursor)));
         this.box.setAttribute("aria-activedescendant", this.nodes[cursor].id);
       }
     }

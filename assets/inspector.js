@@ -84,7 +84,7 @@
       if (rank !== null) parts.push(rank === 1 ? "the model's first choice" : `${format.count(rank - 1)} more likely`);
       if (token.c) parts.push("control token");
       else if (token.x) parts.push(`bytes ${token.x}`);
-      this.sub.textContent = parts.join(" · ");
+      this.sub.textContent = Forklore.dom.shown(parts.join(" · "));
     }
 
     showScores(i) {

@@ -23,9 +23,7 @@
 
   /** What a run is called in labels and messages, at most 60 characters. */
   function nameOf(run) {
-    const text = format.label((run.title || run.prompt || run.answer || run.uid).trim());
-    const chars = [...text];
-    return chars.length > 60 ? `${chars.slice(0, 59).join("")}…` : text;
+    return format.cut(format.label((run.title || run.prompt || run.answer || run.uid).trim()), 60);
   }
 
   /** How long ago, as seen from the moment `now` (milliseconds). */

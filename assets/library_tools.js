@@ -192,7 +192,7 @@
       // on show first: a status that is filled while hidden is not read aloud
       this.root.hidden = false;
       this.stays = stays;
-      this.words.textContent = text;
+      this.words.textContent = Forklore.dom.shown(text);
       this.act.hidden = !action;
       this.act.textContent = action ? action.label : "";
       this.act.onclick = action ? () => { this.hide(); action.run(); } : null;

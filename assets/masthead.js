@@ -7,7 +7,7 @@
   const make = (parent, tag, className, text) => {
     const node = document.createElement(tag);
     if (className) node.className = className;
-    if (text !== undefined) node.textContent = text;
+    if (text !== undefined) node.textContent = Forklore.dom.shown(text);
     parent.append(node);
     return node;
   };
@@ -39,6 +39,8 @@
     const bar = make(chip, 'progress', 'fl-model-progress');
     bar.max = 1;
     bar.setAttribute('aria-label', 'Model loading');
+    const who = Forklore.who();
+    root.append(who.root);
     const theme = make(root, 'button', 'fl-theme-switch');
     theme.type = 'button';
     const label = () => {
@@ -60,10 +62,11 @@
       if (props.value === said) return;
       said = props.value;
       const state = parse(props.value, { status: 'empty', message: 'No model' });
+      who.draw(state.who);
       root.dataset.status = state.status;
       chip.dataset.status = state.status;
-      words.textContent = state.message || '';
-      chip.title = state.message || '';
+      words.textContent = Forklore.dom.shown(state.message || '');
+      chip.title = Forklore.dom.shown(state.message || '');
       bar.hidden = state.status !== 'loading';
       if (typeof state.fraction === 'number') bar.value = state.fraction;
       else bar.removeAttribute('value');
@@ -85,7 +88,7 @@
     close.addEventListener('click', hide);
     root.addEventListener('keydown', (event) => { if (event.key === 'Escape') hide(); });
     const draw = () => {
-      words.textContent = props.value || '';
+      words.textContent = Forklore.dom.shown(props.value || '');
       root.hidden = !props.value;
     };
     watch('value', draw);
@@ -108,7 +111,7 @@
       for (const example of examples) {
         const link = make(root, 'a', 'fl-strip-item', example.title);
         link.href = `?run=${encodeURIComponent(example.uid)}`;
-        link.title = example.prompt || '';
+        link.title = Forklore.dom.shown(example.prompt || '');
         link.dataset.uid = example.uid;
         if (example.uid === current) link.setAttribute('aria-current', 'true');
         link.addEventListener('click', (event) => {

@@ -265,7 +265,7 @@
     const root = element.querySelector(".fl-piece");
     root.classList.add("fl-pr-price");
     root.setAttribute("role", "status");
-    const draw = () => { root.textContent = props.value || ""; };
+    const draw = () => { root.textContent = Forklore.dom.shown(props.value || ""); };
     watch("value", draw);
     draw();
   };

@@ -43,7 +43,7 @@
     return [low - (low < 0 ? room : 0), high + (high > 0 || low === high ? room : 0)];
   }
 
-  const cut = (text, room) => { const chars = [...text]; return chars.length > room ? `${chars.slice(0, Math.max(1, room - 1)).join("")}…` : text; };
+  const { cut } = format;
 
   /** One estimate: dot, square, diamond or bar by its kind, so that colour is never all there is to tell them apart. */
   function mark(kind, x, y, color, card) {

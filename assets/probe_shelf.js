@@ -62,7 +62,7 @@
       const values = el("span", { class: "fl-ps-values" }, row.values.flatMap((value, i) => [i ? " · " : "", words(value)]));
       const open = el("button", { type: "button", class: "fl-ps-open", disabled: Boolean(row.problem), onclick: () => this.trigger("probe_open", { uid: row.uid }) },
         name, values, el("span", { class: "fl-ps-facts", text: facts.filter(Boolean).join(" · ") }));
-      const about = row.template ? `the probe “${format.label(row.template).slice(0, 60)}”` : "the damaged probe";
+      const about = row.template ? `the probe “${format.cut(format.label(row.template), 60)}”` : "the damaged probe";
       const goOn = !row.problem && (row.state === "stopped" || row.state === "failed") ? dom.button("Go on", () => { if (!Forklore.probeOnShow.state.busy) this.trigger("probe_resume", { uid: row.uid }); }, { "aria-label": `Go on with ${about}`, data: { goesOn: "1" } }) : null;
       const remove = row.state !== "drawing" ? dom.button("Delete", () => this.trigger("probe_delete", { uid: row.uid }), { "aria-label": `Delete ${about}` }) : null;
       return el("li", { data: { uid: row.uid } }, open, el("span", { class: "fl-ps-acts" }, goOn, remove));

@@ -22,7 +22,7 @@
       const action = more && more.run ? more : null;
       this.root.hidden = false;
       this.root.classList.toggle("fl-rs-refused", more === true);
-      this.words.textContent = text;
+      this.words.textContent = Forklore.dom.shown(text);
       this.act.hidden = !action;
       this.act.textContent = action ? action.label : "";
       this.act.onclick = action ? () => { this.hide(); action.run(); } : null;

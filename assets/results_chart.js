@@ -9,7 +9,7 @@
   const [LEFT, RIGHT, TOP, BOTTOM] = [46, 12, 10, 42];
   const PAGE = { ink: "var(--fl-ink)", soft: "var(--fl-soft)", line: "var(--fl-line)", strong: "var(--fl-line-strong)", card: "var(--fl-card)", series: "var(--fl-accent)", other: "var(--fl-bar)", sans: "inherit" };
   const PAPER = { ink: "#1d1c1a", soft: "#605c55", line: "#e6e2da", strong: "#c9c3b8", card: "#ffffff", series: "#9a3412", other: "#4b74ae", sans: 'Inter, "Source Sans 3", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif' };
-  const cut = (text, room) => { const chars = [...text]; return chars.length > room ? `${chars.slice(0, Math.max(1, room - 1)).join("")}…` : text; };
+  const { cut } = Forklore.format;
 
   const text = (palette, x, y, words, more) => svg("text", { x, y, fill: palette.soft, "font-size": 11.5, "font-family": palette.sans, text: words, ...more });
 

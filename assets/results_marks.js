@@ -52,7 +52,7 @@
         for (const tag of [...node.querySelectorAll(".fl-rs-tag")]) tag.remove();
         // one person's labels are named where they end; in lanes the side's letter says whose it is
         for (const { label, side } of here.filter(({ label: one }) => one.stop === i + 1)) node.append(el("span", { class: `fl-rs-tag ${labelClass(this.schema, label.set, label.label)}`, text: `${lanes > 1 || side.by ? `${side.by} ` : ""}${titleOf(this.schema, label.set, label.label)}` }));
-        if (this.edit) node.setAttribute("aria-label", [format.label(this.run.tokens[i].t), `token ${i + 1}`, ...here.map(({ label }) => titleOf(this.schema, label.set, label.label))].join(", "));
+        if (this.edit) node.setAttribute("aria-label", Forklore.dom.shown([format.label(this.run.tokens[i].t), `token ${i + 1}`, ...here.map(({ label }) => titleOf(this.schema, label.set, label.label))].join(", ")));
       });
       this.point();
     }

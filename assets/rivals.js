@@ -142,7 +142,7 @@
       node.setAttribute("aria-selected", "true");
       if (reveal) node.scrollIntoView({ block: "nearest" });
       this.box.setAttribute("aria-activedescendant", node.id);
-      this.detail.textContent = this.sentence(this.rows[j]);
+      this.detail.textContent = Forklore.dom.shown(this.sentence(this.rows[j]));
     }
 
     sentence(row) {

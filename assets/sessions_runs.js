@@ -13,7 +13,7 @@
   const TYPING_MS = 250;
   const PARTS = [["work", "to label"], ["training", "training"], ["check", "hidden check"]];
 
-  const nameOf = (run) => (run.title || run.prompt || run.answer || run.uid).replace(/\s+/g, " ").slice(0, 120);
+  const nameOf = (run) => Forklore.format.cut((run.title || run.prompt || run.answer || run.uid).replace(/\s+/g, " "), 120);
 
   class RunChooser {
     /** page: {call, say}; context: {known(entry, done): asks for a known answer, changed()}. */

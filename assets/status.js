@@ -97,7 +97,7 @@
       this.marks.replaceChildren(...this.unusual());
       this.more.hidden = !this.unfinished();
       this.words.className = trace.done ? "" : "fl-running";
-      this.words.textContent = parts.filter(Boolean).join(" · ");
+      this.words.textContent = Forklore.dom.shown(parts.filter(Boolean).join(" · "));
     }
 
     /** Whether the run on show can go on: written here, kept, nobody else's, and not ended by itself. */

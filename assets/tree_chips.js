@@ -126,7 +126,7 @@
       const node = before || el("span", { "aria-hidden": "true" });
       node.className = `fl-tr-pill fl-tr-pill-${pill.kind}${current ? " fl-tr-current" : ""}`;
       node.title = current ? "the run on show ends here" : TITLES[pill.kind];
-      node.textContent = pill.text;
+      node.textContent = Forklore.dom.shown(pill.text);
       node.style.cssText = `left:${pill.x}px;top:${TOP + pill.line.row * ROW}px;width:${pill.w}px`;
       node.flPill = pill;
       return node;

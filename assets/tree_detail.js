@@ -73,7 +73,7 @@
       const before = [...data.pathText(way.slice(0, -1))];
       const most = TEXT_SHOWN[context.narrow ? 0 : 1];
       const prompt = [...((data.header.root && data.header.root.text) || "").trim()];
-      this.prompt.textContent = prompt.length > most ? `…${prompt.slice(-most).join("")}` : prompt.join("");
+      this.prompt.textContent = Forklore.dom.shown(prompt.length > most ? `…${prompt.slice(-most).join("")}` : prompt.join(""));
       const own = el("b", { class: "fl-tr-own", dir: "auto" });
       Forklore.fillText(own, selected === 0 ? "" : data.flag(selected, "control") || data.nodes[selected][7] ? data.label(selected) : data.nodes[selected][2]);
       const onward = data.onward(selected).slice(0, ONWARD_SHOWN);
@@ -107,7 +107,7 @@
       buttons.compare.textContent = context.compared.length === 1 && context.compared[0] !== selected ? "Compare with the first" : context.compared.length ? "End comparison" : "Compare";
       const run = data.runThrough.get(selected);
       this.openRun.hidden = !run;
-      if (run) this.openRun.textContent = `Open “${format.label(run.title || "Untitled run").slice(0, 30)}”`;
+      if (run) this.openRun.textContent = Forklore.dom.shown(`Open “${format.cut(format.label(run.title || "Untitled run"), 30)}”`);
       this.take.button.disabled = atRoot;
     }
 
@@ -151,7 +151,7 @@
       const fit = () => { field.style.height = "auto"; field.style.height = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`; };
       field.addEventListener("input", fit);
       this.editor.replaceChildren(el("label", { for: id, text: label }), field, ...(second ? second.parts : []), el("div", { class: "fl-tr-buttons" }, save, remove ? dom.button("Remove", () => { remove(); this.closeEditor(); }) : null, dom.button("Cancel", () => this.closeEditor())));
-      this.editor.setAttribute("aria-label", title);
+      this.editor.setAttribute("aria-label", Forklore.dom.shown(title));
       this.editor.hidden = false;
       fit();
       field.focus({ preventScroll: true });
@@ -165,7 +165,7 @@
       const said = el("p", { id: `${id}-said`, class: "fl-tr-aside", role: "status", text: hint });
       const refuses = () => {
         const sentence = problem(input.value);
-        said.textContent = sentence || hint;
+        said.textContent = Forklore.dom.shown(sentence || hint);
         said.classList.toggle("fl-tr-failed", Boolean(sentence));
         input.setAttribute("aria-invalid", String(Boolean(sentence)));
         if (sentence) input.focus();

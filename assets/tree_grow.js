@@ -128,7 +128,7 @@
       if (growing) this.form.hidden = true;
       const count = `${format.count(status.evaluated)} of ${format.count(status.budget)} nodes`;
       const said = told ? told : status.state === "waiting" ? status.message || "Waiting for the model." : growing ? `Growing: ${count}` : status.message || `${reasonOf(status)} ${format.count(status.evaluated)} nodes looked into.`;
-      if (this.said.textContent !== said) this.said.textContent = said;
+      if (this.said.textContent !== said) this.said.textContent = Forklore.dom.shown(said);
       this.state.classList.toggle("fl-tr-failed", status.state === "failed");
       this.stop.hidden = !growing;
       this.bar.parentElement.hidden = !growing;

@@ -19,8 +19,8 @@
     if (data.flag(node, "finished")) pill("end", "end");
     else if (data.limited.has(node)) pill("prefix", "… a prefix");
     for (const run of data.runsAt.get(node) || []) {
-      const title = [...(run.title || "Untitled run")];
-      pill("run", `${title.length > 24 ? `${title.slice(0, 23).join("")}…` : title.join("")}${run.luck === "same" ? " · same luck" : run.luck === "fresh" ? " · fresh luck" : ""}`, { run });
+      const title = Forklore.format.cut(run.title || "Untitled run", 24);
+      pill("run", `${title}${run.luck === "same" ? " · same luck" : run.luck === "fresh" ? " · fresh luck" : ""}`, { run });
     }
     return out;
   }

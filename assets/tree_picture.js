@@ -42,7 +42,7 @@
       const room = Math.floor((at.w - 8) / 7);
       const tint = paper(piece, node);
       return [svg("rect", { x: at.x, y: at.y.toFixed(2), width: at.w, height: Math.max(0.5, at.h - (at.h > 4 ? 1 : 0)).toFixed(2), fill: tint ? scale.rgb(tint) : PAPER.card, stroke: PAPER.line, "stroke-width": 0.5 }),
-        at.h >= 15 && text(at.x + 4, at.y + Math.min(at.h / 2 + 5, 18), [...label].length > room ? `${[...label].slice(0, room - 1).join("")}…` : label, { "font-size": 13, fill: scale.rgb(tint ? scale.inkOn(tint, false) : [29, 28, 26]) })].filter(Boolean);
+        at.h >= 15 && text(at.x + 4, at.y + Math.min(at.h / 2 + 5, 18), format.cut(label, room), { "font-size": 13, fill: scale.rgb(tint ? scale.inkOn(tint, false) : [29, 28, 26]) })].filter(Boolean);
     });
     return { nodes, ...piece.icicle.plan };
   }
@@ -57,7 +57,7 @@
     const height = drawing.height + HEAD + 8;
     const root = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, role: "img" },
       svg("title", { text: title }), svg("rect", { width, height, fill: PAPER.card }),
-      text(16, 26, title.length > 110 ? `${title.slice(0, 109)}…` : title, { "font-size": 15, "font-weight": 600, "font-family": SANS }), text(16, 45, note, { "font-size": 11.5, "font-family": SANS, fill: PAPER.soft }),
+      text(16, 26, format.cut(title, 110), { "font-size": 15, "font-weight": 600, "font-family": SANS }), text(16, 45, note, { "font-size": 11.5, "font-family": SANS, fill: PAPER.soft }),
       svg("g", { transform: `translate(0 ${HEAD})` }, drawing.nodes));
     return { text: new XMLSerializer().serializeToString(root), width, height };
   }

@@ -141,7 +141,7 @@
         const name = format.label(run.title || "Untitled run");
         const luck = run.luck === "same" || run.luck === "fresh" ? `${run.luck} luck` : "";
         return el("button", { type: "button", class: `fl-tr-tag${run.current ? " fl-tr-current" : ""}`, title: run.current ? "The run on show" : "Go to where this run leaves the one on show", onclick: () => this.context.pick(run.current ? data.runPath[0] ?? 0 : data.leaving(run), "key") },
-          el("bdi", { text: name.length > 36 ? `${[...name].slice(0, 35).join("")}…` : name }), luck ? el("small", { text: luck }) : null);
+          el("bdi", { text: format.cut(name, 36) }), luck ? el("small", { text: luck }) : null);
       }));
     }
 

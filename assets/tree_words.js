@@ -49,7 +49,7 @@
     const atRoot = data.parent(node) < 0 || node === shape.state.root;
     const siblings = atRoot ? [node] : shape.kids(data.parent(node));
     return {
-      label: parts(data, shape, node).join(", "), level: data.depth[node] - data.depth[shape.state.root] + 1,
+      label: Forklore.dom.shown(parts(data, shape, node).join(", ")), level: data.depth[node] - data.depth[shape.state.root] + 1,
       position: siblings.indexOf(node) + 1, size: siblings.length, selected: node === shape.state.selected,
       expanded: data.children(node).length ? !shape.state.folded.has(node) : undefined,
     };
@@ -59,7 +59,7 @@
   function tagProblem(text) {
     const tags = [...new Map(text.split(",").map((tag) => tag.trim().replace(/\s+/g, " ")).filter(Boolean).map((tag) => [tag.toLowerCase(), tag])).values()];
     const long = tags.find((tag) => [...tag].length > TAG_CHARS);
-    if (long) return `“${[...long].slice(0, 20).join("")}…” has ${[...long].length} characters; a tag has at most ${TAG_CHARS}.`;
+    if (long) return `“${format.cut(long, 21)}” has ${[...long].length} characters; a tag has at most ${TAG_CHARS}.`;
     return tags.length > TAGS_A_NODE ? `These are ${tags.length} tags; one token has at most ${TAGS_A_NODE}.` : "";
   }
 

@@ -14,7 +14,7 @@
 
   const quoted = (tokens) => {
     const text = tokens.map((token) => Forklore.whatIfLabel(token.t ? { ...token, t: token.t.replace(/^ /, "\u00a0") } : token).replaceAll("⟨NBSP⟩", " ")).join("");
-    return `‘${text.length > 48 ? `${text.slice(0, 47)}…` : text}’`;
+    return `‘${format.cut(text, 48)}’`;
   };
   const share = (value) => (format.exists(value) ? value.toFixed(3) : format.NA);
   const several = (count, one) => `${format.count(count)} ${one}${count === 1 ? "" : "s"}`;
@@ -101,7 +101,7 @@
       }
       this.figures.hidden = false;
       this.lead.textContent = `${whatChanged(trace, aligned)}, ${LUCK[trace.header.luck] || "drawn anew"}: ${whatFollowed(trace, aligned)}`;
-      this.parent.textContent = format.label(trace.parent.title || (["branch", "counterfactual"].includes(trace.parent.kind) ? "an earlier branch" : "the original"));
+      this.parent.textContent = Forklore.dom.shown(format.label(trace.parent.title || (["branch", "counterfactual"].includes(trace.parent.kind) ? "an earlier branch" : "the original")));
       const listens = Boolean(context.props.branches);
       this.parent.disabled = !listens;
       this.compare.hidden = !listens || !trace.stored;

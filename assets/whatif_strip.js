@@ -98,7 +98,7 @@
       this.words.textContent = this.certain ? "At temperature 0 nothing is left to chance: every resampling would be this text itself." : has ? sentence(data) : "Draw the same change again with fresh luck: how far those texts are from the original says what this run’s distance is worth.";
       this.frame.hidden = !has;
       this.table.hidden = !has;
-      this.problem.textContent = data?.problem || "";
+      this.problem.textContent = Forklore.dom.shown(data?.problem || "");
       this.actions(data, has);
       this.picture();
       if (has) this.fillTable(data);
@@ -110,7 +110,7 @@
       const key = `${running}|${this.context.trace.stored}|${this.certain}|${data?.distances.length}|${data?.count}|${this.drawn}|${JSON.stringify(this.context.trace.later.price)}`;
       if (running) {
         const words = `Drawing ${format.count(data.count)} replicates: the longest has ${several(data.done, "token")}, ${format.count(data.distances.length)} came to their end`;
-        if (this.progress?.isConnected) this.progress.textContent = words;
+        if (this.progress?.isConnected) this.progress.textContent = Forklore.dom.shown(words);
         else {
           this.progress = el("span", { class: "fl-running", text: words });
           this.acts.replaceChildren(this.progress, ...(props.branches ? [dom.button("Stop", () => this.context.emit("job_stop", {}))] : []));

@@ -138,7 +138,7 @@
         if (!node) return;
         node.classList.add("fl-wi-close");
         node.title = `Decided by a margin below ${trace.header.model.dtype === "bfloat16" ? 0.25 : 0.001}: another machine may decide otherwise`;
-        node.setAttribute("aria-label", this.spoken(k));
+        node.setAttribute("aria-label", Forklore.dom.shown(this.spoken(k)));
       });
     }
 
