@@ -25,9 +25,11 @@ from storage.tidying import remove_leftovers
 from ui import assets, chores, examples
 from ui.accounts import account_of, offered
 from ui.actions import Workbench
+from ui.body_limit import BodyBounds, BodyLimit
 from ui.copies import Copies
 from ui.ending import Ending, end_app
 from ui.example_session import install_session
+from ui.floodgate import Floodgate, FloodLimits
 from ui.health import VERSION, Health, Watch
 from ui.identity import Door, IdentityMiddleware
 from ui.logs import job_ended, logging_events, take_over_server_log
@@ -125,7 +127,10 @@ def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, p
     head = assets.head()
     # outermost first
     doors = [Middleware(Health, watch)] if watch else []
+    doors.append(Middleware(BodyLimit, BodyBounds.of_files(import_limits(settings).file_bytes)))
     doors.append(door_of(settings, people))
+    person, address = FloodLimits.of_person(settings.mode), FloodLimits.of_address(settings.mode)
+    doors.append(Middleware(Floodgate, person, address))
     try:
         page.launch(
             server_name=settings.host,
