@@ -126,7 +126,7 @@ def _next(messages: Iterator[Message]) -> Message | None:
     try:
         return next(messages, None)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != "gradio":
+        if type(error).__module__.partition(".")[0] not in ("gradio", PACKAGE):
             raise
         if getattr(error, "title", "") == WORKER_ERROR and str(getattr(error, "message", "")) != ABORTED:
             raise RuntimeError("a defect in the process that holds the GPU") from error
