@@ -25,6 +25,7 @@ from storage.connections import Connections
 from storage.headers import columns
 from storage.limits import StoreLimits
 from storage.records import AnalysisHeader, AnalysisStatus, StoredAnalysis
+from storage.room import check_room
 from storage.schema import AnalysisArray, AnalysisRow, RunRow
 from storage.values import Scalar, clean_json, clean_text, digest, is_uid, microseconds, moment
 
@@ -55,6 +56,7 @@ class AnalysisStore:
         }
         with self._connections.write() as session:
             run_id = find_run(session, run, viewer).run["id"]
+            check_room(session, self._limits, viewer, analyses=1)
             row = insert(AnalysisRow).values(**values, run_id=run_id, owner=viewer)
             analysis_id = session.execute(row.returning(*columns(AnalysisRow, ["id"]))).scalar_one()
             seal_analysis(session, int(analysis_id))
@@ -152,7 +154,11 @@ def _find(session: Session, uid: str, viewer: str) -> tuple[dict[str, Any], tupl
     if row is None:
         raise _not_found(uid)
     names = _verify(session, row)
-    run = find_run(session, row["run"], viewer).run
+    try:
+        run = find_run(session, row["run"], viewer).run
+    except NotFound:
+        # which run it is of is told to nobody who may not open that one
+        raise _not_found(uid) from None
     if row["owner"] not in (viewer, run["owner"]):
         raise _not_found(uid)
     return row, names

@@ -21,6 +21,7 @@ from storage.annotation_records import WholeSession
 from storage.annotation_rows import Row, change_row, find, insert_rows, label_of, next_id, sealed, to_micros
 from storage.annotation_sessions import read_texts, to_record, write_session
 from storage.limits import StoreLimits
+from storage.room import check_room
 from storage.schema import AnnotationEvent, AnnotationItem, AnnotationMember, AnnotationPlace, AnnotationSession
 from storage.values import microseconds
 
@@ -42,6 +43,8 @@ def read_whole(session: Session, found: Row, *, named: bool) -> WholeSession:
 def write_whole(session: Session, checked: Checked, *, owner: str, example: bool, uid: str, limits: StoreLimits) -> Row:
     """Insert a checked session with everything in it; its items and members get ids of their own."""
     record = checked.contents.session
+    if not example:
+        check_room(session, limits, owner, sessions=1)
     found = write_session(
         session,
         owner=owner,

@@ -34,6 +34,7 @@ from storage.annotation_records import (
 from storage.annotation_results import AnnotationResults
 from storage.annotation_rows import Row, now_or
 from storage.annotation_settings import clean_items, clean_schema, schema_of_text, settings_of_row, settings_row
+from storage.room import check_room
 from storage.schema import AnnotationSession
 from storage.values import clean_text, microseconds
 
@@ -98,6 +99,8 @@ class AnnotationStore(AnnotationResults):
         texts = (TextVersion("guidelines", 1, guidelines, now), TextVersion("schema", 1, schema, now))
         cleaned, name = sessions_of.clean_title(title, self._limits), sessions_of.new_uid(uid)
         with self._connections.write() as session:
+            if not example:
+                check_room(session, self._limits, owner, sessions=1)
             sessions_of.write_session(
                 session, owner=owner, title=cleaned, example=example, settings=settings, uid=name, texts=texts,
                 rows=rows, created=now,

@@ -18,6 +18,8 @@ class StoreLimits:
     a deeper one is stored whole. list_rows: rows of one page of the library. uids: runs named in one call.
     session_items, session_members, session_chars: items, members and all texts of one annotation session;
     events_once, events_each: actions in one save, and of one member on one item.
+    runs_each, tokens_each, analyses_each, sessions_each: what one owner may keep, those in the bin counted; file_bytes:
+    what the file may hold before nothing more is taken; None: as much as there is room for.
     """
 
     busy_seconds: float = 5.0
@@ -42,6 +44,26 @@ class StoreLimits:
     guidelines_chars: int = 200_000
     events_once: int = 500
     events_each: int = 5_000
+    runs_each: int | None = None
+    tokens_each: int | None = None
+    analyses_each: int | None = None
+    sessions_each: int | None = None
+    file_bytes: int | None = None
+
+    @classmethod
+    def public(cls) -> StoreLimits:
+        """Bounds for strangers: a few weeks' curiosity of each, and a file that no crowd of them fills."""
+        return cls(
+            session_items=500,
+            session_members=60,
+            session_chars=5_000_000,
+            events_each=2_000,
+            runs_each=1_000,
+            tokens_each=400_000,
+            analyses_each=200,
+            sessions_each=20,
+            file_bytes=8_192 * MEBIBYTE,
+        )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from storage.headers import RawHeader, load_header, load_headers, seal, to_heade
 from storage.library import find_children_settings, find_family, find_models, find_page, find_tags
 from storage.limits import StoreLimits
 from storage.records import RunHeader, RunPage, RunQuery, StoredRun, Visibility
+from storage.room import check_room
 from storage.schema import RunRow, RunTag, RunText
 from storage.traces import content_hash, from_parts
 from storage.values import clean_tags, clean_text, microseconds, whole_number
@@ -69,7 +70,14 @@ class RunStore:
         new = NewRun(trace, owner, status, run_scores, title, tags, note, example, visibility, uid, created_at)
         prepared = self.prepare(new, parent=parent, fork_position=fork_position)
         with self._connections.write() as session:
+            if not example:
+                check_room(session, self._limits, owner, runs=1, tokens=len(trace))
             return add_run(session, prepared)
+
+    def check_room(self, *, viewer: str) -> None:
+        """Raises UserError where a new run of this viewer could not be kept."""
+        with self._connections.read() as session:
+            check_room(session, self._limits, viewer, runs=1, tokens=1)
 
     def prepare(self, new: NewRun, *, parent: str | None = None, fork_position: int | None = None) -> PreparedRun:
         """Check and pack a run without writing it, so that several can be written in one transaction."""
@@ -101,6 +109,7 @@ class RunStore:
             raw = find_own(session, uid, viewer)
             rows = read_rows(session, int(raw.run["id"]))
             chain = _checked(raw, rows)
+            check_room(session, self._limits, viewer, tokens=len(trace) - int(raw.run["tokens"]))
             check_grown(from_parts(to_texts(raw), chain.arrays, chain.token_bytes, raw.label), trace, over_run)
             grow_run(session, raw, rows, chain.arrays, grown)
             return to_header(load_header(session, int(raw.run["id"])))

@@ -20,6 +20,7 @@ from storage.database import Store
 from storage.exchange import IncomingRun, from_line, to_line
 from storage.known import bring_back, find_copy, find_holder, find_whole
 from storage.limits import ImportLimits
+from storage.room import check_room
 from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 
@@ -129,6 +130,8 @@ class _Writer:
                 self._remember(index, _Placed(there.uid, wanted, added=there.binned))
                 return
             run = replace(run, columns={**run.columns, "uid": secrets.token_hex(12)})
+        if not run.columns["example"]:
+            check_room(session, self._store.limits, self._owner, runs=1, tokens=len(run.trace))
         uid = add_run(session, run)
         unlinked = line.parent is not None and "parent_id" not in run.columns
         self._remember(index, _Placed(uid, wanted, added=True, unlinked=unlinked))

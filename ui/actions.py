@@ -219,6 +219,9 @@ class Workbench:
 
         Documents of a run that goes on begin with all of its tokens. Raises UserError before the first new token.
         """
+        if show is None:
+            # what could not be kept is refused before anybody waits for it
+            self.store.runs.check_room(viewer=viewer.name)
         with self.turns.enter(viewer) as ticket:
             model = yield from self.wait_for_model(ticket, self.documents.opening(show, viewer) if show else "")
             if model is None:

@@ -19,7 +19,7 @@ from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
 from storage.in_use import sole_use
-from storage.limits import ImportLimits
+from storage.limits import ImportLimits, StoreLimits
 from storage.snapshots import Snapshots, restore_missing, usable
 from storage.tidying import remove_leftovers
 from ui import assets, chores, examples
@@ -98,7 +98,7 @@ def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | 
             LOGGER.error("snapshot unreadable", extra={"kind": name, "reason": reason})
         if restored:
             LOGGER.warning("library restored", extra={"kind": restored.source})
-    store = held.enter_context(Store(path))
+    store = held.enter_context(Store(path, limits=StoreLimits.public() if settings.public else None))
     return store, Snapshots(store, folder) if folder else None
 
 
