@@ -31,6 +31,7 @@ from ui.access import Viewer
 from ui.documents import Documents
 from ui.headlines import headline_of
 from ui.live import Job, LiveDocument, identity_of
+from ui.long_answers import beside
 from ui.quotas import QuotaLimits, Quotas
 from ui.turns import Ticket, TurnLimits, Turnstile
 
@@ -175,6 +176,7 @@ class Workbench:
 
         yield from self.run_job(prepare, viewer)
 
+    @beside
     def import_logprobs(self, data: str | bytes, viewer: Viewer) -> list[str]:
         """Keep runs made from log-probabilities that an API returned; returns their uids."""
         traces = logprob_import.parse(data, self.limits)

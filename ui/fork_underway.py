@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.errors import Busy
 from engine.types import ModelCard
 from ui.access import Viewer
+from ui.long_answers import OF_ALL
 
 # files of draws that are handed out again while nothing about them has changed
 KEPT_FILES = 64
@@ -52,6 +53,8 @@ class Underway:
         with self._lock:
             if viewer.place in self._readers:
                 raise Busy("An analysis is being read for you already: try again when it is there.")
+            if len(self._readers) >= OF_ALL:
+                raise Busy("Too many analyses are being read at the same time: try again in a moment.")
             self._readers.add(viewer.place)
         try:
             yield

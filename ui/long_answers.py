@@ -11,10 +11,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from engine.errors import Busy
+from ui.access import Viewer
 
+Result = TypeVar("Result")
 MOST_KEPT = 32
 OF_ONE = 4
 OF_ALL = 8
@@ -73,3 +76,20 @@ class Places:
                 self._going[place] -= 1
                 if not self._going[place]:
                     del self._going[place]
+
+
+# whatever takes seconds beside the queue, over the whole program: files read and written, answers read again
+BESIDE = Places()
+
+
+def beside(work: Callable[..., Result]) -> Callable[..., Result]:
+    """A method of this viewer's (its last value) that takes one of the program's places; raises Busy without one."""
+
+    @wraps(work)
+    def placed(*given: Any, **named: Any) -> Result:
+        viewer = named.get("viewer", given[-1])
+        assert isinstance(viewer, Viewer)
+        with BESIDE.take(viewer.place):
+            return work(*given, **named)
+
+    return placed

@@ -17,6 +17,7 @@ from storage.database import Store
 from storage.limits import ImportLimits
 from ui import session_import
 from ui.access import Viewer
+from ui.long_answers import beside
 from ui.session_fields import checked_items, items_of, order_scores, settings_fields, settings_of
 from ui.session_presets import PRESETS
 from ui.session_results import Results
@@ -161,11 +162,13 @@ class Sessions:
         link = link_of(secret) if secret else ""
         return {"member": changed.uid, "link": link, "overview": self._shown(record.uid, viewer)}
 
+    @beside
     def bring_in(self, data: Any, viewer: Viewer) -> dict[str, Any]:
         """A session from a file, as the viewer's own."""
         contents = session_import.read_session(_text(data, "file"), self._imports)
         return self._shown(self._store.annotations.restore_export(contents, viewer=viewer.name), viewer)
 
+    @beside
     def bring_in_labels(self, session: Any, data: Any, viewer: Viewer) -> dict[str, Any]:
         """Labels made elsewhere, as those of a member of their own; lines that do not fit are named."""
         record = self._own(session, viewer)

@@ -20,6 +20,7 @@ from storage.records import RunHeader, RunQuery
 from ui import compare_view, library_view
 from ui.access import Viewer
 from ui.examples import FIRST_SHOWN, example_uid
+from ui.long_answers import beside
 
 PAGE_ROWS = 50
 EXPORT_LIMIT = 5000
@@ -97,6 +98,7 @@ class Shelf:
                 break
         return found, total
 
+    @beside
     def export_file(self, asked: Mapping[str, Any], target: Path, viewer: Viewer) -> Exported:
         """Write runs to a file that `import_file` takes back exactly, one run in memory at a time.
 
@@ -117,6 +119,7 @@ class Shelf:
             raise
         return Exported(len(set(uids)), matching)
 
+    @beside
     def export_text(self, uids: Sequence[str], viewer: Viewer) -> str:
         """Runs as JSONL that `import_text` takes back exactly."""
         wanted = _uids(uids)
@@ -131,6 +134,7 @@ class Shelf:
             raise BadInput(f"The file has {size:,} bytes; split it into files of at most {self.imports.file_bytes:,}.")
         return self.import_text(source.read_bytes(), viewer)
 
+    @beside
     def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
         """Keep runs from exported JSONL; says what was added, skipped and refused."""
         report = transfer.import_runs(self.store, data, owner=viewer.name, limits=self.imports)

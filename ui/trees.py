@@ -21,6 +21,7 @@ from engine.tree_views import subtree_mass
 from ui import tree_view
 from ui.access import Viewer
 from ui.actions import Workbench
+from ui.long_answers import beside
 from ui.tree_fields import (
     AskedGrowth,
     TreeBounds,
@@ -196,12 +197,14 @@ class Trees:
         """The tree with its marks as JSON text that `import_tree` takes back exactly."""
         return write_tree_file(self._jobs.load(uid, viewer))
 
+    @beside
     def exported(self, uid: str, viewer: Viewer) -> str:
         """The tree's document, and in it the file for the browser to save."""
         opened = self._jobs.load(uid, viewer)
         file = write_tree_file(opened)
         return self._jobs.document(opened, viewer) + tree_view.export_line(file.name, file.text)
 
+    @beside
     def import_tree(self, uid: str, text: object, viewer: Viewer) -> str:
         """Put an exported tree of the same prompt and model into this run's tree, of which nothing is lost; its
         document, which says how much was new.

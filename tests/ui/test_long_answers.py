@@ -5,11 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
-from engine.errors import BadInput, Busy
-from ui.long_answers import MOST_KEPT, OF_ALL, OF_ONE, Kept, Places
+from engine.errors import BadInput, Busy, UserError
+from tests.support.bench import ME, OTHER
+from ui.fork_underway import Underway
+from ui.long_answers import BESIDE, MOST_KEPT, OF_ALL, OF_ONE, Kept, Places
+from ui.shelf import Shelf
 
 
 def test_who_asks_the_same_at_the_same_time_waits_for_the_one_at_work() -> None:
@@ -63,4 +68,36 @@ def test_one_person_and_all_together_have_so_many_places() -> None:
                 pass
         go.set()
     with places.take("a"):
+        pass
+
+
+def test_files_are_read_and_written_by_so_many_at_once_and_the_place_is_given_back(bench) -> None:
+    shelf = Shelf(bench.store)
+    with ExitStack() as held:
+        for _ in range(OF_ONE):
+            held.enter_context(BESIDE.take(ME.place))
+        for work in (
+            lambda: shelf.import_text("", ME),
+            lambda: shelf.export_text(["x"], ME),
+            lambda: bench.import_logprobs("{}", ME),
+        ):
+            with pytest.raises(Busy, match="Too much is being worked out"):
+                work()
+        with pytest.raises(UserError) as refused:
+            bench.import_logprobs("{}", OTHER)
+        assert not isinstance(refused.value, Busy), "somebody else has a place"
+    for _ in range(2 * OF_ALL):
+        with pytest.raises(UserError) as refused:
+            bench.import_logprobs("{}", ME)
+        assert not isinstance(refused.value, Busy), "a call that fails gives its place back"
+
+
+def test_analyses_are_read_for_so_many_people_at_once() -> None:
+    underway = Underway()
+    with ExitStack() as held:
+        for number in range(OF_ALL):
+            held.enter_context(underway.alone(replace(OTHER, session=f"page {number}")))
+        with pytest.raises(Busy, match="Too many analyses"), underway.alone(ME):
+            pass
+    with underway.alone(ME):
         pass
