@@ -36,6 +36,7 @@
     const dot = make(chip, 'i', 'fl-model-dot');
     dot.setAttribute('aria-hidden', 'true');
     const words = make(chip, 'span');
+    const saved = make(chip, 'span', 'fl-saved');
     const bar = make(chip, 'progress', 'fl-model-progress');
     bar.max = 1;
     bar.setAttribute('aria-label', 'Model loading');
@@ -67,6 +68,12 @@
       chip.dataset.status = state.status;
       words.textContent = Forklore.dom.shown(state.message || '');
       chip.title = Forklore.dom.shown(state.message || '');
+      saved.hidden = !state.saved;
+      if (state.saved) {
+        saved.textContent = `· ${state.saved.text}`;
+        saved.dataset.late = String(state.saved.late);
+        chip.title += ` · the library: ${state.saved.text}`;
+      }
       bar.hidden = state.status !== 'loading';
       if (typeof state.fraction === 'number') bar.value = state.fraction;
       else bar.removeAttribute('value');

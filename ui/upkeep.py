@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.errors import StoreDamaged, UserError
+
 # what is done more often than this is told of only when it fails
 TOLD_SECONDS = 60.0
 LOGGER = logging.getLogger("forklore.upkeep")
@@ -87,6 +89,8 @@ def attempt(task: Task) -> str:
     try:
         task.run()
     except Exception as error:  # the thread serves all tasks and must outlive a defect in one
-        LOGGER.error("upkeep failed", extra={"kind": task.name}, exc_info=error)
+        # of damage the sentence names a run by its title, which is somebody's word
+        told = {"reason": str(error)} if isinstance(error, UserError) and not isinstance(error, StoreDamaged) else {}
+        LOGGER.error("upkeep failed", extra={"kind": task.name, **told}, exc_info=error)
         return "failed"
     return "done"
