@@ -26,7 +26,7 @@ help:
 	@echo "make setup   install what the app needs; PYTHON=python3.12 and TORCH='torch==2.11.0' choose other versions"
 	@echo "make test    run every test, browser included; ARGS='-m fast' runs a part"
 	@echo "make bench   measure speed and memory; BENCH_QUICK=1 for a short look"
-	@echo "make lint    check style and types"
+	@echo "make lint    check style, types and known vulnerabilities of what is installed"
 	@echo "make format  put the code into its standard form"
 	@echo "make clean   remove what was installed here"
 
@@ -49,6 +49,7 @@ lint: tools
 	@$(PYTHON_IN_VENV) -m ruff check .
 	@$(PYTHON_IN_VENV) -m ruff format --check .
 	@$(PYTHON_IN_VENV) -m mypy
+	@$(PYTHON_IN_VENV) .ci/audit.py
 
 format: tools
 	@$(PYTHON_IN_VENV) -m ruff check --fix .

@@ -32,6 +32,7 @@ from ui.example_session import install_session
 from ui.floodgate import Floodgate, FloodLimits
 from ui.health import VERSION, Health, Watch
 from ui.identity import Door, IdentityMiddleware
+from ui.last_word import LastWord
 from ui.logs import job_ended, logging_events, take_over_server_log
 from ui.page import build_page
 from ui.people import NoPeople, People
@@ -131,6 +132,7 @@ def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, p
     doors.append(door_of(settings, people))
     person, address = FloodLimits.of_person(settings.mode), FloodLimits.of_address(settings.mode)
     doors.append(Middleware(Floodgate, person, address))
+    doors.append(Middleware(LastWord))
     try:
         page.launch(
             server_name=settings.host,
