@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from engine import gguf_files
 from engine.errors import ModelUnavailable
 from engine.progress import Progress
@@ -63,9 +65,11 @@ def converted(
                 source, target, _announcement(source, label), progress, convert or gguf_files.convert
             )
         return target, digest
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        # a full disk is told by either, whichever file was being written
+        reason = getattr(error, "strerror", None) or error
         raise ModelUnavailable(
-            f"The converted model could not be written to {home} ({error.strerror or error}): "
+            f"The converted model could not be written to {home} ({reason}): "
             "free some space there or choose another cache folder."
         ) from error
 
