@@ -22,7 +22,7 @@ ADDRESS := $(if $(findstring command,$(origin HOST)),--host '$(HOST)') $(if $(fi
 .PHONY: help run setup tools test bench lint format clean
 
 help:
-	@echo "make run     start the app; ARGS='--model FOLDER', PORT=7861, HOST=0.0.0.0; flags: make run ARGS=--help"
+	@echo "make run     start the app; ARGS='--model FOLDER', PORT=7861; flags: make run ARGS=--help"
 	@echo "make setup   install what the app needs; PYTHON=python3.12 and TORCH='torch==2.11.0' choose other versions"
 	@echo "make test    run every test, browser included; ARGS='-m fast' runs a part"
 	@echo "make bench   measure speed and memory; BENCH_QUICK=1 for a short look"

@@ -19,6 +19,7 @@ def app_kwargs(mode: str = "local") -> dict[str, Any]:
     return {"middleware": [Middleware(IdentityMiddleware, Door(mode))]}
 
 
-def request_of(identity: Identity = Identity(LOCAL, True, False), session: str = "page") -> Any:  # noqa: B008
+def request_of(identity: Identity = Identity(LOCAL, True, False), session: str = "page", query: Any = None) -> Any:  # noqa: B008
     """A request as an endpoint gets it behind the door, of this person."""
-    return SimpleNamespace(session_hash=session, request=SimpleNamespace(scope={SCOPE_KEY: identity}))
+    web = SimpleNamespace(scope={SCOPE_KEY: identity}, cookies={})
+    return SimpleNamespace(session_hash=session, request=web, query_params=query or {})
