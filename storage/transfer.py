@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import IO
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,7 @@ RESERVED = "example-"
 FORMAT = "forklore-runs"
 VERSION = 1
 _ZIP = b"PK\x03\x04"
+_PART = 2**16
 _NO_RUNS = "This is no file of runs: choose one that was exported here, or a zip archive with one in it."
 
 
@@ -255,22 +257,25 @@ def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
 def _split(data: bytes, bounds: ImportLimits) -> Iterator[bytes]:
     if len(data) > bounds.file_bytes:
         raise BadInput(f"The file has {len(data):,} bytes; split it into files of at most {bounds.file_bytes:,}.")
-    with io.BytesIO(_unzipped(data, bounds) if data.startswith(_ZIP) else data.removeprefix(b"\xef\xbb\xbf")) as file:
+    with _unzipped(data, bounds) if data.startswith(_ZIP) else io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")) as file:
         while line := file.readline(bounds.line_bytes + 1):
             yield line
 
 
-def _unzipped(data: bytes, bounds: ImportLimits) -> bytes:
-    """The one .jsonl file of an archive, never unpacking more than the limit whatever the archive claims."""
+def _unzipped(data: bytes, bounds: ImportLimits) -> IO[bytes]:
+    """The one .jsonl file of an archive, to be read line by line; refused beforehand when it holds more than the limit
+    or does not unpack, whatever the archive claims. It is unpacked twice, so that it is never in memory as a whole."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [name for name in archive.namelist() if name.endswith(".jsonl")]
             if len(names) != 1:
                 raise BadInput(f"The archive must hold exactly one .jsonl file; this one holds {len(names)}.")
             with archive.open(names[0]) as file:
-                content = file.read(bounds.unpacked_bytes + 1)
+                total = 0
+                while (part := file.read(_PART)) and total <= bounds.unpacked_bytes:
+                    total += len(part)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadInput(f"The archive cannot be unpacked ({error}); pack it again as an ordinary zip file.") from error
-    if len(content) > bounds.unpacked_bytes:
+    if total > bounds.unpacked_bytes:
         raise BadInput(f"The archive unpacks to more than {bounds.unpacked_bytes:,} bytes; split it.")
-    return content
+    return zipfile.ZipFile(io.BytesIO(data)).open(names[0])
