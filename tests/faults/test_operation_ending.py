@@ -26,14 +26,23 @@ SCHEMA = "labels: [{name: errors, unit: span, labels: [factual]}]"
 LONG = 1_500
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[AppServer]:
-    """The app with its real model."""
-    server = AppServer(tmp_path / "forklore.db", arguments=["--snapshots", str(tmp_path / "snapshots")]).start()
-    wait_until(lambda: health(server)["model"] == "ready", 90)
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The app with its real model, which every test here ends."""
+    folder = tmp_path_factory.mktemp("ending")
+    server = AppServer(folder / "forklore.db", arguments=["--snapshots", str(folder / "snapshots")])
     yield server
     if server.running():
         server.kill()
+
+
+@pytest.fixture
+def server(started: AppServer) -> AppServer:
+    """The app, running, its model loaded."""
+    if not started.running():
+        started.start()
+    wait_until(lambda: health(started)["model"] == "ready", 120)
+    return started
 
 
 def health(server: AppServer) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def test_a_run_in_the_middle_is_kept_as_stopped_with_its_tokens(
     found, seconds = end(server, number)
     assert found == code and seconds < MOST_SECONDS, (found, seconds, server.log())
     assert ended(server)["outcome"] == "kept"
-    (run,) = runs(server.database)
+    run = runs(server.database)[0]
     assert run.status == "stopped" and 3 < run.tokens < LONG
     for one in waiting:
         assert one.exception(timeout=20) is not None
@@ -146,7 +155,7 @@ def test_no_save_that_was_acknowledged_is_lost_when_annotators_are_at_work(serve
 def test_an_end_during_the_start_is_an_end_too(tmp_path: Path, root: Path) -> None:
     command = [sys.executable, "app.py", "--database", str(tmp_path / "x.db"), "--port", "1"]
     for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
-        for wait in (1.0, 2.5):
+        for wait in (0.5, 1.5):
             process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             time.sleep(wait)
             process.send_signal(number)

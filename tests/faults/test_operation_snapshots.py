@@ -1,0 +1,144 @@
+"""Promises for machines whose disk does not last: what was copied by the last snapshot is there again after the worst,
+and one library is served by one app."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from engine.testing import save_tiny_folder
+from storage.database import Store
+from storage.snapshots import snapshot_names
+from tests.support.app_server import AppServer, free_port
+from tests.support.endpoints import Endpoints
+from ui import chores
+
+SCHEMA = "questions: [{name: good, title: Good?, kind: choice, options: [yes, no], required: true}]"
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """One app for all tests here, each of which ends it in another way."""
+    folder = tmp_path_factory.mktemp("snapshots")
+    save_tiny_folder(folder / "model")
+    flags = ["--model", str(folder / "model"), "--device", "cpu", "--snapshots", str(folder / "copies")]
+    server = AppServer(folder / "forklore.db", arguments=flags)
+    yield server
+    if server.running():
+        server.kill()
+
+
+@pytest.fixture
+def server(started: AppServer) -> AppServer:
+    """The app, running, its model loaded."""
+    if not started.running():
+        started.start()
+    wait_until(lambda: health(started)["model"] == "ready")
+    return started
+
+
+@pytest.fixture
+def folder(started: AppServer) -> Path:
+    """Where its snapshots go."""
+    return started.database.parent / "copies"
+
+
+def health(server: AppServer) -> dict[str, Any]:
+    return dict(httpx.get(f"{server.url}/healthz", timeout=30).json())
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def lose_disk(server: AppServer) -> None:
+    """Kill the app and remove its library, as a Space's restart does."""
+    server.kill()
+    for path in server.database.parent.glob(f"{server.database.name}*"):
+        path.unlink()
+
+
+def held_by(folder: Path) -> set[str]:
+    """Titles of the sessions in the newest snapshot."""
+    newest = folder / snapshot_names(folder)[0]
+    with Store(newest) as copy:
+        return {session.title for session in copy.annotations.sessions(viewer="local")}
+
+
+def test_after_a_kill_and_a_lost_disk_everything_up_to_the_last_snapshot_is_there(
+    server: AppServer, folder: Path
+) -> None:
+    client = Client(server.url, verbose=False)
+    run = client.predict("Tell me about pears", max_new_tokens=12, seed=3, api_name="/generate")
+    owner = Endpoints(server.url)
+    wait_until(lambda: len(snapshot_names(folder)) > 0, chores.START_SECONDS + 60)
+    # closing a session asks for a snapshot at once, long before five minutes are over
+    session = owner.call("create_session", "Pears", [run["uid"]], SCHEMA, "", {})["session"]
+    count = len(snapshot_names(folder))
+    owner.call("edit_session", session, {"status": "closed"})
+    wait_until(lambda: "Pears" in held_by(folder), 90)
+    assert len(snapshot_names(folder)) <= count + 3
+    assert health(server)["snapshot_seconds"] < 90
+    lose_disk(server)
+    server.start()
+    wait_until(lambda: health(server)["model"] == "ready")
+    assert '"event": "library restored"' in server.log(10**6)
+    again = Client(server.url, verbose=False)
+    opened = again.predict(run["uid"], api_name="/open_run")
+    assert opened["text"] == run["text"] and opened["tokens"] == run["tokens"]
+    with Store(server.database) as store:
+        assert store.check().ok
+        (kept,) = [one for one in store.annotations.sessions(viewer="local") if one.title == "Pears"]
+        assert kept.status == "closed"
+
+
+def test_an_orderly_end_leaves_nothing_out_of_the_snapshot(server: AppServer) -> None:
+    client = Client(server.url, verbose=False)
+    run = client.predict("Tell me about pears", max_new_tokens=12, seed=3, api_name="/generate")
+    assert server.stop() == 130
+    lose_disk(server)
+    server.start()
+    assert Client(server.url, verbose=False).predict(run["uid"], api_name="/open_run")["text"] == run["text"]
+
+
+def test_a_second_app_on_the_same_library_or_snapshots_is_refused_in_one_sentence(
+    server: AppServer, folder: Path, tmp_path: Path, root: Path
+) -> None:
+    other = tmp_path / "other.db"
+    for database, word in ((server.database, "--database"), (other, "--snapshots")):
+        command = [sys.executable, "app.py", "--port", str(free_port()), "--database", str(database)]
+        run = subprocess.run(
+            [*command, "--snapshots", str(folder)],
+            cwd=root, env=dict(os.environ), capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert run.returncode == 2 and run.stdout == "", run
+        assert run.stderr.count("\n") == 1 and word in run.stderr and str(server._process.pid) in run.stderr  # type: ignore[union-attr]
+    assert health(server)["status"] == "ok"
+    server.kill()  # even so the next one may start at once
+    server.start()
+
+
+def test_snapshots_that_cannot_be_written_are_said_and_the_app_goes_on(server: AppServer, folder: Path) -> None:
+    wait_until(lambda: len(snapshot_names(folder)) > 0, chores.START_SECONDS + 60)
+    folder.rename(folder.with_name("away"))
+    folder.write_text("in the way")
+    client, owner = Client(server.url, verbose=False), Endpoints(server.url)
+    run = client.predict("Tell me about pears", max_new_tokens=12, seed=3, api_name="/generate")
+    session = owner.call("create_session", "Pears", [run["uid"]], SCHEMA, "", {})["session"]
+    owner.call("edit_session", session, {"status": "closed"})
+    wait_until(lambda: httpx.get(f"{server.url}/healthz", timeout=30).status_code == 503, 90)
+    assert "lasting storage" in health(server)["reason"]
+    assert client.predict("Tell me", max_new_tokens=4, api_name="/generate")["text"]
+    assert "upkeep failed" in server.log(10**6) and "could not be written" in server.log(10**6)
