@@ -13,9 +13,10 @@
   const WRITING = "Writing the file …";
 
   class RunList {
-    constructor(root, trigger) {
+    constructor(root, trigger, own) {
       this.root = root;
       this.trigger = trigger;
+      this.owns = own;
       this.query = { ...EVERYTHING };
       Object.assign(this, { rows: [], total: 0, tags: [], models: [], titles: {}, bounds: {}, scores: [] });
       this.chosen = new Map();
@@ -45,7 +46,7 @@
       this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);
       this.empty = el("div", { class: "fl-lib-empty" }, el("p", { text: "Loading the runs …" }));
       this.foot = foot(MOST, () => this.ask({ more: true }));
-      this.root.replaceChildren(this.tools.root, this.tools.chosen, this.own.root, this.table, this.empty, this.foot.root, this.toast.root);
+      this.root.replaceChildren(this.tools.root, this.tools.chosen, ...(this.owns ? [this.own.root] : []), this.table, this.empty, this.foot.root, this.toast.root);
       this.table.hidden = true;
       this.body.addEventListener("click", (event) => this.clicked(event));
       this.body.addEventListener("keydown", (event) => this.pressed(event));
@@ -86,7 +87,7 @@
       if (!this.columns.length) this.columns = this.scores.filter((entry) => ["mean_entropy", "perplexity"].includes(entry.name)).map((entry) => entry.name).reverse();
       const onward = expecting === "more" && this.foot.root.contains(document.activeElement);
       this.draw();
-      this.own.update();
+      if (this.owns) this.own.update();
       // to the first of the new runs: after the last page there is no button to stay at
       if (onward) this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
       this.say(page, expecting);
@@ -307,7 +308,7 @@
   Forklore.mountLibrary = ({ element, props, watch, trigger }) => {
     const root = element.querySelector(".fl-piece");
     root.classList.add("fl-library");
-    const list = new RunList(root, trigger);
+    const list = new RunList(root, trigger, props.own);
     Forklore.saveExport = (file, said) => { list.exported(file, said); return []; };
     let said = "";
     const draw = () => {

@@ -137,7 +137,9 @@
       const ask = new Ask("Delete everything of mine");
       const word = el("input", { class: "fl-ask-link", "aria-label": "Type everything to confirm", autocomplete: "off", spellcheck: "false" });
       const go = ask.button("Delete everything", async () => {
-        const gone = await Forklore.server.call("delete_everything", word.value.trim().toLowerCase());
+        const typed = word.value.trim().toLowerCase();
+        if (typed !== "everything") throw new Forklore.server.ServerError("Confirm it with the word “everything”.");
+        const gone = await Forklore.server.call("delete_everything", typed);
         ask.root.close();
         this.done(gone.runs, gone.sessions);
       }, "fl-ask-danger");

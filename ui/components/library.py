@@ -14,6 +14,8 @@ class RunLibrary(Piece):
     run_label(uid, title, tags, note, query): None leaves a field as it is. runs_delete(uids, query).
     runs_restore(uids, query). runs_compare(a, b), the older run first. runs_export(uids, all, query): every run that
     the query finds when all is true. query is what the list shows now.
+
+    own: say how long the viewer's work is kept and offer to delete it for good, by the page's own endpoints.
     """
 
     mount = "mountLibrary"

@@ -66,7 +66,7 @@ def build() -> LibraryParts:
             up = gr.Dropdown(choices, value="mean_entropy", label="Up", elem_id="glance-up")
         plot = gr.Plot(show_label=False, elem_id=PLOT_ID, elem_classes="fl-glance")
     bridge = PlotBridge(PLOT_ID, elem_id="glance-bridge")
-    runs = RunLibrary(elem_id="library-piece")
+    runs = RunLibrary(elem_id="library-piece", own=True)
     return LibraryParts(notice, compare, runs, gr.State(()), bring_in, download, said, glance, across, up, plot, bridge)
 
 

@@ -1,0 +1,170 @@
+"""A team's page in a browser: in by a link, out by a button, one's own runs alone, and a run shared by its link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from engine.host import ModelHost
+from engine.limits import Limits
+from storage.database import Store
+from tests.storage.examples import continued, small_trace
+from tests.support.app_server import free_port
+from tests.support.piece_page import address
+from ui import examples
+from ui.actions import Workbench
+from ui.page import build_page
+from ui.people import People
+from ui.serve import open_port
+from ui.settings import Settings
+from ui.shelf import Shelf
+
+TRACE = small_trace(1, 30)
+
+
+@dataclass
+class Team:
+    """A team's page. links: name -> secret of the personal link; viewers: name -> owner of what they make."""
+
+    url: str
+    store: Store
+    links: dict[str, str]
+    viewers: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder: Path = tmp_path_factory.mktemp("team")
+    settings = Settings(
+        "embedded", None, None, None, folder / "t.db", folder, "127.0.0.1", free_port(), 1, "team", keep_days=7
+    )
+    with Store(folder / "t.db") as store:
+        examples.install(store)
+        made = {name: store.people.add(name) for name in ("Ada", "Ben")}
+        viewers = {name: person.viewer for name, (person, _) in made.items()}
+        kept = {"status": "finished", "run_scores": {}, "owner": viewers["Ada"]}
+        store.runs.add(TRACE, uid="adas", title="Ada's run", **kept)  # type: ignore[arg-type]
+        branch = continued(TRACE, 20, 2, 35)
+        store.runs.add(branch, uid="branch", title="Its branch", parent="adas", fork_position=20, **kept)  # type: ignore[arg-type]
+        page = build_page(Workbench(store, ModelHost(), Limits()), Shelf(store), settings)
+        open_port(page, settings, None, People(store))
+        yield Team(address(settings.port), store, {name: secret for name, (_, secret) in made.items()}, viewers)
+        page.close()
+
+
+def enter(page: Page, team: Team, name: str, more: str = "") -> Page:
+    page.goto(f"{team.url}?person={team.links[name]}{more}")
+    expect(page.locator(".fl-who bdi")).to_have_text(name, timeout=60_000)
+    return page
+
+
+def test_a_link_opens_the_page_and_is_gone_from_the_address(page: Page, team: Team) -> None:
+    enter(page, team, "Ada", "&run=adas")
+    assert team.links["Ada"] not in page.url and "run=adas" in page.url
+    expect(page.locator('.fl-explorer[data-run="adas"]')).to_be_visible()
+    assert team.links["Ada"] not in page.evaluate("document.cookie + JSON.stringify(localStorage) + document.referrer")
+    page.go_back()
+    assert team.links["Ada"] not in page.url, "nor is it in the history"
+
+
+def test_without_a_link_there_is_a_page_to_paste_it_into(page: Page, team: Team) -> None:
+    page.goto(f"{team.url}?run=adas")
+    field = page.get_by_label("Your personal link")
+    expect(field).to_be_focused()
+    field.fill("https://elsewhere.example/?person=nonsense")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not known here")
+    assert "nonsense" not in page.url
+    field.fill(f"{team.url}?person={team.links['Ben']}")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fl-who bdi")).to_have_text("Ben", timeout=60_000)
+    expect(page.locator("#notice")).to_contain_text("There is no run")
+
+
+def test_signing_out_leaves_nothing_open(page: Page, team: Team) -> None:
+    enter(page, team, "Ada")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Your personal link")).to_be_visible()
+    page.goto(f"{team.url}?run=adas")
+    expect(page.get_by_label("Your personal link")).to_be_visible()
+
+
+@pytest.mark.console_ok("401")
+def test_who_is_removed_gets_nothing_more_from_a_page_that_is_open(page: Page, team: Team) -> None:
+    _, team.links["Carl"] = team.store.people.add("Carl")
+    enter(page, team, "Carl")
+    team.store.people.remove("Carl")
+    answered: list[int] = []
+    page.on("response", lambda response: answered.append(response.status) if "gradio_api" in response.url else None)
+    page.get_by_role("tab", name="Library").click()
+    page.wait_for_timeout(1_500)
+    assert answered and set(answered) == {401}
+    page.reload()
+    expect(page.get_by_label("Your personal link")).to_be_visible()
+
+
+def test_a_run_is_shared_by_its_link_until_that_is_stopped(page: Page, team: Team, chromium: Browser) -> None:
+    enter(page, team, "Ada", "&run=adas")
+    page.get_by_role("button", name="Share", exact=True).click()
+    ask = page.get_by_role("dialog", name="Share this run")
+    expect(ask).to_contain_text("Only you can see this run.")
+    ask.get_by_role("button", name="Share by link").click()
+    expect(ask.get_by_label("Link of this run")).to_have_value(f"{team.url}?run=adas")
+    expect(ask).to_contain_text("Whoever has the link can open this run")
+
+    context = chromium.new_context()
+    other = enter(context.new_page(), team, "Ben", "&run=adas")
+    expect(other.locator('.fl-explorer[data-run="adas"]')).to_be_visible()
+    other.get_by_role("button", name="Share", exact=True).click()
+    expect(other.get_by_role("dialog")).to_contain_text("it stays theirs")
+    expect(other.get_by_role("button", name="Stop sharing")).to_have_count(0)
+    other.keyboard.press("Escape")
+    other.get_by_role("tab", name="Library").click()
+    expect(other.locator(".fl-lib-row").first).to_be_visible()
+    expect(other.locator("#library-piece")).not_to_contain_text("Ada's run")
+
+    ask.get_by_role("button", name="Stop sharing").click()
+    expect(ask).to_contain_text("Only you can see this run.")
+    other.goto(f"{team.url}?run=adas")
+    expect(other.locator("#notice")).to_contain_text("There is no run", timeout=60_000)
+    context.close()
+
+
+def test_runs_are_deleted_for_good_with_their_branches_after_a_question(page: Page, team: Team) -> None:
+    enter(page, team, "Ada")
+    page.get_by_role("tab", name="Library").click()
+    row = page.locator(".fl-lib-row", has_text="Ada's run")
+    row.locator("input[type=checkbox]").check()
+    page.get_by_role("button", name="Delete for good", exact=True).click()
+    page.get_by_role("menuitem", name="The selected 1 run").click()
+    ask = page.get_by_role("dialog", name="Delete 1 run for good")
+    expect(ask).to_contain_text("You made 1 run more from it")
+    ask.get_by_role("button", name="Close").click()
+    assert team.store.runs.header("adas", viewer=team.viewers["Ada"]).uid == "adas", "closing deletes nothing"
+    page.get_by_role("button", name="Delete for good", exact=True).click()
+    page.get_by_role("menuitem", name="The selected 1 run").click()
+    page.get_by_role("button", name="Delete with 1 branch").click()
+    expect(page.get_by_text("Deleted 2 runs for good.")).to_be_visible()
+    expect(row).to_have_count(0)
+    with team.store.read() as session:
+        left = session.connection().exec_driver_sql("SELECT count(*) FROM run WHERE owner = ?", (team.viewers["Ada"],))
+        assert left.scalar_one() == 0
+
+
+def test_everything_of_mine_goes_after_its_word_was_typed(page: Page, team: Team) -> None:
+    for seed in (3, 4):
+        team.store.runs.add(small_trace(seed), owner=team.viewers["Ben"], status="finished", run_scores={})
+    enter(page, team, "Ben")
+    page.get_by_role("tab", name="Library").click()
+    page.get_by_role("button", name="Delete for good", exact=True).click()
+    page.get_by_role("menuitem", name="Everything of mine").click()
+    ask = page.get_by_role("dialog", name="Delete everything of mine")
+    ask.get_by_role("button", name="Delete everything").click()
+    expect(ask.get_by_role("status")).to_contain_text("Confirm it with the word")
+    ask.get_by_role("textbox").fill("Everything")
+    ask.get_by_role("button", name="Delete everything").click()
+    expect(page.get_by_text("Deleted 2 runs for good.")).to_be_visible()
