@@ -110,5 +110,62 @@ def test_the_notebook_code_is_python(readme: str) -> None:
     ast.parse(block(section(readme, "From a notebook"), "python"))
 
 
+PROMISES = "What is promised and how it is tested"
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def promises(text: str) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
+    """Rows of the table: promise, figure, and the tests as file with the names in it."""
+    lines = [line for line in section(text, PROMISES).splitlines() if line.startswith("| ")][1:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert all(len(row) == 3 for row in rows)
+    named = [[test.split("::") for test in re.findall(r"`([^`]+)`", row[2])] for row in rows]
+    return [(row[0], row[1], [(file, names) for file, *names in tests]) for row, tests in zip(rows, named, strict=True)]
+
+
+def constants(file: Path) -> dict[str, list[float]]:
+    """The numbers that a module's constants are, or hold, in their order."""
+    found: dict[str, list[float]] = {}
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                value = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+            numbers = list(value.values()) if isinstance(value, dict) else [value]
+            if all(isinstance(one, int | float) for one in numbers):
+                found[node.targets[0].id] = numbers
+    return found
+
+
+def figures(tests: list[tuple[str, list[str]]], root: Path) -> list[float]:
+    """The numbers of all constants that a row names."""
+    return [number for file, names in tests for name in names if name.isupper()
+            for number in constants(root / file)[name]]  # fmt: skip
+
+
+def test_every_promise_names_tests_that_exist(readme: str, root: Path) -> None:
+    rows = promises(readme)
+    assert len(rows) >= 15
+    for promise, _, tests in rows:
+        assert tests, promise
+        for file, names in tests:
+            tree = ast.parse((root / file).read_text())
+            there = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            assert {name for name in names if not name.isupper()} <= there, promise
+
+
+def test_every_figure_promised_is_the_constant_of_its_test(readme: str, root: Path) -> None:
+    for promise, figure, tests in promises(readme):
+        assert [float(one.replace(",", "")) for one in NUMBER.findall(figure)] == figures(tests, root), promise
+
+
+def test_the_figure_check_would_notice_another_number(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text('PROMISED = {"files": 40, "seconds": 2}\nMANY = 1_000\n')
+    assert figures([("test_a.py", ["PROMISED", "MANY", "test_x"])], tmp_path) == [40, 2, 1000]
+    row = f"## {PROMISES}\n\n| promise | figure | test |\n|---|---|---|\n| a | at least 40; 3 s | `t.py::X::test_y` |\n"
+    assert promises(row) == [("a", "at least 40; 3 s", [("t.py", ["X", "test_y"])])]
+
+
 def test_nothing_is_left_to_fill_in(readme: str) -> None:
     assert re.findall(r"^[A-Z]{3,}$|\bTODO\b|\bTBD\b|\bXXX\b", readme, re.MULTILINE) == []
