@@ -22,6 +22,8 @@ from ui.quotas import QuotaLimits, Quotas
 NEVER = -1
 # how many people's and addresses' last turns are remembered; whoever is forgotten was served longest ago
 REMEMBERED = 2_000
+# a long job is charged on its way, so that what is left can be seen to go
+CHARGED_AT_ONCE = 512
 OUT_OF_TIME = (
     "Cut after {limit} of the model's time, the most one job has here; what there was is kept, and you can go on with "
     "it from there."
@@ -221,6 +223,8 @@ class Turnstile:
         if ticket is None:
             return
         ticket.read(tokens)
+        if ticket.unspent >= CHARGED_AT_ONCE:
+            self._charge(ticket)
         if ticket.allowed is not None and ticket.unspent >= ticket.allowed and not ticket.cancelled.is_set():
             self._charge(ticket)
             ticket.end(f"{self.quotas.used_up(ticket.viewer)} What there was is kept, and you can go on with it then.")
