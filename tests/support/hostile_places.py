@@ -122,6 +122,8 @@ PLACES = (
     "run: model message @ fl-model-chip",
     "run: model message @ fl-model-chip[title]",
     "run: notice @ fl-notice-words",
+    "run: person @ fl-who",
+    "run: person @ fl-who[title]",
     "run: price @ fl-piece",
     "run: prompt @ fl-prompt",
     "run: sentence @ fl-say",

@@ -80,7 +80,8 @@ def run(fill: Filler, turn: int) -> Mapping[str, Any]:
     return {"mountExplorer": document.replace('"run": "child"', f'"run": "child-{turn}"'),
             "mountNotice": fill.put("notice"), "mountShares": json.dumps({"text": fill.put("shares")}),
             "mountProbePrice": fill.put("price"),
-            "mountMasthead": json.dumps({"status": "loading", "message": fill.put("model message"), "fraction": 0.5}),
+            "mountMasthead": json.dumps({"status": "loading", "message": fill.put("model message"), "fraction": 0.5,
+                                         "who": {"name": fill.put("person"), "out": "out", "post": turn % 2 == 0}}),
             "mountExampleStrip": json.dumps({"examples": [{"uid": f"e{i}", "title": fill.put("example"),
                                              "prompt": fill.put("example prompt")} for i in range(6)]})}  # fmt: skip
 
