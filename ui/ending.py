@@ -23,9 +23,9 @@ from ui.upkeep import Upkeep
 
 INTERRUPTED = 130
 # a service manager waits for ten seconds or more; promised are five
-MOST_SECONDS = 4.6
+MOST_SECONDS = 4.4
 # of them: for jobs to keep what they have, for a chore at work, for the server to close its connections
-JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.3, 0.5, 0.3
+JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.2, 0.4, 0.3
 POLL_SECONDS = 0.02
 SENTENCE = "Forklore is being restarted. What there was is kept; reload the page in a minute and go on with it."
 
