@@ -7,10 +7,11 @@ Does not know what was called; answers that have a sentence pass as they are.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from ui.errors import Caught
 
 UNTAKEN = (
     "This call could not be taken: what it sent is not what the page or an endpoint takes. Reload the page, or look up "
@@ -19,17 +20,25 @@ UNTAKEN = (
 FAILED = 500
 
 
+class Problem(Protocol):
+    """What came of a block; sentence: empty when all went well."""
+
+    sentence: str
+
+
 class LastWord:
     """Middleware that looks at answers of 500 and above, and at calls that end in an exception."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, caught: Callable[[], AbstractContextManager[Problem]]) -> None:
+        """caught: runs a block and logs what it raises."""
         self.app = app
+        self._caught = caught
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         answer = _Answer(send)
-        with Caught() as caught:
+        with self._caught() as caught:
             await self.app(scope, receive, answer.send)
         if caught.sentence and not answer.started:
             await answer.say()

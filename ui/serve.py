@@ -28,6 +28,7 @@ from ui.actions import Workbench
 from ui.body_limit import BodyBounds, BodyLimit
 from ui.copies import Copies
 from ui.ending import Ending, end_app
+from ui.errors import Caught
 from ui.example_session import install_session
 from ui.floodgate import Floodgate, FloodLimits
 from ui.health import VERSION, Health, Watch
@@ -132,7 +133,7 @@ def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, p
     doors.append(door_of(settings, people))
     person, address = FloodLimits.of_person(settings.mode), FloodLimits.of_address(settings.mode)
     doors.append(Middleware(Floodgate, person, address))
-    doors.append(Middleware(LastWord))
+    doors.append(Middleware(LastWord, Caught))
     try:
         page.launch(
             server_name=settings.host,
