@@ -284,3 +284,26 @@ def test_newcomers_without_end_do_not_starve_who_was_served_before():
             assert turns.wait(newer, 0) and ticket is not newer
             passed, at_work = passed + 1, following
         assert passed == limits.overtaking
+
+
+def test_nobody_who_comes_while_a_long_job_gives_way_goes_before_it():
+    turns = Turnstile(TurnLimits.of("public"))
+    with turns.enter(page("analyst")):
+        pass
+    with turns.enter(page("analyst"), long=True) as long, turns.enter(page("short")) as short:
+        assert turns.give_way(long) and turns.wait(short, 0)
+        with turns.enter(page("new")) as new:
+            assert (turns.ahead(short), turns.ahead(long), turns.ahead(new)) == (0, 1, 2)
+
+
+def test_a_long_job_gives_way_to_so_many_and_then_comes_to_its_end():
+    turns = Turnstile(TurnLimits(overtaking_long=5))
+    with turns.enter(page("analyst"), long=True) as long:
+        passed = 0
+        for number in range(20):
+            with turns.enter(page(f"short {number}")) as short:
+                if turns.give_way(long):
+                    assert turns.wait(short, 0)
+                    passed += 1
+            assert turns.wait(long, 0)
+        assert passed == 5
