@@ -110,7 +110,7 @@
       try { kept = await Forklore.server.call("kept_until"); } catch { return; }
       const days = kept.days === 1 ? "a day" : `${kept.days} days`;
       const first = kept.until ? `; the first goes on ${new Date(kept.until).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}` : "";
-      this.kept.textContent = kept.days ? `Your work is kept in this browser's name until ${days} after its last change${first}.` : "";
+      this.kept.textContent = kept.days ? `Your work is kept for ${days} after its last change, for this browser alone${first}.` : "";
     }
 
     choices() {
