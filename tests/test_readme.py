@@ -111,7 +111,7 @@ def test_the_notebook_code_is_python(readme: str) -> None:
 
 
 PROMISES = "What is promised and how it is tested"
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)( %)?")
 
 
 def promises(text: str) -> list[tuple[str, str, list[tuple[str, list[str]]]]]:
@@ -138,6 +138,11 @@ def constants(file: Path) -> dict[str, list[float]]:
     return found
 
 
+def written(figure: str) -> list[float]:
+    """The numbers in a text, shares as such."""
+    return [float(one.replace(",", "")) / (100 if share else 1) for one, share in NUMBER.findall(figure)]
+
+
 def figures(tests: list[tuple[str, list[str]]], root: Path) -> list[float]:
     """The numbers of all constants that a row names."""
     return [number for file, names in tests for name in names if name.isupper()
@@ -157,12 +162,13 @@ def test_every_promise_names_tests_that_exist(readme: str, root: Path) -> None:
 
 def test_every_figure_promised_is_the_constant_of_its_test(readme: str, root: Path) -> None:
     for promise, figure, tests in promises(readme):
-        assert [float(one.replace(",", "")) for one in NUMBER.findall(figure)] == figures(tests, root), promise
+        assert written(figure) == figures(tests, root), promise
 
 
 def test_the_figure_check_would_notice_another_number(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text('PROMISED = {"files": 40, "seconds": 2}\nMANY = 1_000\n')
     assert figures([("test_a.py", ["PROMISED", "MANY", "test_x"])], tmp_path) == [40, 2, 1000]
+    assert written("1,000 times; 1 %; 0.5 s") == [1000, 0.01, 0.5]
     row = f"## {PROMISES}\n\n| promise | figure | test |\n|---|---|---|\n| a | at least 40; 3 s | `t.py::X::test_y` |\n"
     assert promises(row) == [("a", "at least 40; 3 s", [("t.py", ["X", "test_y"])])]
 
