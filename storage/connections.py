@@ -25,6 +25,10 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG}
 _DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+GONE = (
+    "The database {} is not there any more. Put it back, from a backup if need be, and try again; start the app again "
+    "for an empty library."
+)
 
 
 def lenient_text(raw: bytes) -> str:
@@ -100,6 +104,9 @@ class Connections:
 
     def _engine(self, begin: str, *, query_only: bool, size: int, overflow: int) -> Engine:
         def creator() -> sqlite3.Connection:
+            if not self._path.exists():
+                # SQLite would make an empty one in its place, and everything would seem lost
+                raise UserError(GONE.format(self._path.name))
             return connect(self._path, busy_seconds=self._busy_seconds, query_only=query_only)
 
         engine = create_engine(

@@ -10,13 +10,14 @@ import json
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from engine.errors import BadInput
+from engine.errors import BadInput, UserError
 from engine.fork_analysis import ForkingReport
 from engine.outcomes import extractor
 from engine.types import Trace
@@ -29,24 +30,32 @@ Kind = Literal["jsonl", "parquet"]
 FORMAT, VERSION = "forklore-draws", 1
 # draws that are held in memory at a time, and in a Parquet row group
 PART = 500
+NOT_WRITTEN = (
+    "The file could not be written into the temporary folder ({}): free some space there, or start the app with "
+    "another TMPDIR."
+)
 
 
 def write_draws(run: str, uid: str, trace: Trace, report: ForkingReport, kind: str) -> Path:
     """Write the draws to a new file among those that the page hands out and forgets after a while.
 
-    Raises BadInput for an unknown kind, or where nothing was drawn.
+    Raises BadInput for an unknown kind, or where nothing was drawn, UserError where the file cannot be written.
     """
     if kind not in get_args(Kind):
         raise BadInput(f"Draws are exported as {' or '.join(get_args(Kind))}, not as {str(kind)[:40]!a}.")
     if not report.count:
         raise BadInput("This analysis has no draws yet: there is nothing to export.")
     name = re.sub(r"[^A-Za-z0-9-]", "_", uid)[:64]
-    target = passing_folder() / f"forklore-draws-{name}.{kind}"
     about, rows = header(run, uid, trace, report), draw_rows(run, uid, report)
-    if kind == "jsonl":
-        _write_jsonl(target, about, rows)
-    else:
-        _write_parquet(target, about, rows)
+    folder = None
+    try:
+        folder = passing_folder()
+        target = folder / f"forklore-draws-{name}.{kind}"
+        (_write_jsonl if kind == "jsonl" else _write_parquet)(target, about, rows)
+    except OSError as error:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(NOT_WRITTEN.format(error.strerror or error)) from error
     return target
 
 
