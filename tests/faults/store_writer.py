@@ -1,4 +1,4 @@
-"""A process that forks writers on demand, so that killing sixty of them does not cost sixty imports.
+"""A process that forks writers on demand, so that killing many of them does not cost as many imports.
 
 Reads one line per writer from stdin (seed) and answers "pid". Each writer stores runs without end, alternating plain
 runs and forks of its last one, and prints "uid seed step" only after the commit; the parent kills it whenever it likes.

@@ -20,15 +20,16 @@ import pytest
 from engine.errors import NotFound, StoreDamaged, UserError
 from storage.annotation_records import MemberRecord, NewItem
 from storage.database import Store
+from tests.faults.counts import DAMAGED_SESSIONS, KILLED_ANNOTATORS
 from tests.faults.test_store_damage import WAYS
 from tests.faults.test_store_full import limit_pages
 from tests.storage.annotating import OWNER, Desk, answer, desk, event, label
 from tests.storage.examples import small_trace
 
-KILLS = 40
+KILLS = KILLED_ANNOTATORS
 PEOPLE = 20
 SAVES = 25
-COPIES = 80
+COPIES = DAMAGED_SESSIONS
 
 
 def test_kill_9_loses_no_acknowledged_action_and_leaves_no_half_one(root: Path, tmp_path: Path) -> None:

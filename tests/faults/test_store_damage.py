@@ -12,10 +12,11 @@ import pytest
 from engine.errors import StoreDamaged
 from storage.database import Store
 from storage.records import RunQuery, StoredRun
+from tests.faults.counts import DAMAGED_LIBRARIES
 from tests.storage.examples import assert_same_trace, continued, small_trace
 
 RUNS = 30
-COPIES = 40
+COPIES = DAMAGED_LIBRARIES
 
 
 @pytest.fixture(scope="module")

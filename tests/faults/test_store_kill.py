@@ -1,4 +1,4 @@
-"""A promise for bad days: sixty kills in the middle of writing lose no acknowledged run, leave no half one."""
+"""A promise for bad days: kills in the middle of writing lose no acknowledged run and leave no half one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from sqlalchemy import text
 
 from storage.database import Store
 from storage.records import RunQuery
+from tests.faults import counts
 from tests.faults.store_writer import TOKENS, grown
 from tests.storage.examples import assert_same_trace, continued, small_trace
 
-KILLS = 60
+
+def test_two_hundred_kills_and_two_hundred_damaged_copies_are_tried_in_all() -> None:
+    kills = counts.KILLED_WRITERS + counts.KILLED_GROWERS + counts.KILLED_ANNOTATORS
+    assert kills >= counts.PROMISED_KILLS
+    assert counts.DAMAGED_LIBRARIES + counts.DAMAGED_SESSIONS >= counts.PROMISED_COPIES
 
 
 def test_kill_9_loses_no_acknowledged_run_and_leaves_no_half_run(root: Path, tmp_path: Path) -> None:
@@ -26,11 +31,13 @@ def test_kill_9_loses_no_acknowledged_run_and_leaves_no_half_run(root: Path, tmp
     command = [sys.executable, "-m", "tests.faults.store_writer", str(path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen(command, cwd=root, **pipes) as server:  # type: ignore[call-overload]
-        for kill in range(KILLS):
+        for kill in range(counts.KILLED_WRITERS):
             acknowledged |= kill_one_writer(server, kill)
         server.stdin.close()
         assert server.wait(timeout=10) == 0
-    assert len(acknowledged) >= KILLS, "the writers were killed before they wrote anything: the test shows nothing"
+    assert len(acknowledged) >= counts.KILLED_WRITERS, (
+        "the writers were killed before they wrote anything: the test shows nothing"
+    )
     with Store(path) as store:
         report = store.check()
         assert report.ok, report
@@ -40,10 +47,12 @@ def test_kill_9_loses_no_acknowledged_run_and_leaves_no_half_run(root: Path, tmp
             assert_same_trace(store.runs.get(uid, viewer="local").trace, expected)
         listed = store.runs.list(RunQuery("local", limit=0)).total
         assert report.runs == listed, "every run that exists at all is whole"
-        assert len(acknowledged) <= listed <= len(acknowledged) + KILLS, "at most one unacknowledged run per kill"
+        assert len(acknowledged) <= listed <= len(acknowledged) + counts.KILLED_WRITERS, (
+            "at most one unacknowledged run per kill"
+        )
         with store.read() as session:
-            counts = session.execute(text("SELECT count(*) FROM run_array GROUP BY run_id")).scalars().all()
-        assert set(counts) == {17} and len(counts) == listed
+            sizes = session.execute(text("SELECT count(*) FROM run_array GROUP BY run_id")).scalars().all()
+        assert set(sizes) == {17} and len(sizes) == listed
         assert store.runs.add(small_trace(), status="finished", run_scores={})
 
 
@@ -55,7 +64,7 @@ def test_kill_9_leaves_a_continued_run_as_it_was_or_as_it_is_now_and_its_forks_a
     command = [sys.executable, "-m", "tests.faults.store_writer", str(path), "grow"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen(command, cwd=root, **pipes) as server:  # type: ignore[call-overload]
-        for kill in range(KILLS):
+        for kill in range(counts.KILLED_GROWERS):
             promised |= kill_one_writer(server, kill)
         server.stdin.close()
         assert server.wait(timeout=10) == 0
@@ -72,7 +81,7 @@ def test_kill_9_leaves_a_continued_run_as_it_was_or_as_it_is_now_and_its_forks_a
             assert_same_trace(stored.trace, grown(seed, len(stored.trace)))
             ahead += len(stored.trace) > tokens
         listed = store.runs.list(RunQuery("local", limit=0)).total
-    assert len(promised) <= listed <= len(promised) + KILLS and ahead <= KILLS
+    assert len(promised) <= listed <= len(promised) + counts.KILLED_GROWERS and ahead <= counts.KILLED_GROWERS
     assert len({tokens for _, tokens in promised.values()}) >= 4, (
         "no kill fell between the steps: the test shows nothing"
     )
