@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from engine.errors import BadInput
 from ui import fork_view, views
 from ui.access import Viewer, viewer_of
 from ui.accounts import take_over
@@ -28,7 +28,7 @@ from ui.errors import Caught
 from ui.example_session import demonstrations
 from ui.settings import Settings
 from ui.shelf import Shelf
-from ui.tabs.frames import JOB, PRIVATE, opened, shown_frames
+from ui.tabs.frames import JOB, PRIVATE, brought, named, opened, shown_frames
 from ui.tabs.strategy import strategy_fields, strategy_of
 
 
@@ -181,13 +181,13 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
         yield from shown_frames(lambda: workbench.score_text(context, text, viewer(request)))
 
     def go_on(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
-        yield from shown_frames(lambda: workbench.continue_run(str(event.run), viewer(request)))
+        yield from shown_frames(lambda: workbench.continue_run(named(event, "run"), viewer(request)))
 
     def stop(request: gr.Request) -> None:
         workbench.stop(viewer(request))
 
-    def bring_in(payload: str, path: str | None, request: gr.Request) -> tuple:
-        return opened(lambda: _import(workbench, payload, path, viewer(request)))
+    def bring_in(text: object, file: object, request: gr.Request) -> tuple:
+        return opened(lambda: _import(workbench, text, file, viewer(request)))
 
     def load_model(name: str, quantization: str, request: gr.Request) -> str:
         if not viewer(request).trusted:
@@ -237,7 +237,7 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request)
-        document, notice = opened(lambda: workbench.open_run(str(event.uid), viewer))
+        document, notice = opened(lambda: workbench.open_run(named(event), viewer))
         return document, notice, *fields_of(document)
 
     page.load(arrive, None, [*outputs, parts.examples, *parts.asked], queue=False, **PRIVATE)
@@ -266,8 +266,10 @@ def _fields(asked: views.Asked) -> tuple:
     )  # fmt: skip
 
 
-def _import(workbench: Workbench, payload: str, path: str | None, viewer: Viewer) -> str:
+def _import(workbench: Workbench, text: object, file: object, viewer: Viewer) -> str:
     """Keep what the API returned and show the first run of it."""
-    data: str | bytes = Path(path).read_bytes() if path else payload
+    data = brought(file).read_bytes() if file else text
+    if not isinstance(data, str | bytes):
+        raise BadInput("Paste what the API returned as text, or choose a file of it.")
     uids = workbench.import_logprobs(data, viewer)
     return workbench.open_run(uids[0], viewer)

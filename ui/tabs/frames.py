@@ -6,10 +6,12 @@ Does not know which use case runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from engine.errors import BadInput
 from ui import views
 from ui.errors import Caught
 
@@ -21,6 +23,21 @@ def payload(event: gr.EventData) -> dict[str, Any]:
     """What the browser sent along; it comes from outside and is checked by whoever uses it."""
     data = getattr(event, "_data", None)
     return dict(data) if isinstance(data, dict) else {}
+
+
+def named(event: gr.EventData, field: str = "uid") -> str:
+    """The id that an event is about. Raises BadInput when it names none."""
+    uid = payload(event).get(field)
+    if not isinstance(uid, str) or not uid:
+        raise BadInput("Say which one: the call came without the id of what it is about.")
+    return uid
+
+
+def brought(file: object) -> Path:
+    """The file that was uploaded. Raises BadInput when there is none, not one, or none any more."""
+    if not isinstance(file, str) or not Path(file).is_file():
+        raise BadInput("No file came along; choose one file and try again.")
+    return Path(file)
 
 
 def at_rest(pairs: int = 2) -> tuple:

@@ -24,7 +24,7 @@ from ui.components.plot_bridge import PlotBridge
 from ui.errors import Caught
 from ui.shelf import Shelf
 from ui.tabs.explore import ExploreParts, fields_of
-from ui.tabs.frames import payload
+from ui.tabs.frames import brought, payload
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 PLOT_ID = "glance-plot"
@@ -188,9 +188,9 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
             return str(target), library_view.exported_sentence(written.runs, written.matching, name), ""
         return None, "", problem.sentence
 
-    def bring_in(path: str, request: gr.Request) -> tuple:
+    def bring_in(file: object, request: gr.Request) -> tuple:
         def work() -> str:
-            report = shelf.import_file(Path(path), viewer(request))
+            report = shelf.import_file(brought(file), viewer(request))
             added, known = len(report["added"]), len(report["skipped"])
             message = library_view.imported_sentence(added, known, report["problems"])
             return shelf.listing({}, viewer(request), message=message)
@@ -199,8 +199,8 @@ def _wire_files(parts: LibraryParts, shelf: Shelf, viewer: Callable[[gr.Request]
 
     # a sentence that was closed and comes again is only shown again when it was taken back in between
     emptied: dict[str, Any] = {"fn": lambda: "", "outputs": parts.notice, **PRIVATE}
-    brought = parts.bring_in.upload(**emptied)
-    brought.then(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
+    uploaded = parts.bring_in.upload(**emptied)
+    uploaded.then(bring_in, parts.bring_in, [parts.runs, parts.notice], **PRIVATE)
     outputs = [parts.download, parts.said, parts.notice]
     written = parts.runs.runs_export(export, None, outputs, **PRIVATE)
     # a browser only saves what a link in its own page names

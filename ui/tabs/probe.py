@@ -27,7 +27,7 @@ from ui.probe_view import field_choices
 from ui.probes import Probes
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
-from ui.tabs.frames import JOB, PRIVATE, payload, shown_frames
+from ui.tabs.frames import JOB, PRIVATE, named, payload, shown_frames
 
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
@@ -123,11 +123,11 @@ def wire(
             return probes.price(_named(values), viewer(request))
         return problem.sentence
 
-    def run(request: gr.Request, on_show: str | None, *values: Any) -> Iterator[tuple]:
-        yield from _shown(lambda: probes.run(_named(values), viewer(request)), on_show or "")
+    def run(request: gr.Request, on_show: Any, *values: Any) -> Iterator[tuple]:
+        yield from _shown(lambda: probes.run(_named(values), viewer(request)), on_show)
 
-    def resume(event: gr.EventData, request: gr.Request, on_show: str | None) -> Iterator[tuple]:
-        yield from _shown(lambda: probes.resume(str(event.uid), viewer(request)), on_show or "")
+    def resume(event: gr.EventData, request: gr.Request, on_show: Any) -> Iterator[tuple]:
+        yield from _shown(lambda: probes.resume(named(event), viewer(request)), on_show)
 
     def stop(request: gr.Request) -> None:
         probes.stop(viewer(request))
@@ -183,10 +183,10 @@ def _wire_shelf(parts: ProbeParts, tab: gr.Tab, probes: Probes, viewer: Callable
 
         return answer(work)
 
-    def delete(event: gr.EventData, request: gr.Request, on_show: str | None) -> tuple:
+    def delete(event: gr.EventData, request: gr.Request, on_show: Any) -> tuple:
         def work() -> tuple:
             binned = probes.delete(str(payload(event).get("uid")), viewer(request))
-            gone = on_show and json.loads(on_show)["uid"] == binned.uid
+            gone = _uid_of(on_show) == binned.uid
             return _list(probes, viewer(request), binned=binned), "" if gone else gr.skip()
 
         return answer(work)
@@ -219,7 +219,7 @@ def _wire_opening(
 ) -> None:
     def open_run(event: gr.EventData, request: gr.Request) -> tuple:
         with Caught() as problem:
-            document = workbench.open_run(str(event.uid), viewer(request))
+            document = workbench.open_run(named(event), viewer(request))
             return document, "", gr.Tabs(selected="explore"), *fields_of(document)
         return gr.skip(), problem.sentence, gr.skip(), *fields_of(None)
 
@@ -265,11 +265,21 @@ def _named(values: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(FIELD_NAMES, values, strict=True))
 
 
-def _shown(start: Callable[[], Iterator[str]], on_show: str = "") -> Iterator[tuple]:
+def _uid_of(on_show: Any) -> str:
+    """Which probe the browser says is on show; "" for none, and for what is no probe."""
+    try:
+        return str(json.loads(on_show)["uid"])
+    except (TypeError, ValueError, LookupError):
+        return ""
+
+
+def _shown(start: Callable[[], Iterator[str]], on_show: Any) -> Iterator[tuple]:
     """Documents of a job as page updates.
 
     A refusal becomes a sentence; it and a stop before the first answer leave on show what was: `on_show`.
     """
+
+    on_show = on_show if isinstance(on_show, str) else ""
 
     def ending(last: str, sentence: str) -> tuple[Any, str]:
         if sentence:
