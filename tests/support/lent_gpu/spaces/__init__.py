@@ -35,11 +35,14 @@ def GPU(task: Any = None, *, duration: Any = None) -> Any:
 
 
 class _Worker:
-    def __init__(self, target: Callable[..., None]) -> None:
+    """A process forked at the first call, and used again for later ones."""
+
+    def __init__(self, task: Callable[..., Iterator[Any]]) -> None:
         self.arguments: Any = _context.SimpleQueue()
         self.results: Any = _context.SimpleQueue()
         self.stop = _context.Event()
-        self.process = _context.Process(target=target, args=(self.arguments, self.results, self.stop), daemon=True)
+        given = (task, self.arguments, self.results, self.stop)
+        self.process = _context.Process(target=_serve, args=given, daemon=True)
         self.process.start()
         Thread(target=self._told_of_its_death, daemon=True).start()
 
@@ -57,67 +60,73 @@ def _generator_wrapper(task: Callable[..., Iterator[Any]], duration: Any) -> Cal
             yield from task(*given, **named)
             return
         _note(duration(*given, **named) if callable(duration) else duration)
-        worker = workers.pop() if workers and workers[-1].process.is_alive() else _Worker(serve)
+        worker = workers.pop() if workers and workers[-1].process.is_alive() else _Worker(task)
         worker.arguments.put((given, named))
         came: Queue[tuple[str, Any]] = Queue()
-
-        def fill() -> None:
-            while True:
-                result = worker.results.get()
-                kind = "aborted" if result is None else result[0]
-                if kind == "end":
-                    workers.append(worker)
-                came.put((kind, None if result is None else result[1]))
-                if kind != "item":
-                    return
-
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(fill)
-            while True:
-                kind, value = came.get(timeout=120)
-                if kind == "aborted":
-                    raise _error("GPU task aborted")
-                if kind == "error":
-                    print(value[1])
-                    raise _error(value[0])
-                if kind == "end":
-                    return
-                try:
-                    yield value
-                except GeneratorExit:
-                    worker.stop.set()
-                    raise
-
-    def serve(arguments: Any, results: Any, stop: Any) -> None:
-        global _forked
-        _forked = True
-        while True:
-            given, named = arguments.get()
-            stop.clear()
-            with ThreadPoolExecutor(1) as pool:
-                pool.submit(iterate, given, named, results, stop).result()
-            results.put(("end", None))
-
-    def iterate(given: Any, named: Any, results: Any, stop: Any) -> None:
-        items = task(*given, **named)
-        count = 0
-        while True:
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-            except Exception as error:  # noqa: BLE001 (whatever it is goes back as its name)
-                results.put(("error", (type(error).__name__, "".join(traceback.format_exception(error)))))
-                return
-            if stop.is_set():
-                items.close()  # type: ignore[attr-defined]
-                return
-            results.put(("item", item))
-            count += 1
-            if DIES_AFTER and count >= DIES_AFTER:
-                os._exit(1)  # the loan is over
+            pool.submit(_fill, came, worker, workers)
+            yield from _items(came, worker)
 
     return handler
+
+
+def _fill(came: Queue[tuple[str, Any]], worker: _Worker, workers: list[_Worker]) -> None:
+    """Pass on what the process says until the call is over; a process that ended well waits for the next call."""
+    while True:
+        result = worker.results.get()
+        kind = "aborted" if result is None else result[0]
+        if kind == "end":
+            workers.append(worker)
+        came.put((kind, None if result is None else result[1]))
+        if kind != "item":
+            return
+
+
+def _items(came: Queue[tuple[str, Any]], worker: _Worker) -> Iterator[Any]:
+    while True:
+        kind, value = came.get(timeout=120)
+        if kind == "aborted":
+            raise _error("GPU task aborted")
+        if kind == "error":
+            print(value[1])
+            raise _error(value[0])
+        if kind == "end":
+            return
+        try:
+            yield value
+        except GeneratorExit:
+            worker.stop.set()
+            raise
+
+
+def _serve(task: Callable[..., Iterator[Any]], arguments: Any, results: Any, stop: Any) -> None:
+    global _forked
+    _forked = True
+    while True:
+        given, named = arguments.get()
+        stop.clear()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_iterate, task(*given, **named), results, stop).result()
+        results.put(("end", None))
+
+
+def _iterate(items: Iterator[Any], results: Any, stop: Any) -> None:
+    count = 0
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 (whatever it is goes back as its name)
+            results.put(("error", (type(error).__name__, "".join(traceback.format_exception(error)))))
+            return
+        if stop.is_set():
+            items.close()  # type: ignore[attr-defined]
+            return
+        results.put(("item", item))
+        count += 1
+        if DIES_AFTER and count >= DIES_AFTER:
+            os._exit(1)  # the loan is over
 
 
 def _note(seconds: Any) -> None:
