@@ -23,7 +23,7 @@
       this.nodes = new Map();
       this.columns = keptColumns();
       this.cursor = this.expecting = "";
-      this.shown = false;
+      this.shown = this.again = false;
       this.labels = new Forklore.LibraryLabels(this);
       this.acts = {
         edit: (uid, field) => this.labels.edit(uid, field), remove: (uids) => this.remove(uids), tag: (tag) => this.ask({ addTag: tag }),
@@ -61,8 +61,13 @@
       const page = JSON.parse(text);
       const { expecting } = this;
       const same = sameList(page.query, this.query);
-      // an answer to an earlier wish: the one that is waited for comes after it
-      if ((expecting === "query" || expecting === "more") && !same) return;
+      if ((expecting === "query" || expecting === "more") && !same) {
+        // an answer to an earlier wish, after which the one that is waited for comes; or the page's own (a file was
+        // imported), of which the one that is waited for may not know yet
+        if (page.message) this.toast.show(page.message);
+        this.again = this.again || Boolean(page.message);
+        return;
+      }
       this.settle("");
       if (expecting === "label") this.labels.saved();
       const kept = this.rows.filter((run) => !page.deleted.includes(run.uid));
@@ -91,6 +96,7 @@
       // to the first of the new runs: after the last page there is no button to stay at
       if (onward) this.body.children[offset]?.querySelector("a")?.focus({ preventScroll: true });
       this.say(page, expecting);
+      if (this.again) this.ask({});
     }
 
     say(page, expecting) {
@@ -114,6 +120,7 @@
       const query = changed(this.query, patch, this.rows.length);
       this.query = { ...query, offset: 0 };
       this.settle(patch.more ? "more" : "query");
+      this.again = false;
       this.tools.update(this.state());
       // what was pressed to clear the search is gone with the answer; a finger is spared the keyboard that would open
       if (patch.reset && matchMedia("(hover: hover)").matches) this.tools.input.focus();

@@ -111,7 +111,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def library(page: Page, served: Served) -> Locator:
-    """The list, drawn, with nothing heard yet."""
+    """The list, drawn, with nothing heard yet; the server answers at once."""
+    served.answers.set()
+    served.unasked.set()
     page.goto(served.url)
     found = page.locator("#library-piece")
     expect(found.locator(".fl-lib-row")).to_have_count(50)

@@ -53,11 +53,13 @@ def test_typing_asks_once_and_finds(page: Page, library: Locator, served: Served
 def test_an_answer_that_nobody_asked_for_changes_neither_filters_nor_selection(
     page: Page, library: Locator, served: Served
 ) -> None:
+    served.unasked.clear()
     page.get_by_role("button", name="Answer unasked").click()
     library.get_by_role("searchbox").fill("number 12")
     expect(rows(library)).to_have_count(11)
     library.locator("input[type=checkbox]").nth(0).check()
     library.locator("input[type=checkbox]").nth(1).check()
+    served.unasked.set()
     expect(library.get_by_text("Said once.")).to_be_visible()
     until(page, lambda: len(served.events("library_query")) == 2)
     page.wait_for_timeout(300)
@@ -66,6 +68,24 @@ def test_an_answer_that_nobody_asked_for_changes_neither_filters_nor_selection(
     expect(library.locator(".fl-lib-selection")).to_contain_text("2 selected")
     library.get_by_role("button", name="Compare").click()
     until(page, lambda: len(served.events("runs_compare")) == 1)
+
+
+def test_what_an_import_says_is_not_lost_while_a_search_is_awaited(
+    page: Page, library: Locator, served: Served
+) -> None:
+    served.answers.clear()
+    library.get_by_role("searchbox").fill("number 12")
+    until(page, lambda: len(served.events("library_query")) == 1)
+    page.get_by_role("button", name="Answer unasked").click()
+    expect(library.get_by_text("Said once.")).to_be_visible()
+    expect(rows(library)).to_have_count(50)
+    served.answers.set()
+    expect(rows(library)).to_have_count(11)
+    # the search began before the import ended: it is asked again, and only once
+    until(page, lambda: len(served.events("library_query")) == 2)
+    page.wait_for_timeout(300)
+    expect(rows(library)).to_have_count(11)
+    assert [e["text"] for e in served.events("library_query")] == ["number 12", "number 12"]
 
 
 def test_filters_add_up_are_shown_and_cleared(library: Locator) -> None:

@@ -5,12 +5,12 @@ For browser tests of the list itself; the whole app's wiring is tested elsewhere
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -36,17 +36,23 @@ from ui.shelf import Shelf
 HOSTILE = "<img src=x onerror=window.__ran=1> ${window.__ran=2} {{window.__ran=3}} \u202eevil\u200b <b>bold</b>"
 ME = Viewer("local", "test", True)
 COUNT = 130
+WAIT_SECONDS = 30
 OTHER_MODEL = "somebody/elses-model"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
 class Served(ServedPage):
-    """The running page, its store, and every event that reached the server."""
+    """The running page, its store, and every event that reached the server.
+
+    answers, unasked: what the server says to a search, and what it says to none, waits until this is set.
+    """
 
     file: Path
     store: Store
     shelf: Shelf
+    answers: Event = field(default_factory=Event, kw_only=True)
+    unasked: Event = field(default_factory=Event, kw_only=True)
 
     def stored(self, **query: Any) -> dict[str, str]:
         """Uid -> title of every run, in the order asked for."""
@@ -68,10 +74,10 @@ def fill(store: Store) -> None:
     store.runs.add(trace, uid="example", title="An example", status="finished", example=True, **last)
 
 
-def unasked(shelf: Shelf) -> str:
+def unasked(served: Served) -> str:
     """What the page sends when the tab is opened or a file was imported: late, and without the reader's filters."""
-    page = shelf.listing({}, ME, message="Said once.")
-    time.sleep(0.4)
+    page = served.shelf.listing({}, ME, message="Said once.")
+    served.unasked.wait(WAIT_SECONDS)
     return page
 
 
@@ -83,7 +89,9 @@ def build(served: Served) -> gr.Blocks:
         return event._data
 
     def query(event: gr.EventData) -> str:
-        return shelf.listing(heard(event, "library_query"), ME)
+        page = shelf.listing(heard(event, "library_query"), ME)
+        served.answers.wait(WAIT_SECONDS)
+        return page
 
     def label(event: gr.EventData) -> Any:
         asked = heard(event, "run_label")
@@ -125,7 +133,7 @@ def build(served: Served) -> gr.Blocks:
             getattr(library, name)(note(name), None, None, **QUIET)
         bridge.plot_click(note("plot_click"), None, None, **QUIET)
         demo.load(lambda: shelf.listing({}, ME), None, library, **QUIET)
-        answer.click(lambda: unasked(shelf), None, library, **QUIET)
+        answer.click(lambda: unasked(served), None, library, **QUIET)
         demo.load(
             lambda: plots.runs_at_a_glance(library_view.glance(runs.list(RunQuery("local", limit=200)))),
             None, figure, **QUIET,
