@@ -1,29 +1,66 @@
-"""At every width of the window the parts of the page's head leave each other room."""
+"""At every width of the window the parts of the page's head leave each other room, whoever is signed in."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.test_page import open_page
 from tests.support.app_server import AppServer
 
+WIDTHS = (1600, 1280, 1120, 1101, 1090, 900, 650, 390)
+LOADING = {"status": "loading", "message": "Loading SmolLM2-135M-Instruct: reading weights", "fraction": 0.4}
+READY = {"status": "ready", "message": "SmolLM2-135M-Instruct · float32 · cpu", "fraction": 1.0}
+QUIET = {"text": "saved 3 min ago", "late": False}
+LATE = {"text": "saved 20 min ago, the last copy failed", "late": True}
+MEMBER = {"name": "Annamaria Oberhuber-Kowalski", "out": "./sign-out", "post": True}
+ACCOUNT = {"name": "a-rather-long-account-name", "out": "./logout", "post": False}
+STATES: dict[str, dict[str, Any]] = {
+    "one person": {**READY, "saved": QUIET, "who": None},
+    "a team, the model loading": {**LOADING, "saved": LATE, "who": MEMBER},
+    "a team": {**READY, "saved": QUIET, "who": {**MEMBER, "name": "Ada"}},
+    "a stranger": {**READY, "saved": LATE, "who": {"into": "./login/huggingface"}},
+    "an account, the model loading": {**LOADING, "saved": QUIET, "who": ACCOUNT},
+    "an account": {**READY, "saved": LATE, "who": ACCOUNT},
+}
+# in place of the piece that the server keeps current
+SHOWN = """value => {
+  const element = document.querySelector('#masthead');
+  element.querySelector('.fl-piece').replaceChildren();
+  Forklore.mountMasthead({element, props: {value}, watch: () => {}});
+}"""
+FOUND = """() => {
+  const tabs = [...document.querySelectorAll('#views > .tab-wrapper button[role=tab]')];
+  const head = document.querySelector('.fl-masthead');
+  const all = [...head.querySelectorAll('.fl-model-chip, .fl-who:not([hidden]) > *, .fl-theme-switch'), ...tabs];
+  const brand = document.createRange();
+  brand.selectNodeContents(head.querySelector('.fl-brand'));
+  const boxes = [['Forklore', brand.getBoundingClientRect()],
+                 ...all.map((node) => [node.className + node.textContent, node.getBoundingClientRect()])];
+  const over = [];
+  for (const [i, [one, a]] of boxes.entries())
+    for (const [other, b] of boxes.slice(i + 1))
+      if (a.left < b.right - .5 && b.left < a.right - .5 && a.top < b.bottom - .5 && b.top < a.bottom - .5)
+        over.push([one, other]);
+  const seen = boxes.every(([, box]) => box.width >= 20 && box.left >= -1 && box.right <= innerWidth + 1);
+  const late = head.querySelector('.fl-saved[data-late=true]');
+  const type = (node) => getComputedStyle(node).fontFamily.split(',')[0];
+  return {over, seen, late: !late || late.getBoundingClientRect().width >= 12,
+          inside: document.body.scrollWidth <= innerWidth + 1, types: [type(tabs[0]), type(head)]};
+}"""
 
-def test_the_masthead_and_the_views_leave_each_other_room(page: Page, app: AppServer) -> None:
-    """At every width the tabs of the views lie beside or below the chips, in the page's own type."""
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_parts_of_the_head_leave_each_other_room(page: Page, app: AppServer, state: str) -> None:
+    """The name, the chips, who is signed in and the tabs of the views lie beside or below each other, all in sight,
+    in the page's own type."""
     open_page(page, app)
-    for width in (1600, 1280, 1120, 1090, 900, 650, 390):
+    page.evaluate(SHOWN, json.dumps(STATES[state]))
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(200)
-        found = page.evaluate(
-            """() => {
-              const box = (name) => document.querySelector(name).getBoundingClientRect();
-              const tabs = [...document.querySelectorAll('#views > .tab-wrapper button[role=tab]')];
-              const last = tabs.at(-1).getBoundingClientRect(), chip = box('.fl-model-chip');
-              const type = (node) => getComputedStyle(node).fontFamily.split(',')[0];
-              return {
-                apart: last.right < chip.left || last.top >= chip.bottom, whole: last.right <= innerWidth + 1,
-                types: [type(tabs[0]), type(document.querySelector('.fl-masthead'))],
-              };
-            }"""
-        )
-        assert found == {"apart": True, "whole": True, "types": ["Inter", "Inter"]}, width
+        wanted = {"over": [], "seen": True, "late": True, "inside": True, "types": ["Inter", "Inter"]}
+        assert page.evaluate(FOUND) == wanted, width
