@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from engine.errors import BadInput, NotFound, StoreDamaged
-from storage.headers import RawHeader, load_header
+from storage.headers import RawHeader, load_header, load_headers
 from storage.schema import RunRow
 from storage.values import is_uid
 
-_SCAN = text("SELECT 1 FROM run NOT INDEXED WHERE uid = :uid")
+# counted to the table's end, whether or where a run is found
+_COUNT = text("SELECT COUNT(*) FROM run NOT INDEXED WHERE uid = :uid")
+_NO_RUN = -1
 
 
 def check_viewer(viewer: str) -> None:
@@ -33,8 +35,8 @@ def find_run(session: Session, uid: str, viewer: str) -> RawHeader:
     """The verified header of a run that `viewer` may open. NotFound, StoreDamaged."""
     check_viewer(viewer)
     raw = _locate(session, uid)
-    if not may_open(raw, viewer):
-        raise not_found(uid)
+    if raw is None or not may_open(raw, viewer):
+        raise _refused(session, uid, raw)
     return raw
 
 
@@ -52,10 +54,12 @@ def find_own(session: Session, uid: str, viewer: str, *, binned: bool = False) -
     """
     check_viewer(viewer)
     raw = _locate(session, uid)
+    if raw is None:
+        raise _refused(session, uid, raw)
     if raw.run["example"] == 1 and raw.run["deleted_at"] is None:
         raise BadInput("This is an example that comes with the page and cannot be changed; run your own to label it.")
     if raw.run["owner"] != viewer or (raw.run["deleted_at"] is not None and not binned):
-        raise not_found(uid)
+        raise _refused(session, uid, raw)
     return raw
 
 
@@ -64,16 +68,25 @@ def not_found(uid: str) -> NotFound:
     return NotFound(f"There is no run {str(uid)[:64]!a} here; look in the library for what there is.")
 
 
-def _locate(session: Session, uid: str) -> RawHeader:
+def _locate(session: Session, uid: str) -> RawHeader | None:
     if not is_uid(uid):
         raise not_found(uid)
     run_id = session.execute(select(col(RunRow.id)).where(col(RunRow.uid) == uid)).scalar()
     if run_id is None:
-        # A damaged index must not pass for an absent run.
-        if session.execute(_SCAN, {"uid": uid}).first():
-            raise StoreDamaged("The library's index is damaged: it does not find a run that is there; use a backup.")
-        raise not_found(uid)
+        return None
     raw = load_header(session, run_id)
     if raw.run["uid"] != uid:
         raise StoreDamaged("The library's index is damaged: it names another run for this id; use a backup.")
     return raw
+
+
+def _refused(session: Session, uid: str, raw: RawHeader | None) -> NotFound | StoreDamaged:
+    """What to say of a run that is not there (`raw` is None) or not the viewer's, after the same work for both: how
+    long a refusal takes must not tell them apart."""
+    if raw is None:
+        load_headers(session, [_NO_RUN])
+    there = session.execute(_COUNT, {"uid": uid}).scalar()
+    # a damaged index must not pass for an absent run
+    if there and raw is None:
+        return StoreDamaged("The library's index is damaged: it does not find a run that is there; use a backup.")
+    return not_found(uid)
