@@ -27,7 +27,7 @@
       this.labels = new Forklore.LibraryLabels(this);
       this.acts = {
         edit: (uid, field) => this.labels.edit(uid, field), remove: (uids) => this.remove(uids), tag: (tag) => this.ask({ addTag: tag }),
-        select: (uid, on, range) => this.select(uid, on, range),
+        select: (uid, on, range) => this.select(uid, on, range), share: own ? (uids) => this.share(uids) : undefined,
       };
       this.build();
     }
@@ -35,7 +35,7 @@
     build() {
       this.tools = new Tools({
         query: (patch) => this.ask(patch), columns: (name) => this.toggleColumn(name), selectAll: () => this.selectAll(), clear: () => this.clear(),
-        remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), enter: () => this.move(0),
+        remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), share: this.owns && (() => this.share([...this.chosen.keys()])), enter: () => this.move(0),
       });
       this.toast = new Toast();
       this.own = new Forklore.ownWork.OwnLine({
@@ -283,6 +283,18 @@
       this.lastDeleted = `“${Forklore.libraryRows.nameOf(known[0])}”`;
       this.settle("delete");
       this.trigger("runs_delete", { uids: known.map((run) => run.uid), query: this.pageOf(known[0].uid) });
+    }
+
+    /** Asks who may see runs of the reader's own; their rows say so from then on. */
+    share(uids) {
+      const known = uids.map((uid) => this.run(uid) || this.chosen.get(uid)).filter((run) => run && !run.example && !run.damaged);
+      if (!known.length) return;
+      const ask = Forklore.ownWork.share(known, this.root, (uid, shared) => {
+        for (const run of [this.run(uid), this.chosen.get(uid)]) if (run) run.shared = shared;
+        this.draw();
+      });
+      // the row that was at hand has been drawn anew since
+      ask.addEventListener("close", () => { if (document.activeElement === document.body) this.nodes.get(known[0].uid)?.querySelector("[data-act=share]")?.focus({ preventScroll: true }); });
     }
 
     compare() {

@@ -72,6 +72,7 @@
     const out = [];
     if (run.kind !== "generation") out.push(chip(KINDS[run.kind] || run.kind));
     if (run.status === "stopped" || run.status === "failed") out.push(chip(STATUSES[run.status], `fl-lib-chip-${run.status}`));
+    if (run.shared) out.push(chip("Shared", "fl-lib-chip-shared", "Whoever has its link can open this run"));
     return out;
   }
 
@@ -111,7 +112,7 @@
     const act = (word, what, does) => el("button", { type: "button", class: "fl-lib-act", text: word, "aria-label": `${what} ${name}`, data: { act: word.toLowerCase() }, onclick: does });
     const own = run.example ? [] : [
       act("Rename", "Rename", () => acts.edit(run.uid, "title")), act("Tags", "Tags of", () => acts.edit(run.uid, "tags")),
-      act("Note", "Note on", () => acts.edit(run.uid, "note")), act("Delete", "Delete", () => acts.remove([run.uid])),
+      act("Note", "Note on", () => acts.edit(run.uid, "note")), ...(acts.share ? [act("Share", "Share", () => acts.share([run.uid]))] : []), act("Delete", "Delete", () => acts.remove([run.uid])),
     ];
     return el("span", { class: "fl-lib-acts" }, own);
   }

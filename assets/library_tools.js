@@ -13,6 +13,7 @@
   const FILTERS = Object.keys(EVERYTHING).filter((name) => name !== "limit" && name !== "offset");
   const HINT = "↑ ↓ move · Enter opens · x selects · e renames · t tags · n notes · c compares two · / searches";
   const TOAST_MS = 12_000;
+  const SHARED_AT_ONCE = 50;
 
   const ORDERS = {
     created: ["Newest first", "Oldest first"], title: ["Z to A", "A to Z"], tokens: ["Longest first", "Shortest first"],
@@ -62,7 +63,7 @@
   }
 
   class Tools {
-    /** wishes: {query(patch), columns(names), selectAll(), clear(), remove(), compare(), exports(all), enter()}. */
+    /** wishes: {query(patch), columns(names), selectAll(), clear(), remove(), compare(), exports(all), share() where there is sharing, enter()}. */
     constructor(wishes) {
       this.wishes = wishes;
       this.timer = 0;
@@ -110,9 +111,11 @@
       const act = (text, onclick, className = "") => el("button", { type: "button", class: `fl-lib-button ${className}`, text, onclick });
       this.number = el("span", { class: "fl-lib-count", role: "status" });
       this.compare = act("Compare", () => this.wishes.compare(), "fl-lib-primary");
+      this.share = act("Share", () => this.wishes.share());
+      this.share.hidden = !this.wishes.share;
       this.remove = act("Delete", () => this.wishes.remove(), "fl-lib-danger");
       this.exportAll = el("button", { type: "button", class: "fl-lib-quiet", onclick: () => this.wishes.exports(true) });
-      this.chosen = el("div", { class: "fl-lib-line fl-lib-selection", hidden: true }, this.number, this.compare, act("Export", () => this.wishes.exports(false)), this.remove,
+      this.chosen = el("div", { class: "fl-lib-line fl-lib-selection", hidden: true }, this.number, this.compare, act("Export", () => this.wishes.exports(false)), this.share, this.remove,
         el("span", { class: "fl-lib-grow" }), el("button", { type: "button", class: "fl-lib-quiet", text: "Select all on show", onclick: () => this.wishes.selectAll() }),
         el("button", { type: "button", class: "fl-lib-quiet", text: "Clear selection", onclick: () => this.wishes.clear() }));
     }
@@ -170,6 +173,8 @@
       this.number.textContent = `${format.count(chosen.length)} selected${hidden ? `, ${format.count(hidden)} not on show` : ""}`;
       this.compare.disabled = chosen.length !== 2;
       this.compare.title = chosen.length === 2 ? "Put the two side by side (c)" : "Select exactly two runs to compare them";
+      this.share.disabled = own === 0 || own > SHARED_AT_ONCE;
+      this.share.title = own > SHARED_AT_ONCE ? `Share at most ${SHARED_AT_ONCE} runs at once` : "Who can see these runs";
       this.remove.disabled = own === 0;
       this.remove.title = own < chosen.length ? "Examples stay: they cannot be deleted" : "Can be undone";
     }

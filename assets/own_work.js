@@ -53,9 +53,10 @@
 
   /** Who may see one run, and its link. */
   class Sharing extends Ask {
-    constructor(uid) {
+    constructor(uid, changed = () => {}) {
       super("Share this run");
       this.uid = uid;
+      this.changed = changed;
       this.show(["One moment …"], []);
       Forklore.server.call("run_access", uid).then((state) => this.draw(state), (error) => this.show([sentence(error)], []));
     }
@@ -63,7 +64,11 @@
     draw(state, said = "") {
       if (state.example) return this.show([EXAMPLE], [this.copies()], said);
       if (!state.mine) return this.show([FOREIGN], [this.copies()], said);
-      const change = (shared) => Forklore.server.call("share_run", this.uid, shared);
+      const change = async (shared) => {
+        const after = await Forklore.server.call("share_run", this.uid, shared);
+        this.changed(this.uid, after.shared);
+        return after;
+      };
       const share = async () => { const after = await change(true); this.draw(after); await this.copy(); };
       const stop = async () => this.draw(await change(false), "The link opens nothing any more, except for you.");
       this.show([state.shared ? SHARED : PRIVATE, ...(state.shared ? [this.link()] : [])],
@@ -87,6 +92,49 @@
         this.said.textContent = "Link copied.";
       } catch { this.said.textContent = "Copy the link from the line above."; }
     }
+  }
+
+  /** Who may see several runs of one's own, with their links. runs: rows of the library. */
+  class SharingSome extends Ask {
+    constructor(rows, changed) {
+      super(`Share ${runs(rows.length)}`);
+      this.states = rows.map((run) => ({ uid: run.uid, name: Forklore.libraryRows.nameOf(run), shared: run.shared }));
+      this.changed = changed;
+      this.draw();
+    }
+
+    draw(said = "") {
+      const open = this.states.filter((run) => run.shared);
+      const list = el("ul", { class: "fl-ask-runs" }, this.states.map((run) => el("li", {}, el("bdi", { text: run.name }), run.shared ? el("a", { href: linkOf(run.uid), text: linkOf(run.uid) }) : el("span", { text: "only you" }))));
+      const words = !open.length ? "Only you can see these runs." : open.length < this.states.length ? `${format.count(open.length)} of them can be opened by their links, by whoever has one.` : "Whoever has a run's link can open it and branch from it. Nobody else can change it, and no list shows it.";
+      this.show([words, list], [
+        open.length < this.states.length ? this.button("Share by links", () => this.set(true), "fl-ask-main") : null,
+        open.length ? this.button("Copy the links", () => this.copy(), "fl-ask-main") : null, open.length ? this.button("Stop sharing", () => this.set(false)) : null,
+      ], said);
+    }
+
+    /** One after the other; what was done stays done when one of them is refused. */
+    async set(shared) {
+      try {
+        for (const run of this.states.filter((one) => one.shared !== shared)) {
+          run.shared = (await Forklore.server.call("share_run", run.uid, shared)).shared;
+          this.changed(run.uid, run.shared);
+        }
+        this.draw(shared ? "" : "The links open nothing any more, except for you.");
+      } catch (error) { this.draw(sentence(error)); }
+    }
+
+    async copy() {
+      const links = this.states.filter((run) => run.shared).map((run) => linkOf(run.uid)).join("\n");
+      this.said.textContent = (await dom.copyText(links)) ? "Links copied." : "Copy the links from the lines above.";
+    }
+  }
+
+  /** Asks about one run of the library or several; changed(uid, shared) is told of each. */
+  function share(rows, beside, changed) {
+    const ask = rows.length === 1 ? new Sharing(rows[0].uid, changed) : new SharingSome(rows, changed);
+    ask.open(beside);
+    return ask.root;
   }
 
   /** The button beside the instrument's tools. trace: what is on show. */
@@ -153,5 +201,5 @@
     }
   }
 
-  Forklore.ownWork = { shareButton, OwnLine };
+  Forklore.ownWork = { share, shareButton, OwnLine };
 })();

@@ -73,6 +73,8 @@ def row(header: RunHeader) -> dict[str, Any]:
         "note": header.note,
         "run_scores": {name: number(value) for name, value in header.run_scores.items()},
         "example": header.example,
+        # whether whoever has its link can open it
+        "shared": header.visibility == "unlisted" and not header.example,
         "parent": header.parent,
         "fork_position": header.fork_position,
         "damaged": header.damaged,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from engine.errors import NotFound
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
@@ -132,6 +133,49 @@ def test_a_run_is_shared_by_its_link_until_that_is_stopped(page: Page, team: Tea
     other.goto(f"{team.url}?run=adas")
     expect(other.locator("#notice")).to_contain_text("There is no run", timeout=60_000)
     context.close()
+
+
+def test_the_library_shares_a_row_or_several_and_marks_what_is_shared(page: Page, team: Team) -> None:
+    enter(page, team, "Ada")
+    page.get_by_role("tab", name="Library").click()
+    row, branch = (page.locator(f'.fl-lib-row[data-uid="{uid}"]') for uid in ("adas", "branch"))
+    expect(row).to_be_visible()
+    expect(page.locator(".fl-lib-chip-shared")).to_have_count(0)
+    row.hover()
+    row.get_by_role("button", name="Share Ada's run").click()
+    ask = page.get_by_role("dialog", name="Share this run")
+    ask.get_by_role("button", name="Share by link").click()
+    expect(ask.get_by_label("Link of this run")).to_have_value(f"{team.url}?run=adas")
+    page.keyboard.press("Escape")
+    expect(row.locator(".fl-lib-chip-shared")).to_have_text("Shared")
+    expect(row.get_by_role("button", name="Share Ada's run")).to_be_focused()
+
+    for one in (row, branch):
+        one.locator("input[type=checkbox]").check()
+    page.locator(".fl-lib-selection").get_by_role("button", name="Share", exact=True).click()
+    ask = page.get_by_role("dialog", name="Share 2 runs")
+    expect(ask).to_contain_text("1 of them can be opened")
+    ask.get_by_role("button", name="Share by links").click()
+    expect(ask.locator(".fl-ask-runs a")).to_have_text([f"{team.url}?run=branch", f"{team.url}?run=adas"][::-1])
+    assert {team.store.runs.header(uid, viewer="nobody").uid for uid in ("adas", "branch")} == {"adas", "branch"}
+    ask.get_by_role("button", name="Close").click()
+    page.reload()
+    page.get_by_role("tab", name="Library").click()
+    expect(page.locator(".fl-lib-chip-shared")).to_have_count(2)
+
+    for one in (row, branch):
+        one.locator("input[type=checkbox]").check()
+    page.locator(".fl-lib-selection").get_by_role("button", name="Share", exact=True).click()
+    ask.get_by_role("button", name="Stop sharing").click()
+    expect(ask).to_contain_text("The links open nothing any more")
+    ask.get_by_role("button", name="Close").click()
+    expect(page.locator(".fl-lib-chip-shared")).to_have_count(0)
+    with pytest.raises(NotFound):
+        team.store.runs.header("adas", viewer="nobody")
+    page.locator(".fl-lib-row:has(.fl-lib-chip-example) input[type=checkbox]").first.check()
+    for one in (row, branch):
+        one.locator("input[type=checkbox]").uncheck()
+    expect(page.locator(".fl-lib-selection").get_by_role("button", name="Share", exact=True)).to_be_disabled()
 
 
 def test_runs_are_deleted_for_good_with_their_branches_after_a_question(page: Page, team: Team) -> None:

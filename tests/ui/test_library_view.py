@@ -57,6 +57,11 @@ def test_who_owns_a_run_stays_on_the_server():
     assert "visitor:somebody" not in library_view.library(page(header(owner="visitor:somebody")), RunQuery("me"))
 
 
+def test_a_run_that_others_can_open_by_its_link_is_marked_and_an_example_is_not():
+    rows = [header(), header(visibility="unlisted"), header(visibility="unlisted", example=True)]
+    assert [row["shared"] for row in listed(page(*rows))["rows"]] == [False, True, False]
+
+
 def test_a_damaged_run_is_said_to_be_damaged():
     assert listed(page(header(damaged=True)))["rows"][0]["damaged"] is True
 
