@@ -19,7 +19,7 @@ from storage.access import check_viewer, find_own
 from storage.analyses import seal_analysis
 from storage.annotation_rows import change_row, find, label_of, query, scan
 from storage.connections import Connections
-from storage.erasing import branches_of, leave_sessions, overwriting, remove_analyses, remove_runs, remove_sessions
+from storage.erasing import branches_of, leave_sessions, remove_analyses, remove_runs, remove_sessions
 from storage.headers import seal
 from storage.limits import StoreLimits
 from storage.schema import AnalysisRow, AnnotationMember, AnnotationSession, RunRow
@@ -87,7 +87,7 @@ class Belongings:
         with_branches: also all that the viewer made of them. Branches that stay, and those of others, keep every
         token. NotFound, BadInput (also for examples), Busy.
         """
-        with self._connections.write() as session, overwriting(session):
+        with self._connections.erase() as session:
             ids = self._own(session, uids, viewer)
             if with_branches:
                 ids |= branches_of(session, ids, viewer)
@@ -99,7 +99,7 @@ class Belongings:
         Labels in sessions of others stay there without name and login.
         """
         check_viewer(viewer)
-        with self._connections.write() as session, overwriting(session):
+        with self._connections.erase() as session:
             mine = select(col(RunRow.id)).where(col(RunRow.owner) == viewer, col(RunRow.example) == 0)
             sessions = select(col(AnnotationSession.id)).where(
                 col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
@@ -113,7 +113,7 @@ class Belongings:
         """Remove for good what strangers have not changed since a moment: runs with all that was made of them, analyses
         and annotation sessions. A branch or an analysis of a run keeps it. Busy."""
         asked = _asked(before=microseconds(before))
-        with self._connections.write() as session, overwriting(session):
+        with self._connections.erase() as session:
             analyses = session.execute(_STALE_ANALYSES, asked).rowcount  # type: ignore[attr-defined]
             runs = remove_runs(session, {int(row[0]) for row in session.execute(_STALE_RUNS, asked)})
             sessions = [int(row[0]) for row in session.execute(_STALE_SESSIONS, asked)]

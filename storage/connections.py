@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Busy, StoreDamaged, UserError
 
+# how long readers of an older state are waited for; nobody else can write meanwhile
+FOLD_MILLISECONDS = 1_000
 _PRIMARY = 0xFF  # the low byte of an extended SQLite result code
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -94,6 +96,33 @@ class Connections:
             with translated(self._path), Session(self._writer) as session, session.begin():
                 session.connection()  # takes the write lock now, not at the first statement
                 yield session
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def erase(self) -> Iterator[Session]:
+        """As `write`; what is removed within is overwritten, in the file and in the log beside it."""
+        with self.write() as session:
+            connection = session.connection()
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            try:
+                yield session
+            finally:
+                connection.exec_driver_sql("PRAGMA secure_delete=OFF")
+        self.fold()
+
+    def fold(self) -> bool:
+        """Empty the write-ahead log into the file; False where somebody read an older state for too long."""
+        if not self._writing.acquire(timeout=self._busy_seconds):
+            return False
+        try:
+            with translated(self._path), closing(self._writer.raw_connection()) as raw:
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={FOLD_MILLISECONDS}")
+                try:
+                    return not cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                finally:
+                    cursor.execute(f"PRAGMA busy_timeout={round(self._busy_seconds * 1000)}")
         finally:
             self._writing.release()
 

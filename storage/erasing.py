@@ -7,7 +7,6 @@ not know who may remove what.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, insert, select, text, update
@@ -31,17 +30,6 @@ _BELOW = text("""
     )
     SELECT id, depth FROM below
 """)
-
-
-@contextmanager
-def overwriting(session: Session) -> Iterator[None]:
-    """What is removed within is overwritten in the file, not only given up."""
-    connection = session.connection()
-    connection.exec_driver_sql("PRAGMA secure_delete=ON")
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql("PRAGMA secure_delete=OFF")
 
 
 def remove_runs(session: Session, ids: Collection[int]) -> int:

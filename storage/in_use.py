@@ -14,10 +14,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import Busy, UserError
+from engine.errors import BadInput, Busy, UserError
 
 # a file system that knows no locks is no reason not to start
 _UNKNOWN_HERE = {"ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL"}
+
+
+def lock_beside(database: Path) -> Path:
+    """The lock of a library, the same under every name that leads to it. BadInput for a file of several names: the log
+    beside each would be another one, and writers would not see each other."""
+    real = database.resolve()
+    if real.exists() and real.stat().st_nlink > 1:
+        raise BadInput(
+            f"The library {database.name} has a second name in the file system (a hard link): remove one of them, or "
+            "copy the library with backup."
+        )
+    return real.with_name(f"{real.name}.lock")
 
 
 @contextmanager

@@ -211,7 +211,7 @@ class RunStore:
         return removed
 
     def _purge_session(self, before: int) -> bool:
-        with self._connections.write() as session:
+        with self._connections.erase() as session:
             return purge_session(session, before)
 
     def _purge_some(self, before: int) -> int:
@@ -219,7 +219,7 @@ class RunStore:
         child = aliased(RunRow)
         childless = ~select(col(child.id)).where(col(child.parent_id) == RunRow.id).exists()
         chosen = select(col(RunRow.id)).where(col(RunRow.deleted_at) < before, childless, ~in_sessions(col(RunRow.uid)))
-        with self._connections.write() as session:
+        with self._connections.erase() as session:
             ids = session.execute(chosen.limit(PURGED_AT_ONCE)).scalars().all()
             if ids:
                 session.execute(delete(RunRow).where(col(RunRow.id).in_(ids)))

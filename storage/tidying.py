@@ -15,9 +15,9 @@ BUSY_SECONDS = 1.0
 
 
 def tidy(path: Path) -> None:
-    """Fold the log into the file as far as readers allow, and let SQLite look at what queries need. Busy, UserError."""
+    """Empty the log into the file where readers allow it; let SQLite look at what queries need. Busy, UserError."""
     with translated(path), closing(connect(path, busy_seconds=BUSY_SECONDS)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA optimize")
 
 

@@ -20,7 +20,7 @@ from storage.connections import connect, translated
 from storage.copies import copy_database, flush
 from storage.database import Store
 from storage.exchange import to_line
-from storage.in_use import sole_use
+from storage.in_use import lock_beside, sole_use
 from storage.inspection import stored_version
 from storage.migrations import MIGRATIONS, newest
 from storage.owners import runs_by_owner, sessions_by_owner
@@ -56,7 +56,7 @@ def restore(source: str, database: Path) -> int:
     if not path.is_file():
         raise BadInput(f"There is no file {_shown(path)} to restore; name one that a backup made.")
     _make_folder(database)
-    with sole_use(database.with_name(f"{database.name}.lock"), IN_USE):
+    with sole_use(lock_beside(database), IN_USE):
         kept = restoring.restore(path, database)
     _say(f"{path.name} is the library now, at {database}.")
     if kept:

@@ -18,7 +18,7 @@ from engine.errors import BadInput
 from engine.host import ModelHost
 from engine.limits import Limits
 from storage.database import Store
-from storage.in_use import sole_use
+from storage.in_use import lock_beside, sole_use
 from storage.limits import ImportLimits, StoreLimits
 from storage.snapshots import Snapshots, restore_missing, usable
 from storage.tidying import remove_leftovers
@@ -90,7 +90,7 @@ def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | 
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"The folder for the database {path} cannot be made: {error.strerror}.") from error
-    held.enter_context(sole_use(path.with_name(f"{path.name}.lock"), IN_USE))
+    held.enter_context(sole_use(lock_beside(path), IN_USE))
     remove_leftovers(path)
     if folder:
         usable(folder)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from engine.errors import BadInput, NotFound
 from engine.types import Trace
 from storage.annotation_records import NewItem, SessionSettings
 from storage.database import Store
 from storage.records import RunQuery
+from storage.tidying import tidy
 from tests.storage.annotating import SCHEMA, Desk, answer, desk, event
 from tests.storage.examples import assert_same_trace, continued, small_trace
 
@@ -156,10 +160,33 @@ def test_nothing_that_was_deleted_for_good_can_be_read_in_the_file(store: Store)
     store.runs.add(trace, owner=ME, status="finished", run_scores={}, uid="told", note=secret[::-1])
     keep(store, FIRST, "kept", OTHER)
     store.belongings.delete_all(viewer=ME)
-    store.close()
-    for path in store.path.parent.iterdir():
-        body = path.read_bytes()
-        assert secret.encode() not in body and secret[::-1].encode() not in body, path.name
+    assert found_in_files(store, secret) == []  # at once, with the library in use
+
+
+def test_what_the_bin_gave_up_cannot_be_read_either(store: Store) -> None:
+    secret = "thrown away a month ago"
+    store.runs.add(small_trace(7, 12, prompt=secret), owner=ME, status="finished", run_scores={}, uid="told")
+    store.runs.delete(["told"], viewer=ME)
+    assert found_in_files(store, secret)
+    assert store.runs.purge(before=datetime.now(UTC) + timedelta(days=1)) == 1
+    assert found_in_files(store, secret) == []
+
+
+def test_somebody_who_reads_meanwhile_keeps_nothing_readable_for_long(store: Store) -> None:
+    secret = "read while it was deleted"
+    store.runs.add(small_trace(7, 12, prompt=secret), owner=ME, status="finished", run_scores={}, uid="told")
+    with store.read() as session:
+        assert session.execute(text("SELECT count(*) FROM run")).scalar() == 1
+        assert store.belongings.delete_all(viewer=ME).runs == 1
+    tidy(store.path)
+    assert found_in_files(store, secret) == []
+
+
+def found_in_files(store: Store, secret: str) -> list[str]:
+    """The names of the library's files in which a text or its mirror image stands."""
+    written = secret.encode(), secret[::-1].encode()
+    files = (path for path in store.path.parent.iterdir() if path.is_file())
+    return [path.name for path in files if any(one in path.read_bytes() for one in written)]
 
 
 def test_an_account_takes_over_all_that_a_visitor_made(store: Store) -> None:
