@@ -37,10 +37,12 @@ class ExploreParts:
     """The components that other parts of the page fill or listen to.
 
     shares: None where nobody's share of the model is bounded.
+    offered: never seen; the questions of the run that the page opens with, see OFFER.
     fork_file: never seen; it carries an exported file's address to the browser.
     """
 
     modes: gr.Tabs
+    offered: gr.Textbox
     examples: ExampleStrip
     prompt: gr.Textbox
     generate: gr.Button
@@ -77,11 +79,19 @@ FIELD_NAMES = (
     "prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "strategy",
     "strategy_parameters",
 )  # fmt: skip
+# when the opening run comes somebody may have begun to write: their words stay, and so does a field they are in
+OFFER = """(offered, ...written) => {
+  const texts = JSON.parse(offered || "[]");
+  const fields = ["prompt", "score-context", "score-text"].map((id) => document.querySelector(`#${id} textarea`));
+  const free = (i) => texts[i] && !written[i] && !fields[i]?.value && fields[i] !== document.activeElement;
+  return written.map((_, i) => (free(i) ? texts[i] : { __type__: "update" }));
+}"""
 
 
 def build(workbench: Workbench, settings: Settings) -> ExploreParts:
     """Lay the tab out, top to bottom: examples, what to do, settings, a line for problems, the instrument."""
     examples = ExampleStrip(elem_id="examples")
+    offered = gr.Textbox(label="Offered questions", visible="hidden", elem_id="offered")
     with gr.Tabs(elem_id="modes", selected="ask") as modes:
         with gr.Tab("Ask the model", id="ask"), gr.Row(elem_id="ask-row", equal_height=False):
             prompt = gr.Textbox(
@@ -128,8 +138,9 @@ def build(workbench: Workbench, settings: Settings) -> ExploreParts:
     chain = Chain(elem_id="chain")
     chain_aside = ChainAside(elem_id="chain-aside")
     return ExploreParts(
-        modes, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload, bring_in,
-        shares, notice, explorer, branches, forks, aside, fork_file, chain, chain_aside, model, quantization, load,
+        modes, offered, examples, prompt, generate, stop, fields, context, text, score, stop_scoring, payload, upload,
+        bring_in, shares, notice, explorer, branches, forks, aside, fork_file, chain, chain_aside, model, quantization,
+        load,
     )  # fmt: skip
 
 
@@ -230,17 +241,24 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
                 break
         else:
             document = ""
-        fields = fields_of(document)
+        mode, *texts = fields_of(document)[:4]
         # who comes by a link asks again as that run was asked; a first visitor with the page's own settings
-        kept = fields if current == asked else (*fields[:4], *[gr.skip()] * (len(fields) - 4))
-        return document, notice, views.example_strip(examples, current, demonstrations(workbench.store)), *kept
+        by_link = current == asked
+        settings = fields_of(document)[4:] if by_link else [gr.skip()] * (len(parts.asked) - 4)
+        strip = views.example_strip(examples, current, demonstrations(workbench.store))
+        offered = json.dumps([text if isinstance(text, str) else "" for text in texts])
+        return document, notice, strip, offered, mode if by_link else gr.skip(), *settings
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request)
         document, notice = opened(lambda: workbench.open_run(named(event), viewer))
         return document, notice, *fields_of(document)
 
-    page.load(arrive, None, [*outputs, parts.examples, *parts.asked], queue=False, **PRIVATE)
+    written = [parts.prompt, parts.context, parts.text]
+    opening = [*outputs, parts.examples, parts.offered, parts.modes, *parts.fields]
+    page.load(arrive, None, opening, queue=False, **PRIVATE).then(
+        None, [parts.offered, *written], written, js=OFFER, queue=False, **PRIVATE
+    )
     parts.examples.run_open(open_example, None, [*outputs, *parts.asked], queue=False, **PRIVATE)
 
 

@@ -1,0 +1,73 @@
+"""Who is faster than the page: what is written before the opening run has come stays, and is what is asked."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.app_server import AppServer
+
+OWN = "Which of my words are still here?"
+
+
+class Held:
+    """What the page asks for at once, kept until `let_go`; everything else passes."""
+
+    def __init__(self, page: Page) -> None:
+        self.routes: list[Route] = []
+        self.free = False
+        page.route("**/gradio_api/run/**", self.take)
+
+    def take(self, route: Route) -> None:
+        if self.free:
+            route.continue_()
+        else:
+            self.routes.append(route)
+
+    def let_go(self, page: Page) -> None:
+        while not self.routes:
+            page.wait_for_timeout(50)
+        self.free = True
+        for route in self.routes:
+            route.continue_()
+
+
+@pytest.mark.parametrize("path", ["/", "/?run=example-1-1"])
+def test_a_prompt_written_before_the_opening_run_came_is_kept_and_asked(page: Page, app: AppServer, path: str) -> None:
+    held = Held(page)
+    page.goto(app.url + path)
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.fill(OWN)
+    page.evaluate("document.activeElement.blur()")
+    held.let_go(page)
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(prompt).to_have_value(OWN)
+    with page.expect_request(lambda request: request.method == "POST" and "queue/join" in request.url) as asked:
+        page.get_by_role("button", name="Generate").click()
+    assert OWN in (asked.value.post_data or "")
+    expect(page.locator(".fl-explorer .fl-prompt, .fl-explorer").first).to_contain_text(OWN, timeout=90_000)
+    page.get_by_role("button", name="Stop").click()
+
+
+def test_a_field_somebody_is_in_is_left_alone_and_an_empty_one_gets_the_examples_question(
+    page: Page, app: AppServer
+) -> None:
+    held = Held(page)
+    page.goto(app.url)
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.fill(OWN)
+    prompt.fill("")
+    expect(prompt).to_be_focused()
+    held.let_go(page)
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(prompt).to_have_value("")
+    prompt.press_sequentially("mine")
+    expect(prompt).to_have_value("mine")
+    page.unroute_all()
+    page.goto(app.url)
+    expect(prompt).not_to_have_value("")
+    page.goto(app.url + "/?run=example-1-1")
+    page.locator("#settings button").first.click()
+    expect(prompt).not_to_have_value("")
