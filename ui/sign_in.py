@@ -65,7 +65,7 @@ class TeamDoor:
             return await self.app(scope, receive, send)
         if scope["type"] == "http" and (answer := self._of_the_door(scope)):
             return await answer(scope, receive, send)
-        secret = secret_of(cookies_of(scope), COOKIE) if asked_from_here(scope) else ""
+        secret = secret_of(cookies_of(scope), COOKIE) if asked_from_here(scope, self.proxies) else ""
         try:
             identity = await self._known(secret)
         except UserError as problem:
@@ -75,7 +75,7 @@ class TeamDoor:
         scope[SCOPE_KEY] = replace(identity, address=address_of(scope, self.proxies))
         if scope["type"] == "http" and scope["path"] == "/":
             await run_in_threadpool(self.people.came, secret)
-            send = with_cookie(send, cookie(COOKIE, secret, https=is_https(scope)))
+            send = with_cookie(send, cookie(COOKIE, secret, https=is_https(scope, self.proxies)))
         await self._while_known(secret, scope, receive, send)
 
     def _of_the_door(self, scope: Scope) -> Answer | None:
@@ -101,7 +101,7 @@ class TeamDoor:
         await self._let_in(secret, [pair for pair in asked if pair[0] != PARAMETER], scope, receive, send)
 
     async def _by_form(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not asked_from_here(scope):
+        if not asked_from_here(scope, self.proxies):
             return await refuse(scope, receive, send, 403, STRANGER)
         body = await read_body(receive)
         if body is None:
@@ -126,14 +126,14 @@ class TeamDoor:
         if reason:
             return await _to([*further, ("sign-in", reason)])(scope, receive, send)
         response = _to(further)
-        response.headers.append("set-cookie", cookie(COOKIE, secret, https=is_https(scope)))
+        response.headers.append("set-cookie", cookie(COOKIE, secret, https=is_https(scope, self.proxies)))
         await response(scope, receive, send)
 
     async def _out(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not asked_from_here(scope):
+        if not asked_from_here(scope, self.proxies):
             return await refuse(scope, receive, send, 403, STRANGER)
         response = _to([])
-        response.headers.append("set-cookie", cookie(COOKIE, "", https=is_https(scope), seconds=0))
+        response.headers.append("set-cookie", cookie(COOKIE, "", https=is_https(scope, self.proxies), seconds=0))
         await response(scope, receive, send)
 
     async def _while_known(self, secret: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +169,8 @@ class TeamDoor:
 
         try:
             await self.app(scope, heard, told)
-            if begun and not ended:
+            # an answer that broke off by itself stays broken off: whoever reads it must not take it for whole
+            if gone.is_set() and begun and not ended:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             for task in (watch, *pending):

@@ -193,6 +193,33 @@ def test_a_stream_ends_when_its_person_is_sent_away(store: Store, monkeypatch: p
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
+def test_an_answer_that_breaks_off_is_not_ended_as_if_it_were_whole(store: Store) -> None:
+    """Else whoever reads half a file takes it for all of it."""
+
+    async def half(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first half", "more_body": True})
+
+    sent: list[dict] = []
+
+    async def call() -> None:
+        _, secret = store.people.add("Ada")
+        scope = {"type": "http", "path": "/file", "method": "GET", "query_string": b"", "client": ("1.2.3.4", 1),
+                 "headers": [(b"cookie", f"{COOKIE}={secret}".encode())]}  # fmt: skip
+
+        async def receive() -> dict:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        await TeamDoor(half, People(store))(scope, receive, send)  # type: ignore[arg-type]
+
+    asyncio.run(call())
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[-1]["more_body"]
+
+
 def test_wrong_links_wait_longer_each_time_and_cannot_fill_the_server() -> None:
     waits: list[float] = []
     now = [0.0]
