@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,9 +38,10 @@ class BodyBounds:
 class BodyLimit:
     """Middleware that holds every HTTP request to these bounds."""
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, clock: Callable[[], float] = time.monotonic) -> None:
         self.app = app
         self.bounds = bounds
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -48,24 +51,23 @@ class BodyLimit:
         announced = _announced(scope)
         if announced is not None and announced > most:
             return await answer(send, 413, _too_large(most))
-        body = _Body(receive, send, most, self.bounds)
-        try:
+        body = _Body(receive, send, most, self.bounds, self._clock)
+        with suppress(BodyRefused):
             await self.app(scope, body.receive, body.send)
-        except _Refused:
-            await body.close()
+        await body.close()
 
 
-class _Refused(Exception):
+class BodyRefused(Exception):
     """Ends the reading of a body; whoever reads it need not know why."""
 
 
 class _Body:
     """One body on its way in, and the answer on its way out, which gives way to a refusal."""
 
-    def __init__(self, receive: Receive, send: Send, most: int, bounds: BodyBounds) -> None:
+    def __init__(self, receive: Receive, send: Send, most: int, bounds: BodyBounds, clock: Callable[[], float]) -> None:
         self._receive, self._send = receive, send
         self._most, self._bounds = most, bounds
-        self._began = time.monotonic()
+        self._clock, self._began = clock, clock()
         self._bytes = 0
         self._whole = self._answered = False
         self._refusal: tuple[int, str] | None = None
@@ -76,7 +78,7 @@ class _Body:
             return await self._receive()
         allowed = self._bounds.seconds + self._bytes / self._bounds.bytes_a_second
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, self._began + allowed - time.monotonic()))
+            message = await asyncio.wait_for(self._receive(), max(0.0, self._began + allowed - self._clock()))
         except TimeoutError:
             self._refuse(408, "What was sent took too long to arrive: try again over a faster connection.")
         self._bytes += len(message.get("body", b""))
@@ -87,7 +89,7 @@ class _Body:
 
     def _refuse(self, status: int, sentence: str) -> None:
         self._refusal = status, sentence
-        raise _Refused
+        raise BodyRefused
 
     async def send(self, message: Message) -> None:
         if self._refusal is None:

@@ -1,7 +1,8 @@
 """Gives every failed answer a sentence: a call that gradio or the page could not take ends in words, not in silence.
 
 Stands next to gradio, so that what it raises is logged once and never reaches the server's own bare page for errors.
-Does not know what was called; answers that have a sentence pass as they are.
+A body that was refused, and a caller who hung up, are no failures. Does not know what was called; answers that have a
+sentence pass as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui.body_limit import BodyRefused
 
 UNTAKEN = (
     "This call could not be taken: what it sent is not what the page or an endpoint takes. Reload the page, or look up "
@@ -39,7 +43,11 @@ class LastWord:
             return await self.app(scope, receive, send)
         answer = _Answer(send)
         with self._caught() as caught:
-            await self.app(scope, receive, answer.send)
+            try:
+                await self.app(scope, receive, answer.send)
+            except (BodyRefused, ClientDisconnect):
+                # the bound on bodies has words of its own, and who is gone hears none
+                return
         if caught.sentence and not answer.started:
             await answer.say()
 

@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
+import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from tests.support.app_server import free_port
 from ui.body_limit import BodyBounds, BodyLimit
+from ui.errors import Caught
+from ui.last_word import LastWord
 
-BOUNDS = BodyBounds(upload_bytes=200_000, other_bytes=50_000, seconds=1.0, bytes_a_second=50_000.0)
+BOUNDS = BodyBounds(upload_bytes=200_000, other_bytes=50_000, seconds=30.0, bytes_a_second=50_000.0)
+GONE = -1
 heard: list[int] = []
 
 
+class Clock:
+    """Stands still until a test moves it: a machine that stalls is nobody who trickles. asked: how often it was."""
+
+    def __init__(self) -> None:
+        self.now, self.asked = 0.0, 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return self.now
+
+
+clock = Clock()
+
+
 async def swallow(request: Request) -> JSONResponse:
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        heard.append(GONE)
+        raise
     heard.append(len(body))
     return JSONResponse({"bytes": len(body)})
 
@@ -34,19 +57,33 @@ async def careless(request: Request) -> PlainTextResponse:
     """Takes whatever goes wrong with a body for its own business, as web frameworks do."""
     try:
         await request.body()
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
+        if isinstance(error, ClientDisconnect):
+            heard.append(GONE)
         return PlainTextResponse("there was an error parsing the body", 400)
     return PlainTextResponse("fine")
+
+
+async def broken(request: Request) -> PlainTextResponse:
+    raise RuntimeError(await request.body())
 
 
 async def events(request: Request) -> StreamingResponse:
     async def slowly():  # type: ignore[no-untyped-def]
         for number in range(4):
-            await asyncio.sleep(0.5)
+            clock.now += BOUNDS.seconds
+            await asyncio.sleep(0.05)
             yield f"{number}\n"
 
     await request.body()
     return StreamingResponse(slowly())
+
+
+def until(true: Callable[[], object]) -> None:
+    ends = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -55,9 +92,10 @@ def serving() -> Iterator[int]:
         Route("/take", swallow, methods=["POST", "GET"]),
         Route("/upload", swallow, methods=["POST"]),
         Route("/careless", careless, methods=["POST"]),
+        Route("/broken", broken, methods=["POST"]),
         Route("/events", events, methods=["POST"]),
     ]
-    app = BodyLimit(Starlette(routes=routes), BOUNDS)
+    app = BodyLimit(LastWord(Starlette(routes=routes), Caught), BOUNDS, clock)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -88,17 +126,21 @@ def send(port: int, path: str, body: object, **headers: str) -> tuple[int, str]:
 
 
 def raw(port: int, head: str, *parts: bytes, pause: float = 0.0) -> str:
-    """What the server answers to these bytes; a part is sent after a pause."""
+    """What the server answers to these bytes; a part is sent after a pause, by the clock."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        asked = clock.asked
         line.sendall(head.encode())
+        until(lambda: not pause or clock.asked > asked)
         for part in parts:
-            time.sleep(pause)
+            clock.now += pause
             try:
                 line.sendall(part)
             except OSError:
                 break
         try:
-            return line.recv(65_536).decode(errors="replace")
+            answer = http.client.HTTPResponse(line)
+            answer.begin()
+            return f"HTTP/1.1 {answer.status} {answer.read().decode(errors='replace')}"
         except ConnectionResetError:
             return "reset"
 
@@ -132,7 +174,7 @@ def test_chunks_without_an_announced_length_are_counted_as_they_come(port: int, 
 def test_a_body_that_trickles_is_cut_with_a_sentence(port: int, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     began = time.monotonic()
-    answer = raw(port, head, *[b"x"] * 12, pause=0.25)
+    answer = raw(port, head, *[b"x"] * 4, pause=BOUNDS.seconds / 3.5)
     assert answer.startswith("HTTP/1.1 408") and "too long to arrive" in answer
     assert time.monotonic() - began < 15 and heard == []
 
@@ -145,3 +187,29 @@ def test_reading_is_not_bounded(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", "/take")
     assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("path", ["/take", "/careless"])
+def test_a_refused_body_and_a_caller_who_hangs_up_are_no_defects(
+    port: int, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else anybody could fill the log with tracebacks, and what is one would be lost among them."""
+    with caplog.at_level(logging.WARNING):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert raw(port, head, *[b"2710\r\n" + b"x" * 10_000 + b"\r\n"] * 6).startswith("HTTP/1.1 413")
+        asked = clock.asked
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+            line.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx".encode())
+            until(lambda: clock.asked >= asked + 2)
+        until(lambda: heard == [GONE])
+        # what comes next on the same loop comes after what there was to say about it
+        assert send(port, "/take", b"x")[0] == 200
+    assert caplog.records == []
+
+
+def test_what_does_go_wrong_is_still_logged_and_told(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "forklore"):
+        status, text = send(port, "/broken", b"x")
+        # it is told before it is written down
+        until(lambda: caplog.records)
+    assert status == 500 and json.loads(text)["error"] and len(caplog.records) == 1
