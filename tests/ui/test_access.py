@@ -38,9 +38,9 @@ def public() -> TestClient:
 
 
 def who(client: TestClient, secret: str = "", session: str = "s1", method: str = "GET", **headers: str) -> dict:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     if secret:
-        given["cookie"] = f"{COOKIE}={secret}"
+        given[b"cookie"] = f"{COOKIE}={secret}".encode()
     return client.request(method, "/other", params={"session": session}, headers=given).json()
 
 
@@ -61,11 +61,22 @@ def test_a_script_of_another_site_does_not_get_the_visitor_it_runs_beside(public
         assert who(public, A, origin=origin)["name"] != own, origin
 
 
-@pytest.mark.parametrize("forged", ["local", "short", "x" * 65, "../../etc/passwd" * 3, "person:1", "account:7"])
+# in quotes a cookie may carry what its header cannot
+NEW_LINE = f'"{"a" * 42}\\012"'
+
+
+@pytest.mark.parametrize(
+    "forged", ["local", "short", "x" * 65, NEW_LINE, "../../etc/passwd" * 3, "é" * 40, "person:1", "account:7"]
+)
 def test_what_cannot_be_our_secret_makes_nobody_but_this_session(public: TestClient, forged: str) -> None:
     assert who(public, forged, "s1")["name"] == who(public, "", "s1")["name"]
     assert who(public, forged, "s1")["name"] != who(public, forged, "s2")["name"]
     assert who(public, forged)["name"].startswith("visitor:")
+
+
+def test_calls_without_cookie_and_session_share_nothing(public: TestClient) -> None:
+    assert len({who(public, "", "")["name"] for _ in range(3)}) == 3
+    assert len({who(public, NEW_LINE, "")["name"] for _ in range(3)}) == 3
 
 
 def test_no_session_that_a_caller_makes_up_is_another_visitor(public: TestClient) -> None:
