@@ -37,7 +37,7 @@ def asked(pins: Sequence[str]) -> str:
         listed = Path(folder, "pins.txt")
         listed.write_text("\n".join(pins) + "\n")
         command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "-r", str(listed),
-                   "--format", "json",                   "--progress-spinner", "off", "--timeout", "5"]  # fmt: skip
+                   "--format", "json", "--progress-spinner", "off", "--timeout", "5"]  # fmt: skip
         try:
             return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS).stdout
         except subprocess.TimeoutExpired:

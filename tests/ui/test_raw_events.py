@@ -81,6 +81,8 @@ def test_an_event_of_the_wrong_kind_gets_a_sentence_that_is_about_it(
     ("name", "odd", "sentence"),
     [
         ("ui.tabs.probe.wire.<locals>.resume", {}, "Say which one: the call came without the id of what it is about."),
+        ("ui.tabs.probe._wire_shelf.<locals>.delete", {"uid": None}, "Say which one: the call came without the id"),
+        ("ui.tabs.probe._wire_shelf.<locals>.show", {}, "Say which one: the call came without the id"),
         ("ui.tabs.library._wire_files.<locals>.bring_in", {}, "No file came along; choose one file and try again."),
         ("ui.tabs.explore.wire.<locals>.bring_in", 7, "No file came along; choose one file and try again."),
         ("ui.tabs.explore.wire.<locals>.bring_in", None,

@@ -179,13 +179,13 @@ def _wire_shelf(parts: ProbeParts, tab: gr.Tab, probes: Probes, viewer: Callable
     def show(event: gr.EventData, request: gr.Request) -> tuple:
         def work() -> tuple:
             probes.check_free(viewer(request))
-            return gr.skip(), probes.open(str(payload(event).get("uid")), viewer(request))
+            return gr.skip(), probes.open(named(event), viewer(request))
 
         return answer(work)
 
     def delete(event: gr.EventData, request: gr.Request, on_show: Any) -> tuple:
         def work() -> tuple:
-            binned = probes.delete(str(payload(event).get("uid")), viewer(request))
+            binned = probes.delete(named(event), viewer(request))
             gone = _uid_of(on_show) == binned.uid
             return _list(probes, viewer(request), binned=binned), "" if gone else gr.skip()
 
