@@ -1,13 +1,13 @@
 """Copies of the library on lasting storage, for machines whose own disk does not outlive a restart.
 
 Each is made by SQLite under a temporary name, flushed and renamed, so that it is there whole or not at all; the newest
-sound one becomes the library where there is none. Knows files and times; does not know who asks for a copy, or when.
+sound one becomes the library where there is none. They are numbered: a clock that was wrong must not make an older one
+the newest. Knows files and times; does not know who asks for a copy, or when.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from storage.restoring import restore
 
 NEWEST_KEPT = 3
 DAYS_KEPT = 7
-_NAME = re.compile(r"forklore-(\d{8}T\d{6}\.\d{6})Z-[0-9a-f]{4}\.db")
+_NAME = re.compile(r"forklore-(\d{8}T\d{6}\.\d{6})Z(?:-n(\d{6,12})|-[0-9a-f]{4})\.db")
 _TIME = "%Y%m%dT%H%M%S.%f"
 _UNREADABLE = ".unreadable"
 
@@ -76,7 +76,7 @@ class Snapshots:
                 self._state = SnapshotState(now, "")
                 return False
             try:
-                self._store.backup(self._folder / _name(now), overwrite=True)
+                self._store.backup(self._folder / _name(now, _next_number(self._folder)), overwrite=True)
                 self._prune()
             except (UserError, OSError) as error:
                 problem = f"The snapshot of the library could not be written: {_reason(error)}"
@@ -122,8 +122,8 @@ def usable(folder: Path) -> None:
 
 
 def snapshot_names(folder: Path) -> list[str]:
-    """Names of the copies in a folder, newest first."""
-    return sorted((path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
+    """Names of the copies in a folder, newest first: in the order in which they were made, whatever the clock said."""
+    return sorted((path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_order, reverse=True)
 
 
 def restore_missing(database: Path, folder: Path) -> Restored | None:
@@ -138,7 +138,8 @@ def restore_missing(database: Path, folder: Path) -> Restored | None:
     for name in snapshot_names(folder):
         try:
             restore(folder / name, database)
-        except StoreDamaged as damage:
+        except (StoreDamaged, BadInput) as damage:
+            # BadInput: nothing in it, as a disk that was full or a storage that lost its last writes leaves behind
             skipped.append((name, str(damage)))
         else:
             for bad, _ in skipped:
@@ -152,8 +153,18 @@ def restore_missing(database: Path, folder: Path) -> Restored | None:
     return None
 
 
-def _name(now: datetime) -> str:
-    return f"forklore-{now.strftime(_TIME)}Z-{secrets.token_hex(2)}.db"
+def _name(now: datetime, number: int = 0) -> str:
+    return f"forklore-{now.strftime(_TIME)}Z-n{number:06d}.db"
+
+
+def _order(name: str) -> tuple[int, str]:
+    """By number, then by time: copies made before they were numbered have none, and are older than all others."""
+    found = _NAME.fullmatch(name)
+    return int(found[2] or 0) if found else 0, name
+
+
+def _next_number(folder: Path) -> int:
+    return max((_order(name)[0] for name in snapshot_names(folder)), default=0) + 1
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ from storage.database import Store
 from storage.restoring import restore
 from storage.snapshots import Snapshots, restore_missing, snapshot_names
 from tests.storage.examples import assert_same_trace, small_trace
+from tests.support.clock import Clock
 
 
 def add(store: Store, seed: int) -> str:
@@ -127,6 +128,59 @@ def test_a_damaged_snapshot_is_named_and_the_one_before_is_taken(store: Store, t
     assert len(list(folder.iterdir())) == 3
 
 
+def test_an_empty_snapshot_is_skipped_like_a_damaged_one(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    kept = Snapshots(store, folder)
+    for seed in (1, 2, 3):
+        add(store, seed)
+        kept.take()
+    newest, second, oldest = snapshot_names(folder)
+    (folder / newest).write_bytes(b"")
+    (folder / second).unlink()
+    with closing(sqlite3.connect(folder / second)) as connection, connection:
+        connection.execute("PRAGMA user_version = 0")
+        connection.execute("VACUUM")
+    fresh = tmp_path / "fresh.db"
+    found = restore_missing(fresh, folder)
+    assert found is not None and found.source == oldest and uids(fresh) == ["run-1"]
+    assert [(name, bool(reason)) for name, reason in found.skipped] == [(newest, True), (second, True)]
+    (folder / oldest).write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="None of the 1 snapshots"):
+        restore_missing(tmp_path / "another.db", folder)
+
+
+def test_a_clock_that_was_ahead_takes_no_place_of_what_is_newer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "snapshots"
+    kept = Snapshots(store, folder)
+    with monkeypatch.context() as patch:
+        ahead = Clock(patch, [module])
+        ahead.jump(days=3)
+        for seed in (1, 2, 3):
+            add(store, seed)
+            kept.take()
+    for seed in (4, 5, 6, 7):
+        add(store, seed)
+        kept.take()
+    newest, *_ = names = snapshot_names(folder)
+    assert uids(folder / newest) == [f"run-{seed}" for seed in range(1, 8)]
+    assert [len(uids(folder / name)) for name in names] == [7, 6, 5, 3], "the last of the other day stays too"
+    found = restore_missing(tmp_path / "fresh.db", folder)
+    assert found is not None and found.source == newest
+
+
+def test_copies_made_before_they_were_numbered_are_older_than_all_others(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    kept = Snapshots(store, folder)
+    later = f"{datetime.now(UTC) + timedelta(days=1):{module._TIME}}"
+    (folder / f"forklore-{later}Z-1f3c.db").write_bytes(b"")
+    add(store, 1)
+    kept.take()
+    newest, other = snapshot_names(folder)
+    assert uids(folder / newest) == ["run-1"] and other.endswith("-1f3c.db")
+
+
 def test_without_a_sound_snapshot_nothing_is_started_empty(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "snapshots"
     add(store, 1)
@@ -147,7 +201,7 @@ def test_restoring_keeps_the_library_that_was_there_with_its_last_writes(store: 
     live = tmp_path / "live.db"
     for ending in ("", "-wal"):
         shutil.copyfile(f"{store.path}{ending}", f"{live}{ending}")
-    kept = restore(copy, live)
+    kept = restore(copy, live).kept
     assert kept is not None and uids(kept) == ["run-1", "run-2"]
     assert uids(live) == ["run-1"] == uids(copy)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
@@ -176,7 +230,7 @@ def test_what_is_no_sound_library_is_not_restored_and_nothing_changes(store: Sto
 def test_a_backup_of_an_older_version_is_brought_up_to_date(root: Path, tmp_path: Path) -> None:
     source = shutil.copyfile(root / "tests/golden/store_v1.db", tmp_path / "old.db")
     before = source.read_bytes()
-    assert restore(source, tmp_path / "library.db") is None
+    assert restore(source, tmp_path / "library.db").kept is None
     with Store(tmp_path / "library.db") as store:
         assert store.check().ok and store.check().runs > 0
     assert source.read_bytes() == before

@@ -1,0 +1,46 @@
+"""A clock that jumps: what modules read as the time of day goes ahead or back, time that merely passes does not.
+
+Knows the two ways in which the program reads the time of day; does not know what it is read for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PARTS = ("engine", "storage", "ui")
+
+
+def readers() -> list[ModuleType]:
+    """Every module of the program that asks for the time of day by `datetime`."""
+    files = [file for part in PARTS for file in sorted((ROOT / part).rglob("*.py"))]
+    asking = [file.relative_to(ROOT) for file in files if "datetime.now(" in file.read_text(encoding="utf-8")]
+    return [importlib.import_module(".".join(file.with_suffix("").parts)) for file in asking]
+
+
+class Clock:
+    """The time of day as these modules read it until the patch ends."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, modules: Iterable[ModuleType]) -> None:
+        self._off = timedelta()
+        real, clock = time.time, self
+
+        class Jumping(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + clock._off
+
+        for module in modules:
+            patch.setattr(module, "datetime", Jumping)
+        patch.setattr(time, "time", lambda: real() + self._off.total_seconds())
+
+    def jump(self, **by: float) -> None:
+        """Set it ahead, or back."""
+        self._off += timedelta(**by)
