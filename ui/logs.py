@@ -30,7 +30,9 @@ MINUTE = 60.0
 OF_ONE_KIND = 60
 MOST_KINDS = 2_000
 _SALT = secrets.token_bytes(16)
+# code that prints for others
 _HELPERS = ("traceback", "logging", "warnings", "tqdm", "contextlib")
+_MARK = "_forklore_told"
 _PASSED_ON = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
@@ -176,8 +178,9 @@ class Watched:
         kind = _printer(sys._getframe(2))
         if error is None:
             self._logger.info("output", extra={"kind": kind})
-        elif getattr(self._told, "error", None) != id(error):
-            self._told.error = id(error)
+        # marked itself: its address will be another one's. In the dictionary, since a frozen one takes no attributes
+        elif not error.__dict__.get(_MARK):
+            error.__dict__[_MARK] = True
             self._logger.error("exception", extra={"kind": kind}, exc_info=error)
 
     def writelines(self, lines: Any) -> None:
@@ -205,10 +208,7 @@ def _printer(frame: FrameType | None) -> str:
     """The module whose code printed: the first that is no helper for printing."""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
-        if (
-            name.partition(".")[0] not in ("traceback", "logging", "warnings", "tqdm", "contextlib")
-            and name != __name__
-        ):
+        if name.partition(".")[0] not in _HELPERS and name != __name__:
             return name
         frame = frame.f_back
     return ""

@@ -116,6 +116,29 @@ def test_what_anything_else_says_is_an_event_without_its_words(
         assert found[0]["kind"] in ("tests.ui.test_logs", "py.warnings", "some.library")
 
 
+class Frozen(ValueError):
+    """An exception that takes no attributes, as a frozen dataclass."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize("kind", [KeyError, ValueError, Frozen])
+def test_every_printed_exception_is_told_and_none_twice(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
+    stream, count = io.StringIO(), 20
+    monkeypatch.setattr(sys, "stderr", stream)
+    with logging_events():
+        for _ in range(count):
+            try:
+                raise kind(CANARY)
+            except kind:
+                # a traceback is printed in many pieces, and by more than one place on its way up
+                traceback.print_exc()
+                traceback.print_exc()
+    told = [event for event in events(stream) if event["event"] == "exception"]
+    assert [event["error"][0]["type"] for event in told] == [kind.__qualname__] * count
+
+
 def test_afterwards_output_and_loggers_are_as_they_were(stream: io.StringIO) -> None:
     before = sys.stdout
     with logging_events():
