@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 MOST_SECONDS = 4.4
 # of them: for jobs to keep what they have, for a chore at work, for the server to close its connections
 JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.2, 0.4, 0.3
-POLL_SECONDS = 0.02
+POLL_SECONDS, WAIT_SECONDS = 0.02, 0.1
 SENTENCE = "Forklore is being restarted. What there was is kept; reload the page in a minute and go on with it."
 
 
@@ -34,7 +35,8 @@ class Ending:
     """Takes the signals over. Before `wait` a signal ends the start at once: there is nothing to keep yet."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # plain values: the handler may run while this very thread holds any lock, also an event's own
+        self._asked = False
         self._waiting = False
         self.code = 0
         self.began = 0.0
@@ -42,15 +44,13 @@ class Ending:
             signal.signal(number, self._heard)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        if self._asked:
             return
         self.began = time.monotonic()
         self.code = INTERRUPTED if number == signal.SIGINT else 0
-        self._asked.set()
-        # whatever hangs from now on, the program ends in time
-        watchdog = threading.Timer(MOST_SECONDS, os._exit, (self.code,))
-        watchdog.daemon = True
-        watchdog.start()
+        # whatever hangs from now on, the program ends in time; a thread without `threading`, whose locks may be held
+        start_new_thread(_end_late, (MOST_SECONDS, self.code))
+        self._asked = True
         if not self._waiting:
             raise SystemExit(self.code)
 
@@ -58,8 +58,8 @@ class Ending:
         """Wait until the program is asked to end."""
         self._waiting = True
         # a wait without an end would keep signals from being heard on some systems
-        while not self._asked.wait(1.0):
-            pass
+        while not self._asked:
+            time.sleep(WAIT_SECONDS)
 
     def left(self) -> float:
         """Seconds until the program ends in any case."""
@@ -70,6 +70,11 @@ class Ending:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self.code)
+
+
+def _end_late(seconds: float, code: int) -> None:
+    time.sleep(seconds)
+    os._exit(code)
 
 
 def end_jobs(turns: Turnstile, seconds: float) -> bool:

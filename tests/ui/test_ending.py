@@ -1,0 +1,79 @@
+"""Promises of the signals that end the program: heard whatever the main thread is at, and an end in time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# each child is signalled at one more step of its waiting, in the main thread, with whatever lock that holds
+EVERY_STEP = """
+import os, signal, sys, time
+from ui.ending import Ending
+
+def child(step):
+    ending, left = Ending(), step
+
+    def trace(frame, event, given):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        ending.wait()
+    except SystemExit:
+        # not yet waiting
+        os._exit(7)
+    sys.settrace(None)
+    os._exit(7 if ending.began else 8)
+
+pids = {}
+for step in range(1, int(sys.argv[1]) + 1):
+    pid = os.fork()
+    if not pid:
+        child(step)
+    pids[pid] = step
+deadline, codes = time.monotonic() + 30, {}
+while pids and time.monotonic() < deadline:
+    pid, status = os.waitpid(-1, os.WNOHANG)
+    if pid:
+        codes[pids.pop(pid)] = os.waitstatus_to_exitcode(status)
+    time.sleep(0.01)
+for pid in pids:
+    os.kill(pid, signal.SIGKILL)
+print({step for step, code in codes.items() if code != 7} | set(pids.values()) or "all heard")
+"""
+HANGING = """
+import os, signal, sys, threading, time
+from ui import ending
+ending.MOST_SECONDS = 0.5
+asked = ending.Ending()
+asked._waiting = True
+# as in the middle of starting a thread: no other can be started in the usual way
+threading._active_limbo_lock = threading.Lock()
+with threading._active_limbo_lock:
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    time.sleep(60)
+os._exit(9)
+"""
+STEPS = 40
+
+
+def python(code: str, *words: str, root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *words], cwd=root, capture_output=True, text=True, timeout=120)
+
+
+def test_a_signal_is_heard_at_every_step_of_the_waiting(root: Path) -> None:
+    run = python(EVERY_STEP, str(STEPS), root=root)
+    assert run.stdout.strip() == "all heard", run
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 0), ("SIGINT", 130)])
+def test_a_main_thread_that_hangs_is_ended_in_time_with_the_right_code(root: Path, number: str, code: int) -> None:
+    run = python(HANGING, number, root=root)
+    assert run.returncode == code, run
