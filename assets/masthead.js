@@ -70,9 +70,9 @@
       chip.title = Forklore.dom.shown(state.message || '');
       saved.hidden = !state.saved;
       if (state.saved) {
-        saved.textContent = `· ${state.saved.text}`;
+        saved.textContent = `· ${Forklore.dom.shown(state.saved.text)}`;
         saved.dataset.late = String(state.saved.late);
-        chip.title += ` · the library: ${state.saved.text}`;
+        chip.title += ` · the library: ${Forklore.dom.shown(state.saved.text)}`;
       }
       bar.hidden = state.status !== 'loading';
       if (typeof state.fraction === 'number') bar.value = state.fraction;

@@ -122,7 +122,7 @@ def html(answers: Mapping[str, Any] | None = None) -> str:
     places = "".join(f'<div id="{name}"><div class="fl-piece"></div></div>' for name in
                      [*OWN_PLACES.values(), *SERVED.values()])  # fmt: skip
     mounts = json.dumps({**OWN_PLACES, **dict.fromkeys(TABS, ""), **SERVED, "mountExplorer": "explorer"})
-    props = json.dumps({"branches": True, "forks": True, "chain": True, "continues": True})
+    props = json.dumps({"branches": True, "forks": True, "chain": True, "continues": True, "own": True})
     table = json.dumps(dict(answers or {})).replace("<", "\\u003c")
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pieces</title>{assets.head()}</head>
 <body style="margin:0;padding:20px"><main><div id="explorer"></div>{places}</main>

@@ -81,6 +81,7 @@ def run(fill: Filler, turn: int) -> Mapping[str, Any]:
             "mountNotice": fill.put("notice"), "mountShares": json.dumps({"text": fill.put("shares")}),
             "mountProbePrice": fill.put("price"),
             "mountMasthead": json.dumps({"status": "loading", "message": fill.put("model message"), "fraction": 0.5,
+                                         "saved": {"text": fill.put("saved"), "late": turn % 2 == 1},
                                          "who": {"name": fill.put("person"), "out": "out", "post": turn % 2 == 0}}),
             "mountExampleStrip": json.dumps({"examples": [{"uid": f"e{i}", "title": fill.put("example"),
                                              "prompt": fill.put("example prompt")} for i in range(6)]})}  # fmt: skip
@@ -124,7 +125,7 @@ def library(fill: Filler, turn: int) -> Mapping[str, Any]:
             "kind": "generation", "status": "finished", "model_name": fill.put("model"), "quantization": "",
             "tokens": 5, "seed": "1", "created_at": "2026-01-01T00:00:00+00:00",
             "tags": [fill.put("tag"), fill.put("tag")], "note": fill.put("note"), "run_scores": {}, "example": False,
-            "parent": None, "fork_position": None, "damaged": False,
+            "parent": None, "fork_position": None, "damaged": False, "shared": i % 2 == 0,
         }  # fmt: skip
 
     rows = [row(i) for i in range(ROWS)]
@@ -136,7 +137,9 @@ def library(fill: Filler, turn: int) -> Mapping[str, Any]:
         "model_titles": {rows[1]["model_name"]: fill.put("model")}, "scores": [], "deleted": [],
         "message": fill.put("message", 9), "bounds": {},
     }  # fmt: skip
-    return {"mountLibrary": json.dumps(document)}
+    # what the server says in the windows that ask
+    refused = dict.fromkeys(("run_access", "share_run", "count_branches"), "!" + fill.put("refusal", 9))
+    return {**{f"answers.{name}": said for name, said in refused.items()}, "mountLibrary": json.dumps(document)}
 
 
 def probe(fill: Filler, turn: int) -> Mapping[str, Any]:
@@ -292,13 +295,35 @@ _CHIPS = """
 """
 
 
+_ASKED = """
+  if (turn < 4) await hostile.tap('#library .fl-lib-tools .fl-menu-button', 2);
+  const away = () => { for (const one of document.querySelectorAll('#library dialog')) one.close(); };
+  const press = async (selector, words) => {
+    const found = [...document.querySelectorAll(selector)].find((one) => one.textContent.startsWith(words));
+    found.click();
+    await hostile.settle();
+    hostile.scan();
+  };
+  await hostile.tap('#library .fl-lib-act[data-act=share]', 1);
+  away();
+  await press('#library .fl-lib-quiet', 'Select all');
+  await press('#library .fl-lib-selection .fl-lib-button', 'Share');
+  await press('#library dialog button', 'Share by links');
+  away();
+  await press('#library .fl-own .fl-menu-button', 'Delete');
+  await press('#library .fl-own .fl-menu-item', 'The selected');
+  away();
+  await press('#library .fl-lib-quiet', 'Clear selection');
+"""
+
+
 def specs() -> list[Spec]:
     return [
         Spec("tokens", 1, tokens, _TOKENS),
         Spec("run", ALL, run),
         Spec("waiting", 28, waiting),
         Spec("comparison", ALL, comparison, "if (turn % 8 === 0) await hostile.tap('#compare [data-t]', 2);"),
-        Spec("library", 28, library, "if (turn < 4) await hostile.tap('#library .fl-menu-button', 2);"),
+        Spec("library", 28, library, _ASKED),
         Spec("probe", 122, probe),
         Spec("tree", 122, tree, _CHIPS),
         Spec("forks", 122, forks, "await hostile.tap('.fl-fk-sentence button', 1);"),
