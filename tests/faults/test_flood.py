@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.testing import save_tiny_folder
 from tests.support.app_server import AppServer
+from ui.floodgate import FloodLimits
 
 CALLS, AT_ONCE = 1_000, 16
 READY_SECONDS = 120.0
+# of the server: what it has for calls and computing, no matter how many call
+THREADS = 100 + 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """A public page behind one proxy, which says where callers come from."""
-    path = tmp_path_factory.mktemp("flood") / "forklore.db"
-    server = AppServer(path, arguments=["--mode", "public", "--proxies", "1"]).start()
+    """A public page behind one proxy, which says where callers come from; what its small model says is no matter."""
+    folder = tmp_path_factory.mktemp("flood")
+    save_tiny_folder(folder / "model")
+    arguments = ["--mode", "public", "--proxies", "1", "--model", str(folder / "model")]
+    server = AppServer(folder / "forklore.db", arguments=arguments).start()
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and '"ready"' not in Caller(server, "", cookie=False).ask("GET", "/healthz")[1]:
         time.sleep(0.5)
@@ -65,10 +72,20 @@ def generate(caller: Caller, tokens: int = 8) -> tuple[int, str]:
     return caller.begin("generate", "Name a fruit.", None, tokens, 1.0, None, None, 0, None, "sample", None)
 
 
+def most_in(limits: FloodLimits | None, seconds: float) -> float:
+    """How many calls these bounds let into the queue in so much time: a slow machine gives the flood more of it."""
+    assert limits is not None
+    return limits.queued + limits.queued_a_second * seconds
+
+
 def flooded(callers: list[Caller]) -> Counter[int]:
-    """What so many calls at once are answered, by status."""
+    """What so many calls at once from one address are answered, by status: never more taken than its bounds allow."""
+    began = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return Counter(pool.map(lambda caller: generate(caller, 40)[0], callers))
+        answers = Counter(pool.map(lambda caller: generate(caller, 40)[0], callers))
+    most = most_in(FloodLimits.of_address("public"), time.monotonic() - began)
+    assert answers[200] <= most and set(answers) <= {200, 429}, (answers, most)
+    return answers
 
 
 def test_a_thousand_calls_of_one_caller_leave_room_for_somebody_else(app: AppServer) -> None:
@@ -92,28 +109,30 @@ def test_a_thousand_calls_of_one_caller_leave_room_for_somebody_else(app: AppSer
         took = time.monotonic() - began
         for one in flood:
             one.result()
+    most = most_in(FloodLimits.of_person("public"), time.monotonic() - began)
     assert "event: complete" in stream, stream[-500:]
-    assert answers[429] > 0.9 * CALLS and set(answers) == {200, 429}, answers
+    assert answers.total() == CALLS and 0 < answers[200] <= most and set(answers) <= {200, 429}, (answers, most)
     assert all("Too many calls" in said for said in sentences)
     print(f"{CALLS} calls: {dict(answers)}; somebody else's answer after {took:.1f} s")
 
 
 def test_dropping_the_cookie_with_every_call_does_not_help(app: AppServer) -> None:
-    answers = flooded([Caller(app, "203.0.113.2", cookie=False) for _ in range(300)])
-    assert answers[429] >= 40 and set(answers) == {200, 429}, answers
+    assert flooded([Caller(app, "203.0.113.2", cookie=False) for _ in range(300)]).total() == 300
     status, event = generate(Caller(app, "198.51.100.2"))
     assert status == 200
     assert "event: complete" in Caller(app, "198.51.100.2").result("generate", event)
 
 
 def test_a_forged_address_before_the_proxys_own_word_does_not_help(app: AppServer) -> None:
-    answers = flooded([Caller(app, f"10.0.{number % 250}.1, 203.0.113.3", cookie=False) for number in range(300)])
-    assert answers[429] >= 40, answers
+    forged = [Caller(app, f"10.0.{number % 250}.1, 203.0.113.3", cookie=False) for number in range(300)]
+    assert flooded(forged).total() == 300
 
 
 def test_open_streams_of_one_address_are_bounded_and_others_are_served(app: AppServer) -> None:
     lines = []
     try:
+        limits = FloodLimits.of_address("public")
+        assert limits is not None
         refused = 0
         for number in range(200):
             line = socket.create_connection(("127.0.0.1", app.port), timeout=10)
@@ -121,7 +140,7 @@ def test_open_streams_of_one_address_are_bounded_and_others_are_served(app: AppS
             line.sendall(head.encode())
             lines.append(line)
             refused += b" 429 " in line.recv(200)
-        assert refused >= 60
+        assert refused >= 200 - limits.open >= 60
         status, event = generate(Caller(app, "198.51.100.4"))
         assert status == 200 and event
     finally:
@@ -163,4 +182,6 @@ def test_what_is_left_is_told_and_grows_less_with_every_answer(app: AppServer) -
     after = left()
     assert after["answers_left"] == 59 and 8 < before["tokens_left"] - after["tokens_left"] < 100
     assert after["sentence"].startswith("59 of 60 answers left in 10 minutes, ")
-    assert threading.active_count() < 50
+    threads = int((Path("/proc") / str(app.pid) / "status").read_text().partition("Threads:")[2].split()[0])
+    # gradio's pool for calls has 40; a thread for each caller of the floods before would be many more
+    assert threads < THREADS, threads

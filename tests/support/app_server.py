@@ -102,6 +102,11 @@ class AppServer:
         self.stop()
         return self.start()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "never started"
+        return self._process.pid
+
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
