@@ -19,8 +19,8 @@ INTERRUPTED = 130
 def main() -> int:
     """The exit code: 0, 1 for damage that a command found, 2 for a wrong value or an unusable file, 130 for Ctrl-C."""
     try:
-        if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
-            return commands.run(sys.argv[1:])
+        if (call := commands.asked_for(sys.argv[1:])) is not None:
+            return commands.run(call)
         settings = parse(sys.argv[1:])
         # before anything loads torch, which is given its own idea of a GPU where one is only lent
         lent_gpu.begin()

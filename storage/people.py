@@ -23,7 +23,7 @@ from storage.schema import PersonRow
 from storage.values import clean_text, microseconds, moment
 
 SECRET_BYTES = 32
-_LABEL = "The list of people"
+LABEL = "The list of people"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class PeopleStore:
         clean = clean_text(name, "The name", self._limits.name_chars, empty=False).strip()
         secret = secrets.token_urlsafe(SECRET_BYTES)
         with self._connections.write() as session:
-            if known := find(session, PersonRow, _LABEL, name=clean):
+            if known := find(session, PersonRow, LABEL, name=clean):
                 remedy = "renew" if known[0]["revoked"] else "choose another name, or renew"
                 raise BadInput(f"{clean!r} is on the list already; {remedy} their link.")
             row = sealed(
@@ -93,7 +93,7 @@ class PeopleStore:
         """Whose link this is the secret of, None for nobody's. StoreDamaged."""
         wanted = hashed(secret)
         with self._connections.read() as session:
-            rows = find(session, PersonRow, _LABEL, secret_hash=wanted) if secret else []
+            rows = find(session, PersonRow, LABEL, secret_hash=wanted) if secret else []
         if not rows or rows[0]["revoked"] or not hmac.compare_digest(rows[0]["secret_hash"], wanted):
             return None
         return _to_person(rows[0])
@@ -101,7 +101,7 @@ class PeopleStore:
     def saw(self, uid: str, now: datetime) -> None:
         """Note that a person came."""
         with self._connections.write() as session:
-            for row in find(session, PersonRow, _LABEL, uid=uid):
+            for row in find(session, PersonRow, LABEL, uid=uid):
                 change_row(session, PersonRow, row, seen_at=microseconds(now))
 
 
@@ -111,7 +111,7 @@ def verify_people(session: Session) -> None:
 
 
 def _everybody(session: Session) -> list[Row]:
-    return read(session, query(PersonRow).order_by(col(PersonRow.name)), PersonRow, _LABEL)
+    return read(session, query(PersonRow).order_by(col(PersonRow.name)), PersonRow, LABEL)
 
 
 def hashed(secret: str) -> str:
@@ -120,7 +120,7 @@ def hashed(secret: str) -> str:
 
 
 def _named(session: Session, name: str) -> Row:
-    rows = find(session, PersonRow, _LABEL, name=str(name).strip())
+    rows = find(session, PersonRow, LABEL, name=str(name).strip())
     if not rows:
         raise NotFound(f"There is nobody called {str(name)[:64]!r} on the list; list the people to see who is.")
     return rows[0]

@@ -1,7 +1,7 @@
 """Puts a copy of the library in the library's place: checked first, and never over what was there before.
 
-Knows files, versions and the check of a whole store; does not know where copies come from. Whoever calls sees to it
-that no other process uses the library meanwhile.
+Knows files, versions, the check of a whole store and whose links go on; does not know where copies come from. Whoever
+calls sees to it that no other process uses the library meanwhile.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ import glob
 import secrets
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from engine.errors import BadInput, StoreDamaged, UserError
+from storage.carried_people import CarriedPeople, carry_people
 from storage.connections import connect, translated
 from storage.copies import flush
 from storage.database import Store
-from storage.inspection import has_log, stored_version
+from storage.inspection import read_only, stored_version
 from storage.migrations import MIGRATIONS
 from storage.records import CheckReport
 
 _BESIDE = ("-wal", "-shm", "-journal")
 _SHOWN = 3
+_ANOTHER = "Nothing was changed; restore another backup."
 
 
 def complaints(report: CheckReport) -> list[str]:
@@ -34,20 +36,28 @@ def complaints(report: CheckReport) -> list[str]:
     return lines
 
 
-def restore(source: Path, database: Path) -> Path | None:
-    """Put a copy of the store in `source` at `database`; returns where the file that was there is kept, if any.
+@dataclass(frozen=True)
+class PutBack:
+    """kept: where the file that was there is now, if any; people: whose links work now."""
+
+    kept: Path | None
+    people: CarriedPeople
+
+
+def restore(source: Path, database: Path) -> PutBack:
+    """Put a copy of the store in `source` at `database`, with the links of people as they are in `database`.
 
     BadInput when there is no library in `source`; StoreDamaged, naming what, unless every checksum in it is right.
     In both cases, and when there is no room, nothing has changed.
     """
     if source.exists() and database.exists() and source.samefile(database):
         raise BadInput("The copy to restore is the library itself; name another file.")
-    if stored_version(source, MIGRATIONS) == 0:
+    if stored_version(source, MIGRATIONS, _ANOTHER) == 0:
         raise BadInput(f"There is no library in {source.name}; name a file that was made by a backup.")
     part = database.with_name(f".{database.name}.{secrets.token_hex(4)}.part")
     try:
         copy_pages(source, part)
-        _check(part, source.name)
+        people = _check(part, source.name, database)
         kept = _set_aside(database)
         part.replace(database)
         flush(database.parent)
@@ -58,29 +68,28 @@ def restore(source: Path, database: Path) -> Path | None:
     finally:
         for leftover in database.parent.glob(f"{glob.escape(part.name)}*"):
             leftover.unlink(missing_ok=True)
-    return kept
+    return PutBack(kept, people)
 
 
 def copy_pages(source: Path, target: Path) -> None:
     """Copy a store page by page: damage stays where it is and is found, and nothing is written beside the source."""
-    mode = "mode=ro" if has_log(source) else "immutable=1"
-    address = f"file:{quote(str(source.absolute()))}?{mode}"
     with (
         translated(source),
-        closing(sqlite3.connect(address, uri=True)) as old,
+        closing(sqlite3.connect(read_only(source), uri=True)) as old,
         closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)
     flush(target)
 
 
-def _check(part: Path, name: str) -> None:
-    """StoreDamaged unless the copy, brought to the newest version, is sound."""
+def _check(part: Path, name: str, before: Path) -> CarriedPeople:
+    """StoreDamaged unless the copy, brought to the newest version, is sound; then the people of the store before."""
     with Store(part) as store:
         found = complaints(store.check())
-    if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise StoreDamaged(f"{name} is damaged and was not restored: {' '.join(found[:_SHOWN])}{more}")
+        if not found:
+            return carry_people(before, store)
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    raise StoreDamaged(f"{name} is damaged and was not restored: {' '.join(found[:_SHOWN])}{more}")
 
 
 def _set_aside(database: Path) -> Path | None:

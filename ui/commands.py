@@ -48,12 +48,24 @@ COMMANDS: Mapping[str, Command] = {
         _form(
             "people {list,add,renew,remove,erase} [NAME]",
             "Who may use a team's page, by personal links.",
+            "address",
             "host",
             "port",
         ),
         open_ended=True,
     ),
 }
+
+
+def asked_for(argv: Sequence[str]) -> tuple[str, ...] | None:
+    """The call of a command with its name first, also where flags stand before it; None to serve the page."""
+    at = 0
+    while at < len(argv) and argv[at].startswith("--"):
+        # every flag but --help has a value, which may look like a command
+        at += 1 if "=" in argv[at] or argv[at] == "--help" else 2
+    if at >= len(argv) or argv[at] not in COMMANDS:
+        return None
+    return (argv[at], *argv[:at], *argv[at + 1 :])
 
 
 def run(argv: Sequence[str]) -> int:

@@ -23,11 +23,14 @@ from storage.exchange import to_line
 from storage.in_use import lock_beside, sole_use
 from storage.inspection import stored_version
 from storage.migrations import MIGRATIONS, newest
-from storage.owners import runs_by_owner, sessions_by_owner
+from storage.owners import OtherRows, count_others, runs_by_owner, sessions_by_owner
 from storage.records import CheckReport
 from storage.transfer import manifest
 from ui import session_files
+from ui.examples import OWNER as BUILT_IN
+from ui.people import people_afterwards
 from ui.settings import Settings
+from ui.settings_values import many
 
 RUNS_IN_A_FILE = 2_000
 BUSY_SECONDS = 30.0
@@ -57,10 +60,12 @@ def restore(source: str, database: Path) -> int:
         raise BadInput(f"There is no file {_shown(path)} to restore; name one that a backup made.")
     _make_folder(database)
     with sole_use(lock_beside(database), IN_USE):
-        kept = restoring.restore(path, database)
+        done = restoring.restore(path, database)
     _say(f"{path.name} is the library now, at {database}.")
-    if kept:
-        _say(f"The one before is kept as {kept.name} beside it.")
+    if done.kept:
+        _say(f"The one before is kept as {done.kept.name} beside it.")
+    for sentence in people_afterwards(done.people):
+        _say(sentence)
     return 0
 
 
@@ -71,13 +76,16 @@ def export(target: str, database: Path) -> int:
     try:
         with _opened(database) as store, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             runs, sessions, damaged = _written(store, archive)
+            others = count_others(store, without=BUILT_IN)
         flush(part)
         part.rename(destination)
     except OSError as error:
         raise UserError(f"{destination.name} could not be written: {error.strerror}; try another place.") from error
     finally:
         part.unlink(missing_ok=True)
-    _say(f"{runs} runs and {sessions} annotation sessions were written to {destination}.")
+    _say(f"{many(runs, 'run')} and {many(sessions, 'annotation session')} written to {destination}.")
+    for sentence in _not_meant(others):
+        _say(sentence)
     for sentence in damaged:
         _say(f"Left out: {sentence}")
     return 1 if damaged else 0
@@ -95,13 +103,13 @@ def people(words: Sequence[str], settings: Settings) -> int:
 def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str]]:
     damaged: list[str] = []
     runs = sessions = 0
-    for owner, uids in runs_by_owner(store).items():
+    for owner, uids in runs_by_owner(store, without=BUILT_IN).items():
         for number, start in enumerate(range(0, len(uids), RUNS_IN_A_FILE), 1):
             lines, lost = _lines(store, owner, uids[start : start + RUNS_IN_A_FILE])
             archive.writestr(f"{_folder(owner)}/runs-{number}.jsonl", manifest(len(lines)) + "".join(lines))
             damaged += lost
             runs += len(lines)
-    for owner, uids in sessions_by_owner(store).items():
+    for owner, uids in sessions_by_owner(store, without=BUILT_IN).items():
         for uid in uids:
             try:
                 whole = store.annotations.whole(uid, viewer=owner)
@@ -111,6 +119,19 @@ def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str
             archive.writestr(f"{_folder(owner)}/session-{uid}.jsonl", session_files.export(whole, "jsonl", True)[2])
             sessions += 1
     return runs, sessions, damaged
+
+
+def _not_meant(others: OtherRows) -> list[str]:
+    """A line for each kind of row that an export is not for: with what was written they are all that a check counts."""
+    found = (
+        (others.built_in_runs, others.built_in_sessions, "come with every library"),
+        (others.binned_runs, others.binned_sessions, "in the bin"),
+    )
+    return [
+        f"Not written: {many(runs, 'run')} and {many(sessions, 'annotation session')} ({where})."
+        for runs, sessions, where in found
+        if runs or sessions
+    ]
 
 
 def _lines(store: Store, owner: str, uids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -166,12 +187,13 @@ def _new_file(target: str) -> Path:
 def _told(report: CheckReport, name: str) -> int:
     found = restoring.complaints(report)
     what = (
-        f"{report.runs} runs, {report.sessions} annotation sessions, {report.arrays} arrays and {report.events} events"
+        f"{many(report.runs, 'run')}, {many(report.sessions, 'annotation session')}, "
+        f"{many(report.arrays, 'array')} and {many(report.events, 'event')}"
     )
     if not found:
         _say(f"{name} is sound: {what} were verified.")
         return 0
-    _say(f"{name} is damaged in {len(found)} places; {what} were looked at.")
+    _say(f"{name} is damaged in {many(len(found), 'place')}; {what} were looked at.")
     for sentence in found:
         _say(sentence)
     return 1

@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from engine.errors import BadInput, UserError
+from storage.carried_people import CarriedPeople
 from storage.database import Store
 from storage.people import Person
 from ui.access import Identity
+from ui.addresses import is_loopback_host
 from ui.settings import Settings
+from ui.settings_values import many
 
 PARAMETER = "person"
 # how exactly it is kept when somebody was here last
@@ -86,6 +89,11 @@ def run(words: Sequence[str], store: Store, settings: Settings) -> int:
         person, secret = (store.people.add if action == "add" else store.people.renew)(name)
         print(f"{person.name}: {link(secret, settings)}")
         print("The link is shown this once; whoever has it is this person. The page must run with --mode team.")
+        if is_loopback_host(urlsplit(link(secret, settings)).netloc):
+            print(
+                "It begins with this machine's name for itself: for people elsewhere put the page's own address in its "
+                "place, which --address https://lab.example.org (or FORKLORE_ADDRESS) does from now on."
+            )
         return 0
     person = store.people.remove(name)
     print(f"{person.name} can no longer come; open pages of theirs stop answering now.")
@@ -93,15 +101,43 @@ def run(words: Sequence[str], store: Store, settings: Settings) -> int:
         print(f"What they made is kept; `people erase {person.name}` deletes it, `people renew` gives a new link.")
         return 0
     gone = store.belongings.delete_all(viewer=person.viewer)
-    print(f"Deleted for good: {gone.runs:,} runs, {gone.sessions:,} annotation sessions.")
+    print(f"Deleted for good: {many(gone.runs, 'run')}, {many(gone.sessions, 'annotation session')}.")
     return 0
 
 
 def link(secret: str, settings: Settings) -> str:
     """Where the page lets this person in."""
+    if settings.address:
+        return f"{settings.address}/?{PARAMETER}={secret}"
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{settings.port}/?{PARAMETER}={secret}"
+
+
+def people_afterwards(people: CarriedPeople) -> list[str]:
+    """What to say of people's links after a library was put back."""
+    said = []
+    for names, what in (
+        (people.removed, "removed since stay{s} removed"),
+        (people.renewed, "given a new link since keep{s} that one"),
+        (people.added, "added since keep{s} the link"),
+    ):
+        if names:
+            verb = what.format(s="s" if len(names) == 1 else "")
+            said.append(f"{many_people(len(names))} {verb}: {', '.join(names)}.")
+    if people.unread:
+        said.append(
+            "Whom the library before lists could not be read in full: some links are as they were when the copy was "
+            "made. Remove or renew (`people`) whom you removed or renewed since."
+        )
+    if people.allowed:
+        said.append(f"{many_people(len(people.allowed))} may come to a team's page: {', '.join(people.allowed)}.")
+    return said
+
+
+def many_people(count: int) -> str:
+    """A number of people."""
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def _lines(people: Sequence[Person]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import platformdirs
 
 from ui.addresses import is_loopback_host
-from ui.settings_values import Wrong, device, host, model_name, one_of, path_of, quoted, whole_number
+from ui.settings_values import Wrong, device, host, model_name, one_of, page_address, path_of, quoted, whole_number
 
 QUANTIZATIONS = ("none", "nf4", "int8")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -36,7 +36,8 @@ class Settings:
     page proposes for new runs. mode: "local" (one trusted person), "team" (people with links of their own) or "public"
     (visitors are strangers to each other and may not name models). keep_days: how long a stranger's work is kept.
     proxies: how many servers in front each add the caller's address to X-Forwarded-For. snapshots: folder for copies
-    of the database, None for none. rollout_memory: MB for continuations that are drawn at once.
+    of the database, None for none. rollout_memory: MB for continuations that are drawn at once. address: how others
+    reach the page, "" when that is host and port.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Settings:
     proxies: int = 0
     snapshots: Path | None = None
     rollout_memory: int = 1_024
+    address: str = ""
 
     @property
     def public(self) -> bool:
@@ -252,6 +254,15 @@ OPTIONS = (
         "7860",
         whole_number(1, 65535),
         lambda environ: 7860,
+    ),
+    _Option(
+        "address",
+        "URL",
+        "how others reach the page; personal links begin with it",
+        "scheme and host, and a port where there is one, such as https://lab.example.org",
+        "http://, host and port; on a Hugging Face Space its own",
+        page_address,
+        lambda environ: f"https://{environ['SPACE_HOST']}" if _on_space(environ) and environ.get("SPACE_HOST") else "",
     ),
     _Option(
         "seed",

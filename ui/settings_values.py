@@ -23,6 +23,25 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:79] + "…")
 
 
+def many(count: int, one: str) -> str:
+    """A number with what it counts: 1 run, 2 runs."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
+def page_address(text: str) -> str:
+    """Scheme, host and port of the page, without a slash behind."""
+    if not text:
+        raise Wrong("is empty")
+    found = re.fullmatch(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@]+)(?::([0-9]{1,5}))?/?", text)
+    if not found:
+        raise Wrong("is no address of a page")
+    scheme, name, port = found.groups()
+    if port and not 1 <= int(port) <= 65535:
+        raise Wrong("has a port that is out of range")
+    shown = f"[{host(name[1:-1])}]" if name.startswith("[") else host(name)
+    return f"{scheme}://{shown}" + (f":{int(port)}" if port else "")
+
+
 def whole_number(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         # int() alone would take "7_860", " 7860 " and digits of other scripts.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pytest
 
 from storage.database import Store
 from storage.in_use import sole_use
+from storage.records import RunQuery
 from storage.transfer import import_runs
 from tests.storage.annotating import desk
 from tests.storage.examples import assert_same_trace, small_trace
-from ui import commands
+from ui import commands, examples
 from ui.commands import COMMANDS
+from ui.example_session import install_session
 
 FILES = ("backup", "restore", "export")
 
@@ -73,7 +76,7 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 
 def test_check_says_that_a_sound_library_is_sound(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.run(["check"]) == 0
-    assert "library.db is sound: 6 runs, 1 annotation sessions" in said(capsys)
+    assert "library.db is sound: 6 runs, 1 annotation session," in said(capsys)
 
 
 def test_check_names_what_is_damaged_and_changes_nothing(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +84,7 @@ def test_check_names_what_is_damaged_and_changes_nothing(library: Path, capsys: 
     before = library.read_bytes()
     assert commands.run(["check", "--database", str(library)]) == 1
     out = said(capsys)
-    assert "damaged in 1 places" in out and "local-0" in out and "local-1" not in out
+    assert "damaged in 1 place;" in out and "local-0" in out and "local-1" not in out
     assert library.read_bytes() == before
     library.write_bytes(before[:5000])
     assert commands.run(["check"]) == 1
@@ -170,7 +173,7 @@ def test_an_export_holds_every_run_and_session_of_everybody_exactly(
 ) -> None:
     target = tmp_path / "all.zip"
     assert commands.run(["export", str(target)]) == 0
-    assert "6 runs and 1 annotation sessions" in said(capsys)
+    assert "6 runs and 1 annotation session written" in said(capsys)
     with zipfile.ZipFile(target) as archive, Store(tmp_path / "other.db") as other:
         names = archive.namelist()
         runs = [name for name in names if "/runs-" in name]
@@ -190,6 +193,70 @@ def test_an_export_leaves_out_what_is_damaged_and_names_it(
     assert commands.run(["export", str(tmp_path / "all.zip")]) == 1
     out = said(capsys)
     assert "5 runs" in out and "Left out:" in out and "local-0" in out
+
+
+def test_an_export_and_what_it_names_as_left_out_are_all_that_a_check_counts(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(library) as store:
+        examples.install(store)
+        install_session(store)
+        store.runs.delete("local-1", viewer="local")
+        mine = {run.uid for run in store.runs.list(RunQuery("local", examples=False)).rows}
+    assert commands.run(["check"]) == 0
+    found = re.search(r"sound: (\d+) runs, (\d+) annotation sessions", said(capsys))
+    assert found
+    assert commands.run(["export", str(tmp_path / "all.zip")]) == 0
+    lines = re.findall(r"(\d+) runs? and (\d+) annotation sessions? (.*)", said(capsys))
+    assert [line[:2] for line in lines[:1] + lines[2:]] == [("5", "1"), ("1", "0")]
+    assert "every library" in lines[1][2] and "in the bin" in lines[2][2] and int(lines[1][0]) > 20
+    assert tuple(sum(int(line[at]) for line in lines) for at in (0, 1)) == tuple(map(int, found.groups()))
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive, Store(tmp_path / "other.db") as other:
+        for name in archive.namelist():
+            if "/runs-" in name:
+                import_runs(other, archive.read(name), owner="local")
+        written = {run.uid for run in other.runs.list(RunQuery("local")).rows}
+    assert len(written) == 5 and mine < written and not any(uid.startswith("demonstration") for uid in written)
+
+
+def test_restore_says_whose_links_work_afterwards(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(library) as store:
+        for name in ("Ada", "Ben", "Cy", "Dee"):
+            store.people.add(name)
+    commands.run(["backup", str(tmp_path / "copy.db")])
+    with Store(library) as store:
+        store.people.remove("Ada")
+        store.people.remove("Ben")
+        store.people.renew("Cy")
+    capsys.readouterr()
+    assert commands.run(["restore", str(tmp_path / "copy.db")]) == 0
+    out = said(capsys)
+    assert "2 people removed since stay removed: Ada, Ben." in out
+    assert "1 person given a new link since keeps that one: Cy." in out
+    assert "2 people may come to a team's page: Cy, Dee." in out and "could not be read" not in out
+    library.write_bytes(library.read_bytes()[:5000])
+    assert commands.run(["restore", str(tmp_path / "copy.db")]) == 0
+    out = said(capsys)
+    assert "could not be read in full" in out and "4 people may come to a team's page: Ada, Ben, Cy, Dee." in out
+
+
+def test_a_backup_that_cannot_be_restored_is_not_to_be_mended_with_a_backup(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(library.read_bytes()[:5000])
+    assert commands.run(["restore", str(copy)]) == 1
+    err = capsys.readouterr().err
+    assert "copy.db is cut off" in err and "restore another backup" in err and "from a backup" not in err
+
+
+@pytest.mark.parametrize("before", [(), ("--database", "check"), ("--port=7861",), ("--port", "7861")])
+def test_a_command_is_found_behind_flags_and_a_value_is_none(before: tuple[str, ...]) -> None:
+    assert commands.asked_for([*before, "people", "list"]) == ("people", *before, "list")
+    assert commands.asked_for([*before]) is None and commands.asked_for([*before, "--help"]) is None
+    assert commands.asked_for([*before, "chekc", "check"]) is None
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -21,6 +21,7 @@ GOOD = {
     "dtype": ("bfloat16", "bfloat16"),
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("65535", 65535),
+    "address": ("https://lab.example.org:8443/", "https://lab.example.org:8443"),
     "seed": ("9223372036854775807", 2**63 - 1),
     "mode": ("team", "team"),
     "keep_days": ("30", 30),
@@ -62,6 +63,18 @@ WRONG = [
     ("port", "٧٨٦٠"),
     ("port", "9" * 5000),
     ("port", ""),
+    ("address", ""),
+    ("address", "lab.example.org"),
+    ("address", "ftp://lab.example.org"),
+    ("address", "https://"),
+    ("address", "https://lab.example.org/forklore"),
+    ("address", "https://lab.example.org/?a=1"),
+    ("address", "https://ada:secret@lab.example.org"),
+    ("address", "https://lab.example.org:0"),
+    ("address", "https://lab.example.org:99999"),
+    ("address", "https://lab example.org"),
+    ("address", "https://[lab]"),
+    ("address", "https://lab.example.org\n"),
     ("seed", "-1"),
     ("seed", "9223372036854775808"),
     ("seed", "1e3"),
@@ -189,6 +202,8 @@ def test_a_space_for_one_person_is_refused_instead_of_making_everybody_its_owner
 def test_a_space_is_public_and_open_to_other_machines() -> None:
     settings = parse([], {"SPACE_ID": "someone/forklore"})
     assert (settings.public, settings.host, settings.port, settings.proxies) == (True, "0.0.0.0", 7860, 1)
+    named = {"SPACE_ID": "someone/forklore", "SPACE_HOST": "someone-forklore.hf.space"}
+    assert (settings.address, parse([], named).address) == ("", "https://someone-forklore.hf.space")
     assert parse([], {"SPACE_ID": ""}).public is False
 
 
