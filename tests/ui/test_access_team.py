@@ -274,3 +274,23 @@ def test_people_are_managed_from_the_command_line(
     for wrong in ((), ("add",), ("shout", "Ada"), ("add", "  "), ("list", "Ada")):
         with pytest.raises(BadInput, match="Say one of"):
             people_module.run(wrong, store, settings)
+
+
+@pytest.mark.parametrize(
+    ("flags", "begin", "told"),
+    [
+        (["--host", "0.0.0.0"], "http://localhost:7860/?", True),
+        (["--host", "127.0.0.1", "--port", "7861"], "http://127.0.0.1:7861/?", True),
+        (["--host", "lab.local"], "http://lab.local:7860/?", False),
+        (["--host", "0.0.0.0", "--address", "https://lab.example.org/"], "https://lab.example.org/?", False),
+        (["--address", "http://localhost:9000"], "http://localhost:9000/?", True),
+    ],
+)
+def test_a_link_begins_with_the_address_that_was_given_and_one_for_this_machine_alone_says_so(
+    store: Store, flags: list[str], begin: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = parse(["--mode", "team", *flags], {})
+    for action in ("add", "renew"):
+        assert people_module.run([action, "Ada"], store, settings) == 0
+        said = capsys.readouterr().out
+        assert f"Ada: {begin}person=" in said and ("FORKLORE_ADDRESS" in said) == told
