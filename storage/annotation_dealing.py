@@ -21,9 +21,11 @@ from storage.values import microseconds
 RESERVED = timedelta(minutes=30)
 PRIME = 2**31 - 1
 
-# labels made elsewhere take nobody's place
+# labels made elsewhere take nobody's place; a reservation that ends later than any can, of a clock that was set back
+# since, is none: it would keep the item from everybody until that time comes again
 _COUNTED = """
-    p.session_id = :session AND (p.status = 'submitted' OR (p.status IN ('new', 'open') AND p.reserved_until > :now))
+    p.session_id = :session AND (p.status = 'submitted' OR (p.status IN ('new', 'open')
+        AND p.reserved_until > :now AND p.reserved_until <= :latest))
     AND p.member_id NOT IN (SELECT id FROM annotation_member WHERE session_id = :session AND role = 'import')
 """
 _ELIGIBLE = f"""
@@ -162,6 +164,8 @@ def _asked(found: Row, member: Row, settings: SessionSettings, now: datetime) ->
         "session": found["id"],
         "member": member["id"],
         "now": microseconds(now),
+        # twice as long: two calls at once may see the clock in another order than the file
+        "latest": microseconds(now + 2 * RESERVED),
         "overlap": settings.overlap,
     }
 

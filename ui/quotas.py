@@ -6,7 +6,6 @@ Persons' tokens outlive a restart through a ledger; addresses are known to this 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine.errors import Busy, UserError
-from ui.access import Viewer
+from ui.access import Viewer, digest_of
 
 HOUR = 3600
 HOURS = 24
@@ -108,7 +107,12 @@ class _Account:
     hours: dict[int, int] = field(default_factory=dict)
 
     def settle(self, now: float, window: float) -> None:
-        """Forget what no longer counts."""
+        """Forget what no longer counts; what lies ahead, of a clock that was set back, counts from now on."""
+        hour = int(now // HOUR)
+        if self.jobs and max(self.jobs) > now:
+            self.jobs = deque(min(began, now) for began in self.jobs)
+        for ahead in [each for each in self.hours if each > hour]:
+            self.hours[hour] = self.hours.get(hour, 0) + self.hours.pop(ahead)
         while self.jobs and self.jobs[0] <= now - window:
             self.jobs.popleft()
         for hour in [each for each in self.hours if each <= now // HOUR - HOURS]:
@@ -278,7 +282,7 @@ class Quotas:
         )
 
     def _of(self, viewer: Viewer) -> list[tuple[_Accounts, str]]:
-        mine = [(self._persons, digest(viewer.name))]
+        mine = [(self._persons, digest_of(viewer.name))]
         # a caller without one came through the same machine
         return [*mine, (self._addresses, viewer.address)] if viewer.address else mine
 
@@ -287,11 +291,6 @@ class Quotas:
         now = self._clock()
         for who, hour, tokens in ledger.since(int(now // HOUR) - HOURS + 1):
             self._persons.own(who, now).hours[hour] = tokens
-
-
-def digest(name: str) -> str:
-    """A person's name as it is remembered: who reads it cannot tell whose it is."""
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def _in(seconds: float) -> str:

@@ -13,7 +13,7 @@ from storage.database import Store
 from tests.support.app_server import AppServer
 from ui.access import digest_of
 from ui.identity import COOKIE
-from ui.quotas import HOUR, QuotaLimits, digest
+from ui.quotas import HOUR, QuotaLimits
 
 READY = 90_000
 SECRET = "a-visitor-who-has-had-the-tokens-of-a-day"
@@ -25,7 +25,7 @@ def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """A public page whose store knows that one visitor has had the tokens of a day."""
     path = tmp_path_factory.mktemp("limits") / "forklore.db"
     with Store(path) as store:
-        store.usage.add({(digest(f"visitor:{digest_of(SECRET)}"), int(time.time() // HOUR)): MOST}, 0)
+        store.usage.add({(digest_of(f"visitor:{digest_of(SECRET)}"), int(time.time() // HOUR)): MOST}, 0)
     server = AppServer(path, arguments=["--mode", "public"]).start()
     yield server
     server.stop()

@@ -1,11 +1,10 @@
-"""Promises for what nobody plans for: clocks that jump, models whose numbers are none, files that vanish or may not be
+"""Promises for what nobody plans for: models whose numbers are none, files that vanish or may not be
 written, and a temporary folder that is gone. A sentence each time, and all that was stored is there.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -23,7 +22,6 @@ from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
 from storage.records import RunQuery
-from tests.storage.annotating import OWNER, desk
 from tests.storage.examples import assert_same_trace, small_trace
 from tests.support.bench import ME
 from tests.support.jobs import KINDS, SHORT, Kind, essence
@@ -108,22 +106,6 @@ def test_a_tokenizer_that_fails_is_a_sentence_and_the_turn_is_given_back(
     assert caught.sentence and "private" not in caught.sentence and "Traceback" not in caught.sentence
     assert bench.turns.stop(ME) == 0
     assert said_of(bench.generate(SHORT, ME))[1] == ""
-
-
-def test_a_clock_that_jumps_back_loses_no_run_and_lets_people_go_on(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = time.time
-    at = desk(bench.store, runs=2, members=1)
-    first = at.submit(at.members[0])
-    said_of(bench.generate(SHORT, ME))
-    monkeypatch.setattr(time, "time", lambda: real() - 10 * 86_400)
-    at.wait(days=-10)
-    assert said_of(bench.generate({**SHORT, "seed": 9}, ME))[1] == ""
-    second = at.submit(at.members[0])
-    assert first and second and first.uid != second.uid
-    assert len(at.api.all_events(at.uid, viewer=OWNER)) == 6
-    assert bench.store.runs.list(RunQuery(ME.name)).total == 4 and bench.store.check().ok
 
 
 def test_a_library_that_vanishes_or_may_not_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:

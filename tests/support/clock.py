@@ -30,7 +30,8 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch, modules: Iterable[ModuleType]) -> None:
         self._off = timedelta()
-        real, clock = time.time, self
+        clock = self
+        self._real = time.time
 
         class Jumping(datetime):
             @classmethod
@@ -39,7 +40,11 @@ class Clock:
 
         for module in modules:
             patch.setattr(module, "datetime", Jumping)
-        patch.setattr(time, "time", lambda: real() + self._off.total_seconds())
+        patch.setattr(time, "time", self.seconds)
+
+    def seconds(self) -> float:
+        """Since 1970, as `time.time` tells it."""
+        return self._real() + self._off.total_seconds()
 
     def jump(self, **by: float) -> None:
         """Set it ahead, or back."""

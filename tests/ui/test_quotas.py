@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import Busy, UserError
 from storage.database import Store
-from ui.access import Viewer
-from ui.quotas import HOUR, QuotaLimits, Quotas, digest
+from ui.access import Viewer, digest_of
+from ui.quotas import HOUR, QuotaLimits, Quotas
 from ui.turns import TurnLimits, Turnstile
 
 ME = Viewer("visitor:me", "page", False, "203.0.113.5")
@@ -179,7 +179,7 @@ def test_tokens_of_a_day_outlive_a_restart_and_names_and_addresses_are_not_writt
         quotas.write_down()
         rows = store.usage.since(0)
         hour = int(NOON // HOUR)
-        assert rows == [(digest(ME.name), hour, 30), (digest(ME.name), hour + 1, 25)]
+        assert rows == [(digest_of(ME.name), hour, 30), (digest_of(ME.name), hour + 1, 25)]
         again = Quotas(LIMITS, clock, store.usage)
         assert again.remaining(ME).tokens_left == 45
         assert again.remaining(NEIGHBOUR).tokens_left == 100, "the address is forgotten with the process"
