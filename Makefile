@@ -17,6 +17,9 @@ TORCH_STAMP := $(VENV)/.torch$(if $(TORCH),-$(shell printf '%s' '$(TORCH)' | cks
 # HOST and PORT count on the command line only: many shells export a HOST of their own.
 ADDRESS := $(if $(findstring command,$(origin HOST)),--host '$(HOST)') $(if $(findstring command,$(origin PORT)),--port '$(PORT)')
 
+# What works on the library alone serves no page and knows no address.
+SERVED_AT = $(if $(filter check backup restore export,$(firstword $(ARGS))),,$(ADDRESS))
+
 # Two installations at once would get into each other's way.
 .NOTPARALLEL:
 .PHONY: help run setup tools test bench lint format clean
@@ -31,7 +34,7 @@ help:
 	@echo "make clean   remove what was installed here"
 
 run: setup
-	@$(PYTHON_IN_VENV) app.py $(ADDRESS) $(ARGS)
+	@$(PYTHON_IN_VENV) app.py $(SERVED_AT) $(ARGS)
 
 setup: $(RUNTIME)
 

@@ -99,6 +99,14 @@ def test_one_command_installs_and_starts_and_the_second_time_only_starts(project
     assert time.monotonic() - began < 2
 
 
+def test_a_command_is_reached_whatever_address_the_page_would_have(project: Project) -> None:
+    ports = ("PORT=7861", "HOST=0.0.0.0")
+    planned = project.make("-n", "run", "ARGS=backup 'my copy.db'", *ports).stdout.splitlines()[-1]
+    assert planned.endswith("app.py  backup 'my copy.db'")
+    planned = project.make("-n", "run", "ARGS=people add Ada", *ports).stdout.splitlines()[-1]
+    assert planned.endswith("app.py --host '0.0.0.0' --port '7861' people add Ada")
+
+
 def test_a_changed_requirement_installs_again_in_both_directions(project: Project) -> None:
     assert "runtime-part=1.0" in project.make("run").stdout
     make_wheel(project.wheels, "runtime-part", "1.1")
