@@ -1,14 +1,16 @@
 """All that belongs to one person at once: deleted for good, expired, or handed over to an account.
 
-Knows whose rows are whose, one transaction per call; removing itself is in erasing.py. Does not know how somebody
-proves to be whom.
+Knows whose rows are whose. What may be much goes in portions, each a transaction, so that nobody's save waits for all
+of it. Removing itself is in erasing.py. Does not know how somebody proves to be whom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
@@ -27,33 +29,41 @@ from storage.values import microseconds, moment
 
 # the names of visitors whom only a cookie tells apart begin so; the end is the next possible name
 STRANGERS = ("visitor:", "visitor;")
+_EVER = 2**63 - 1
+# runs or analyses that go in one transaction, a family of more runs alone
+AT_ONCE = 50
+# who waits for the file asks again at longer and longer intervals, up to a tenth of a second
+_LEAST_REST, _MOST_REST = 0.01, 0.2
 
 # a family: all runs of one owner that come from one first run, with the analyses of them
 _FAMILIES = """
-    SELECT coalesce(run.root_id, run.id) AS family, run.owner AS owner,
+    SELECT coalesce(run.root_id, run.id) AS family, run.owner AS owner, count(DISTINCT run.id) AS runs,
         max(max(run.updated_at), max(coalesce(analysis.updated_at, 0))) AS changed
     FROM run LEFT JOIN analysis ON analysis.run_id = run.id
-    WHERE run.owner >= :low AND run.owner < :high AND run.example = 0
+    WHERE run.owner >= :low AND run.owner < :high AND run.example = 0 {}
     GROUP BY family, run.owner
 """
+_STALE_FAMILIES = text(f"SELECT family, owner, runs FROM ({_FAMILIES.format('')}) WHERE changed < :before")
+_THESE = "AND (run.id = :family OR run.root_id = :family)"
 _STALE_RUNS = text(f"""
-    SELECT run.id FROM run JOIN ({_FAMILIES}) AS old
-    ON old.owner = run.owner AND old.family = coalesce(run.root_id, run.id)
-    WHERE old.changed < :before AND run.example = 0
+    SELECT run.id FROM run JOIN ({_FAMILIES.format(_THESE)}) AS old ON old.owner = run.owner
+    WHERE old.changed < :before AND run.example = 0 {_THESE}
 """)
-_FIRST_FAMILY = text(f"SELECT min(changed) FROM ({_FAMILIES})")
+_FIRST_FAMILY = text(f"SELECT min(changed) FROM ({_FAMILIES.format('')})")
 _SESSIONS = """
     SELECT s.id AS id, max(s.updated_at,
         coalesce((SELECT max(e.created_at) FROM annotation_event AS e WHERE e.session_id = s.id), 0),
         coalesce((SELECT max(f.created_at) FROM annotation_final AS f WHERE f.session_id = s.id), 0)) AS changed
     FROM annotation_session AS s WHERE s.owner >= :low AND s.owner < :high AND s.example = 0
 """
-_STALE_SESSIONS = text(f"SELECT id FROM ({_SESSIONS}) WHERE changed < :before")
+_STALE_SESSIONS = text(f"SELECT id FROM ({_SESSIONS}) WHERE changed < :before LIMIT 1")
 _FIRST_SESSION = text(f"SELECT min(changed) FROM ({_SESSIONS})")
 # analyses that a stranger made of a run that is not theirs
 _STALE_ANALYSES = text("""
-    DELETE FROM analysis WHERE owner >= :low AND owner < :high AND updated_at < :before
-        AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = analysis.run_id AND run.owner = analysis.owner)
+    DELETE FROM analysis WHERE id IN (
+        SELECT id FROM analysis WHERE owner >= :low AND owner < :high AND updated_at < :before
+            AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = analysis.run_id AND run.owner = analysis.owner)
+        LIMIT :most)
 """)
 
 
@@ -94,30 +104,57 @@ class Belongings:
             return remove_runs(session, ids)
 
     def delete_all(self, *, viewer: str) -> Removed:
-        """Remove everything that is the viewer's for good, in one transaction.
+        """Remove everything that is the viewer's for good, a family of runs always whole.
 
-        Labels in sessions of others stay there without name and login.
+        Busy: the rest is still there. Labels in sessions of others stay there without name and login.
         """
         check_viewer(viewer)
+        sessions = select(col(AnnotationSession.id)).where(
+            col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
+        )
+        analyses = self._while_any(lambda session: remove_analyses(session, viewer, AT_ONCE))
+        runs = self._remove_families({"low": viewer, "high": f"{viewer}\0", "before": _EVER})
+        gone = self._while_any(lambda session: remove_sessions(session, _ids(session, sessions.limit(1))))
         with self._connections.erase() as session:
-            mine = select(col(RunRow.id)).where(col(RunRow.owner) == viewer, col(RunRow.example) == 0)
-            sessions = select(col(AnnotationSession.id)).where(
-                col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
-            )
-            analyses = remove_analyses(session, viewer)
-            runs = remove_runs(session, _ids(session, mine))
-            gone = remove_sessions(session, _ids(session, sessions))
             return Removed(runs, gone, analyses, leave_sessions(session, viewer))
 
     def expire(self, *, before: datetime) -> Removed:
         """Remove for good what strangers have not changed since a moment: runs with all that was made of them, analyses
-        and annotation sessions. A branch or an analysis of a run keeps it. Busy."""
+        and annotation sessions. A branch or an analysis of a run keeps it. Busy: the rest is still there."""
         asked = _asked(before=microseconds(before))
+        analyses = self._while_any(lambda session: _remove_stale_analyses(session, asked))
+        runs = self._remove_families(asked)
+        return Removed(runs, self._while_any(lambda session: _remove_stale_session(session, asked)), analyses)
+
+    def _remove_families(self, asked: dict[str, object]) -> int:
+        """Remove the families that have not changed since; returns how many runs.
+
+        Asked again after all that were found: a run whose first one went has become a family of its own.
+        """
+        removed = 0
+        while True:
+            with self._connections.read() as session:
+                found = [(int(row[0]), str(row[1]), int(row[2])) for row in session.execute(_STALE_FAMILIES, asked)]
+            before = removed
+            for some in _portions(found):
+                removed += self._portion(partial(_remove_stale_runs, some=some, asked=asked))
+            if removed == before:
+                return removed
+
+    def _while_any(self, remove: Callable[[Session], int]) -> int:
+        removed = 0
+        while count := self._portion(remove):
+            removed += count
+        return removed
+
+    def _portion(self, remove: Callable[[Session], int]) -> int:
+        """One transaction, and a rest as long as it took, in which others write."""
+        began = time.monotonic()
         with self._connections.erase() as session:
-            analyses = session.execute(_STALE_ANALYSES, asked).rowcount  # type: ignore[attr-defined]
-            runs = remove_runs(session, {int(row[0]) for row in session.execute(_STALE_RUNS, asked)})
-            sessions = [int(row[0]) for row in session.execute(_STALE_SESSIONS, asked)]
-            return Removed(runs, remove_sessions(session, sessions), int(analyses))
+            count = remove(session)
+        if count:
+            time.sleep(min(_MOST_REST, max(_LEAST_REST, time.monotonic() - began)))
+        return count
 
     def oldest(self, *, viewer: str) -> datetime | None:
         """When what was changed longest ago was changed, by what `expire` removes together; None for nothing."""
@@ -172,6 +209,37 @@ def _hand_over_sessions(session: Session, giver: str, to: str) -> None:
         there = find(session, AnnotationMember, label_of("?"), session_id=row["session_id"], viewer=to)
         if not there:
             change_row(session, AnnotationMember, row, viewer=to)
+
+
+def _portions(families: Iterable[tuple[int, str, int]]) -> Iterator[list[tuple[int, str]]]:
+    """Families (first run, owner) that have up to AT_ONCE runs together; larger ones alone."""
+    some: list[tuple[int, str]] = []
+    room = AT_ONCE
+    for family, owner, runs in families:
+        if some and runs > room:
+            yield some
+            some, room = [], AT_ONCE
+        some.append((family, owner))
+        room -= runs
+    if some:
+        yield some
+
+
+def _remove_stale_runs(session: Session, some: Iterable[tuple[int, str]], asked: dict[str, object]) -> int:
+    """Remove those of the families that nobody has changed meanwhile."""
+    ids: set[int] = set()
+    for family, owner in some:
+        these = {"family": family, "low": owner, "high": f"{owner}\0", "before": asked["before"]}
+        ids.update(int(row[0]) for row in session.execute(_STALE_RUNS, these))
+    return remove_runs(session, ids)
+
+
+def _remove_stale_analyses(session: Session, asked: dict[str, object]) -> int:
+    return int(session.execute(_STALE_ANALYSES, {**asked, "most": AT_ONCE}).rowcount)  # type: ignore[attr-defined]
+
+
+def _remove_stale_session(session: Session, asked: dict[str, object]) -> int:
+    return remove_sessions(session, [int(row[0]) for row in session.execute(_STALE_SESSIONS, asked)])
 
 
 def _asked(before: int) -> dict[str, object]:

@@ -55,9 +55,10 @@ def branches_of(session: Session, ids: Iterable[int], owner: str) -> set[int]:
     return mine
 
 
-def remove_analyses(session: Session, owner: str) -> int:
-    """Remove every analysis that somebody made, of whosever runs."""
-    return int(session.execute(delete(AnalysisRow).where(col(AnalysisRow.owner) == owner)).rowcount)  # type: ignore[attr-defined]
+def remove_analyses(session: Session, owner: str, most: int) -> int:
+    """Remove so many of the analyses that somebody made, of whosever runs; returns how many went."""
+    some = select(col(AnalysisRow.id)).where(col(AnalysisRow.owner) == owner).limit(most)
+    return int(session.execute(delete(AnalysisRow).where(col(AnalysisRow.id).in_(some))).rowcount)  # type: ignore[attr-defined]
 
 
 def remove_sessions(session: Session, ids: Iterable[int]) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from storage import belongings
 from storage.annotation_records import NewItem, SessionSettings
 from storage.database import Store
 from storage.records import RunQuery
@@ -105,3 +107,61 @@ def test_when_the_first_thing_goes_is_known(old: Store) -> None:
     keep(old, "alone", ME, at=LONG_AGO + timedelta(days=1))
     assert old.belongings.oldest(viewer=ME) == LONG_AGO + timedelta(days=1)
     assert old.runs.list(RunQuery(ME)).total == 3
+
+
+def test_much_goes_in_portions_between_which_others_write(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one transaction thousands of runs would keep everybody's saves waiting until they are refused."""
+    most, many = 8, 30
+    branch = {"trace": continued(TRACE, 20, 2, 35), "fork_position": 20}
+    for number in range(many):
+        keep(old, f"run{number}", f"visitor:{number % 3}")
+        if number % 10 == 0:
+            keep(old, f"branch{number}", f"visitor:{number % 3}", parent=f"run{number}", **branch)
+    keep(old, "large0", ME)
+    for number in range(1, 12):
+        keep(old, f"large{number}", ME, parent="large0", **branch)
+    writer, seen = old.belongings._connections._writing, [there(old)]
+
+    def rest(seconds: float) -> None:
+        assert not writer.locked() and seconds >= 0.01, "others get their turn"
+        old.runs.add(TRACE, owner="local", status="finished", run_scores={}, uid=f"local{len(seen)}")
+        seen.append({uid for uid in there(old) if not uid.startswith("local")})
+
+    monkeypatch.setattr(belongings, "AT_ONCE", most)
+    monkeypatch.setattr(belongings.time, "sleep", rest)
+    assert old.belongings.expire(before=LIMIT).runs == many + 3 + 12 and seen[-1] == set()
+    sizes = sorted(len(before - after) for before, after in pairwise(seen))
+    assert sizes[-1] == 12 and sizes[-2] <= most and len(sizes) >= 5, "one large family, all else little by little"
+    for after in seen:
+        assert all((f"run{number}" in after) == (f"branch{number}" in after) for number in range(0, many, 10))
+        assert len({uid for uid in after if uid.startswith("large")}) in (0, 12)
+    assert old.check().ok and len(there(old)) == len(seen) - 1
+
+
+def test_what_is_deleted_as_a_whole_goes_in_portions_too(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        keep(old, f"run{number}", "person:1")
+    keep(old, "theirs", "person:11")
+    left: list[int] = []
+    monkeypatch.setattr(belongings, "AT_ONCE", 6)
+    monkeypatch.setattr(belongings.time, "sleep", lambda _: left.append(len(there(old))))
+    assert old.belongings.delete_all(viewer="person:1").runs == 20
+    assert left == [15, 9, 3, 1] and there(old) == {"theirs"}
+
+
+def test_a_run_that_somebody_changes_while_others_go_stays(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for uid in ("first", "second"):
+        keep(old, uid, ME)
+    rest = lambda _: old.runs.update(next(iter(there(old))), viewer=ME, note="still wanted")  # noqa: E731
+    monkeypatch.setattr(belongings, "AT_ONCE", 1)
+    monkeypatch.setattr(belongings.time, "sleep", rest)
+    assert old.belongings.expire(before=LIMIT).runs == 1 and len(there(old)) == 1
+
+
+def test_what_strangers_made_of_each_others_runs_goes_in_one_call(old: Store) -> None:
+    """A branch whose first run has gone is a family of its own from then on."""
+    keep(old, "first", ME, visibility="unlisted")
+    branch = {"trace": continued(TRACE, 20, 2, 35), "parent": "first", "fork_position": 20}
+    for uid in ("theirs", "others"):
+        keep(old, uid, f"visitor:{uid}", **branch)
+    assert old.belongings.expire(before=LIMIT).runs == 3 and there(old) == set()
