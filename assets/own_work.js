@@ -156,6 +156,10 @@
     async update() {
       let kept;
       try { kept = await Forklore.server.call("kept_until"); } catch { return; }
+      if (kept.known === false) {
+        this.kept.textContent = "This browser keeps no cookies here: your work is yours for as long as this page is open. Export what you want to keep.";
+        return;
+      }
       const days = kept.days === 1 ? "a day" : `${kept.days} days`;
       const first = kept.until ? `; the first goes on ${new Date(kept.until).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}` : "";
       this.kept.textContent = kept.days ? `Your work is kept for ${days} after its last change, for this browser alone${first}.` : "";

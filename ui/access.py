@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 LOCAL = "local"
 SCOPE_KEY = "forklore.identity"
+OF_A_SESSION = "visitor:session-"
+OF_A_CALL = "visitor:call-"
 
 
 class HasSession(Protocol):
@@ -55,15 +57,20 @@ class Viewer:
         """What holds one place in the queue: an open page on a private machine, elsewhere all pages of a person."""
         return self.session if self.name == LOCAL else self.name
 
+    @property
+    def fleeting(self) -> bool:
+        """Whether nothing but the open page tells this person from others: their browser sent no cookie along."""
+        return self.name.startswith((OF_A_SESSION, OF_A_CALL))
+
 
 def viewer_of(request: HasSession | None) -> Viewer:
     """Who asks, by what the server found out; a request that passed no door is a stranger for this one call."""
     session = str(getattr(request, "session_hash", None) or f"call-{secrets.token_hex(8)}")
     identity = identity_of(request)
     if identity is None:
-        return Viewer(f"visitor:call-{secrets.token_hex(16)}", session, False, anonymous=True)
+        return Viewer(f"{OF_A_CALL}{secrets.token_hex(16)}", session, False, anonymous=True)
     # a session's name is chosen by the caller: its digest can be no other visitor's name
-    name = identity.name or f"visitor:session-{digest_of(session)}"
+    name = identity.name or f"{OF_A_SESSION}{digest_of(session)}"
     return Viewer(name, session, identity.trusted, identity.address, identity.anonymous)
 
 

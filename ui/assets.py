@@ -19,7 +19,8 @@ INSTRUMENT = (
     "whatif_rows", "whatif_text", "whatif_strip", "whatif", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
-    "server", "who", "own_work", "masthead", "shares", "library_labels", "library_rows", "library_tools", "library",
+    "ended", "server", "who", "own_work", "masthead", "shares",
+    "library_labels", "library_rows", "library_tools", "library",
     "plot_bridge", "compare_text", "compare_curve", "compare", "methods",
     "probe_plot", "probe", "probe_shelf",
     "tree_data", "tree_shape", "tree_words", "tree_layout", "tree_chips", "icicle", "tree_tools", "tree_grow",

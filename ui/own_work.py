@@ -58,15 +58,17 @@ class OwnWork:
         return vars(self._store.belongings.delete_all(viewer=viewer.name)).copy()
 
     def kept(self, viewer: Viewer) -> dict[str, Any]:
-        """How long the viewer's work is kept: {days, until}; both None where it is kept until it is deleted.
+        """How long the viewer's work is kept: {days, until, known}; days and until None where it is kept until it is
+        deleted.
 
-        until: when the first of it goes, unless it is changed before.
+        until: when the first of it goes, unless it is changed before. known: whether this browser is known again once
+        the page is closed; where it is not, nobody finds the work then.
         """
         if self._keep_days is None or not viewer.anonymous:
-            return {"days": None, "until": None}
+            return {"days": None, "until": None, "known": not viewer.fleeting}
         oldest = self._store.belongings.oldest(viewer=viewer.name)
         until = None if oldest is None else (oldest + timedelta(days=self._keep_days)).isoformat()
-        return {"days": self._keep_days, "until": until}
+        return {"days": self._keep_days, "until": until, "known": not viewer.fleeting}
 
     def _access(self, header: RunHeader, viewer: Viewer) -> dict[str, Any]:
         mine = header.owner == viewer.name and not header.example

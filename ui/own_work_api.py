@@ -49,7 +49,8 @@ def register(own: OwnWork) -> None:
             return own.delete_everything(confirm, viewer_of(request))
 
     def kept_until(request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """How long your work is kept without a change: {days, until}, both null where it is kept for good."""
+        """How long your work is kept without a change: {days, until, known}, days and until null where it is kept for
+        good. known: false where no cookie came along: then it is yours for as long as the page is open."""
         with said():
             return own.kept(viewer_of(request))
 

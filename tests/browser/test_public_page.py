@@ -41,3 +41,17 @@ def test_a_visitor_comes_back_to_their_run_and_a_stranger_finds_nothing(
     expect(stranger.locator("#library-piece")).to_contain_text("17 sheep")
     assert "secret animal" not in stranger.locator("body").inner_text()
     stranger.context.close()
+
+
+def test_who_keeps_no_cookies_is_told_how_long_their_work_is_theirs(page: Page, public_app: AppServer) -> None:
+    page.goto(public_app.url)
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible(timeout=60_000)
+    page.get_by_role("tab", name="Library").click()
+    line = page.locator(".fl-own-kept")
+    expect(line).to_contain_text("kept for 7 days after its last change, for this browser alone", timeout=30_000)
+    page.reload()
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible(timeout=60_000)
+    page.context.clear_cookies()
+    page.get_by_role("tab", name="Library").click()
+    expect(line).to_contain_text("for as long as this page is open", timeout=30_000)
+    expect(line).not_to_contain_text("7 days")

@@ -101,10 +101,36 @@ def test_who_is_removed_gets_nothing_more_from_a_page_that_is_open(page: Page, t
     team.store.people.remove("Carl")
     answered: list[int] = []
     page.on("response", lambda response: answered.append(response.status) if "gradio_api" in response.url else None)
-    page.get_by_role("tab", name="Library").click()
+    with page.expect_response(lambda response: response.status == 401, timeout=60_000):
+        page.get_by_role("tab", name="Library").click()
     page.wait_for_timeout(1_500)
     assert answered and set(answered) == {401}
     page.reload()
+    expect(page.get_by_label("Your personal link")).to_be_visible()
+
+
+@pytest.mark.console_ok("401")
+def test_an_open_page_says_once_that_access_has_ended_and_asks_no_more(page: Page, team: Team) -> None:
+    _, team.links["Dora"] = team.store.people.add("Dora")
+    enter(page, team, "Dora")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "gradio_api" in request.url else None)
+    team.store.people.remove("Dora")
+    page.get_by_role("tab", name="Library").click()
+    ended = page.locator(".fl-ended-access")
+    expect(ended).to_have_count(1, timeout=30_000)
+    expect(ended).to_contain_text("Your access has ended")
+    # what was under way when the first refusal came may still be refused itself
+    page.wait_for_timeout(1_000)
+    asked.clear()
+    page.wait_for_timeout(6_500)
+    page.get_by_role("tab", name="Explore").click()
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_timeout(500)
+    assert asked == [], "the page's clock ticks every five seconds"
+    expect(ended).to_have_count(1)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    ended.get_by_role("link", name="Sign in again").click()
     expect(page.get_by_label("Your personal link")).to_be_visible()
 
 
