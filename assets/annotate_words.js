@@ -6,6 +6,8 @@
   const { format } = Forklore;
   const HUES = 6;
   const STROKES = 4;
+  // pairs of colour and stroke until both begin anew
+  const LOOKS = 12;
   const LONGEST = 48;
 
   /** One token in a line: marks for what is invisible. */
@@ -27,9 +29,9 @@
   /** Every label of a schema with its set and how it is drawn; no two of the first twelve look alike without colour and stroke. */
   function palette(schema) {
     let i = 0;
-    const rows = schema.label_sets.flatMap((set) => set.labels.map((label) => ({ set, label, hue: (i % HUES) + 1, stroke: i++ % STROKES })));
+    const rows = schema.label_sets.flatMap((set) => set.labels.map((label) => ({ set, label, hue: (i % HUES) + 1, stroke: i % STROKES, look: i++ % LOOKS })));
     const known = new Map(rows.map((row) => [`${row.set.name}/${row.label.name}`, row]));
-    return { rows, of: ({ set, label }) => known.get(`${set}/${label}`) || { set: { name: set, title: set }, label: { name: label, title: label }, hue: 0, stroke: 0 } };
+    return { rows, of: ({ set, label }) => known.get(`${set}/${label}`) || { set: { name: set, title: set }, label: { name: label, title: label }, hue: 0, stroke: 0, look: 0 } };
   }
 
   /** The value of an answer in words, of any kind of question. */

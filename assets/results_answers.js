@@ -3,16 +3,12 @@
 (() => {
   "use strict";
   const Forklore = (window.Forklore = window.Forklore || {});
-  const { dom, format, resultsParts } = Forklore;
+  const { dom, format, resultsParts, annotationWords } = Forklore;
   const { el } = dom;
   const { words, input } = resultsParts;
-  const HUES = 6;
 
-  /** Which colour and kind of line a label has; the kind tells labels apart without colour. */
-  function labelHue(schema, set, label) {
-    const all = schema.label_sets.flatMap((one) => one.labels.map((other) => `${one.name} ${other.name}`));
-    return Math.max(0, all.indexOf(`${set} ${label}`)) % HUES;
-  }
+  /** Which colour and kind of line a label has, the very ones that annotators see. */
+  const labelHue = (schema, set, label) => annotationWords.palette(schema).of({ set, label }).look;
   const labelClass = (schema, set, label) => `fl-rs-hue-${labelHue(schema, set, label)}`;
   const titleOf = (schema, set, label) => schema.label_sets.find((one) => one.name === set)?.labels.find((one) => one.name === label)?.title || label;
 

@@ -123,3 +123,35 @@ def test_the_second_cue_tells_labels_apart_without_colour(page: Page) -> None:
         "nodes => nodes.map((node) => getComputedStyle(node).backgroundImage.replace(/rgba?\\([^)]*\\)/g, ''))"
     )
     assert len(lines) == 3 and len(set(lines)) == 3
+
+
+def test_the_preview_draws_labels_as_annotators_see_them(page: Page) -> None:
+    """Colour and kind of line of thirteen labels, in the preview and in the palette of the annotator's page."""
+    open_session(page)
+    seen = page.evaluate(
+        """() => {
+          const label = (i) => ({ name: `l${i}`, title: `Label ${i}`, key: null, description: "" });
+          const labels = Array.from({ length: 13 }, (_, i) => label(i));
+          const schema = { label_sets: [{ name: "s", title: "S", unit: "span", help: "", labels }], questions: [] };
+          const theirs = document.createElement("div");
+          theirs.className = "fl-annotate";
+          const { AnnotationPalette, annotationWords, schemaPreview } = window.Forklore;
+          theirs.append(new AnnotationPalette(schema, annotationWords.palette(schema), {}).root);
+          const ours = schemaPreview(schema);
+          document.querySelector(".fl-results").append(theirs, ours);
+          const kind = (image) => (image.startsWith("repeating") ? (image.includes(" 7px") ? "dashed" : "dotted")
+            : image.includes("1.3px") ? "double" : "solid");
+          return {
+            theirs: [...theirs.querySelectorAll(".fl-an-sample")].map((node) => {
+              const style = getComputedStyle(node);
+              return [style.borderTopColor, style.borderTopStyle];
+            }),
+            ours: [...ours.querySelectorAll(".fl-rs-hue")].map((node) => {
+              const image = getComputedStyle(node).backgroundImage;
+              return [image.match(/rgb\\([^)]*\\)/)[0], kind(image)];
+            }),
+          };
+        }"""
+    )
+    assert len(seen["theirs"]) == 13 and len(set(map(tuple, seen["theirs"]))) == 12
+    assert seen["ours"] == seen["theirs"]
