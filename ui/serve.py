@@ -36,7 +36,7 @@ from ui.identity import Door, IdentityMiddleware
 from ui.last_word import LastWord
 from ui.logs import job_ended, logging_events, take_over_server_log
 from ui.page import build_page
-from ui.people import NoPeople, People
+from ui.people import NoPeople, People, many_people
 from ui.quotas import QuotaLimits, Quotas
 from ui.settings import Settings
 from ui.shelf import Shelf
@@ -98,16 +98,30 @@ def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | 
         restored = restore_missing(path, folder)
         for name, reason in restored.skipped if restored else ():
             LOGGER.error("snapshot unreadable", extra={"kind": name, "reason": reason})
-        if restored:
-            LOGGER.warning("library restored", extra={"kind": restored.source})
     store = held.enter_context(Store(path, limits=StoreLimits.public() if settings.public else None))
+    if folder and restored:
+        say_restored(restored.source, store)
     return store, Snapshots(store, folder) if folder else None
 
 
 def say_where(settings: Settings) -> None:
     """The one line for the person at the terminal."""
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(f"Forklore is at http://{shown_host}:{settings.port}", file=sys.__stdout__, flush=True)
+    shown = settings.address or f"http://{shown_host}:{settings.port}"
+    print(f"Forklore is at {shown}", file=sys.__stdout__, flush=True)
+
+
+def say_restored(source: str, store: Store) -> None:
+    """Tell the log, and the person at the terminal, that the library is a copy: links work as they did then."""
+    allowed = sum(not person.revoked for person in store.people.list())
+    LOGGER.warning("library restored", extra={"kind": source, "count": allowed})
+    if allowed:
+        print(
+            f"The library is the snapshot {source}; {many_people(allowed)} may come to a team's page with the links of "
+            "that time. Remove or renew (`people`) whom you removed or renewed since.",
+            file=sys.__stdout__,
+            flush=True,
+        )
 
 
 def import_limits(settings: Settings) -> ImportLimits:
