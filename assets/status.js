@@ -121,8 +121,14 @@
       if (!this.began || trace.length < this.from) [this.began, this.from] = [now, trace.length];
       const elapsed = (now - this.began) / 1000;
       const speed = elapsed > 0.4 ? `${format.number((trace.length - this.from) / elapsed, 2)} tokens/s` : "";
-      const waiting = trace.waiting ? `${trace.waiting} ${trace.waiting === 1 ? "person waits" : "people wait"} for this to end` : "";
-      return [speed, trace.header.kind === "scored" ? "scoring" : "writing", waiting];
+      return [speed, trace.header.kind === "scored" ? "scoring" : "writing", this.waiting()];
+    }
+
+    /** Who waits for this to end: other people, other pages of one's own. */
+    waiting() {
+      const { waiting, pages } = this.context.trace;
+      const who = [waiting ? `${waiting} ${waiting === 1 ? "person" : "people"}` : "", pages ? (pages === 1 ? "another page of yours" : `${pages} other pages of yours`) : ""].filter(Boolean);
+      return who.length ? `${who.join(" and ")} ${waiting + pages === 1 ? "waits" : "wait"} for this to end` : "";
     }
 
     ended() {

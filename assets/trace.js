@@ -35,7 +35,7 @@
       this.words = new Map();
       this.done = null;
       this.state = null;
-      this.waiting = 0;
+      [this.waiting, this.pages] = [0, 0];
       this.from = null;
       this.later = {};
       this.columns = new Map();
@@ -99,7 +99,7 @@
     take(line) {
       if (line.done) this.done = line;
       else if (line.state !== undefined) this.state = line;
-      else if (line.waiting !== undefined) this.waiting = line.waiting;
+      else if (line.waiting !== undefined) [this.waiting, this.pages] = [line.waiting, line.pages || 0];
       else if (line.scores) {
         this.header = line;
         this.columns = new Map(line.scores.map((entry, i) => [entry.name, i]));

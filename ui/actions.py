@@ -248,10 +248,8 @@ class Workbench:
             if ticket.cancelled.is_set():
                 _say_why(ticket)
                 return None
-            ahead = self.turns.ahead(ticket)
-            if ahead:
-                people = "1 person is" if ahead == 1 else f"{ahead} people are"
-                yield tell("queued", f"Waiting for the model: {people} before you.")
+            if before := self.turns.others(ticket)[0]:
+                yield tell("queued", f"Waiting for the model: {before.before()}.")
         while not ticket.cancelled.is_set():
             state = self.host.state
             if state.status == "ready":
@@ -273,7 +271,7 @@ class Workbench:
             for step in job.steps(model, ticket.stopped):
                 live.add(step)
                 if time.monotonic() - shown >= FRAME_SECONDS:
-                    live.say_waiting(self.turns.behind(ticket))
+                    live.say_waiting(self.turns.others(ticket)[1])
                     yield live.text
                     shown = time.monotonic()
             reason = live.reason

@@ -18,6 +18,7 @@ from storage.records import RunHeader, StoredRun
 from ui import views
 from ui.headlines import Headline, first_words, headline_of
 from ui.origins import NO_ORIGIN, Origin
+from ui.turns import Others
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class LiveDocument:
         self._model = model
         self._job = job
         self._started = time.perf_counter()
-        self._waiting = 0
+        self._waiting = Others()
         kept = job.before.trace if job.before else job.kept
         self._bytes: dict[int, bytes] = dict(kept.token_bytes) if kept is not None else {}
         self._lines = views.TokenLines(self._bytes, model.special_ids)
@@ -119,11 +120,11 @@ class LiveDocument:
         """Whether there is anything to keep, once no more steps are to come."""
         return bool(self.steps) or self._job.nothing is not None
 
-    def say_waiting(self, people: int) -> None:
-        """Tell the reader how many others wait for this run to end, when that has changed."""
-        if people != self._waiting:
-            self._waiting = people
-            self._lines_so_far.append(views.waiting_line(people))
+    def say_waiting(self, others: Others) -> None:
+        """Tell the reader who waits for this run to end, when that has changed."""
+        if others != self._waiting:
+            self._waiting = others
+            self._lines_so_far.append(views.waiting_line(others.people, others.pages))
 
     @property
     def reason(self) -> FinishReason:

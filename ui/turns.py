@@ -55,6 +55,27 @@ class TurnLimits:
         return cls(each_person=2, each_address=6, overtaking_long=40, short_seconds=120.0, long_seconds=600.0)
 
 
+@dataclass(frozen=True)
+class Others:
+    """people: how many persons have jobs there, pages: how many jobs are the same person's own, of other pages."""
+
+    people: int = 0
+    pages: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.pages)
+
+    def before(self) -> str:
+        """Who comes first, as a part of a sentence; where nobody does, "" is none."""
+        people = "1 person" if self.people == 1 else f"{self.people} people"
+        pages = "another page of yours" if self.pages == 1 else f"{self.pages} other pages of yours"
+        if not self.pages:
+            return f"{people} {'is' if self.people == 1 else 'are'} before you"
+        if not self.people:
+            return f"{pages} {'is' if self.pages == 1 else 'are'} before this one"
+        return f"{people} and {pages} are before this one"
+
+
 @dataclass(eq=False)
 class Ticket:
     """A place in the queue. `cancelled` is set by the person who holds it, by closing the page, by Stop, or when its
@@ -176,6 +197,13 @@ class Turnstile:
         with self._changed:
             everybody = self._all()
             return len(everybody) - 1 - everybody.index(ticket)
+
+    def others(self, ticket: Ticket) -> tuple[Others, Others]:
+        """Whose jobs come before this one and whose behind it, if nobody else joins."""
+        with self._changed:
+            everybody = self._all()
+            place = everybody.index(ticket)
+            return _others(ticket, everybody[:place]), _others(ticket, everybody[place + 1 :])
 
     def waiting(self) -> int:
         """How many jobs are at work or wait."""
@@ -329,6 +357,12 @@ def _keys(viewer: Viewer) -> list[str]:
     """Under what a turn is remembered: the person, and the address where there is one."""
     person = f"person {viewer.place}"
     return [person, f"address {viewer.address}"] if viewer.address else [person]
+
+
+def _others(ticket: Ticket, jobs: list[Ticket]) -> Others:
+    places = [job.viewer.place for job in jobs]
+    own = places.count(ticket.viewer.place)
+    return Others(len(set(places) - {ticket.viewer.place}), own)
 
 
 def _spoken(seconds: float) -> str:

@@ -46,9 +46,9 @@ def state_line(state: str, text: str) -> str:
     return wire_line({"state": state, "text": text})
 
 
-def waiting_line(people: int) -> str:
-    """Said to the one whose run is being written: so many others wait for it to end."""
-    return wire_line({"waiting": people})
+def waiting_line(people: int, pages: int) -> str:
+    """Said to the one whose run is being written: so many others and other pages of theirs wait for it to end."""
+    return wire_line({"waiting": people, "pages": pages})
 
 
 def header_line(

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from engine.errors import Busy
 from ui.access import Viewer
-from ui.turns import Ticket, TurnLimits, Turnstile
+from ui.turns import Others, Ticket, TurnLimits, Turnstile
 
 
 def page(name: str, session: str = "", address: str = "") -> Viewer:
@@ -82,6 +82,18 @@ def test_those_behind_and_ahead_are_counted():
     with turns.enter(page("a")) as a, turns.enter(page("b")) as b:
         assert (turns.ahead(a), turns.behind(a), turns.ahead(b), turns.behind(b)) == (0, 1, 1, 0)
         assert turns.wait(a, 0) and not turns.wait(b, 0)
+
+
+def test_people_who_wait_are_told_from_other_pages_of_the_same_person():
+    turns = Turnstile(TurnLimits(capacity=6))
+    with turns.enter(page("a")) as a, turns.enter(page("a", "other tab")) as again:
+        assert turns.others(a) == (Others(), Others(pages=1)) and not turns.others(a)[0]
+        assert turns.others(again)[0].before() == "another page of yours is before this one"
+        with turns.enter(page("b")) as b, turns.enter(page("b", "other tab")):
+            assert turns.others(a)[1] == Others(people=1, pages=1), "two jobs of one person are one person's"
+            assert turns.others(b)[0].before() == "1 person is before you"
+            assert turns.others(again)[0] == Others(people=1, pages=1)
+            assert turns.others(again)[0].before() == "1 person and another page of yours are before this one"
 
 
 def test_stopping_one_page_leaves_the_others_and_a_page_opened_anew_stops_what_its_person_left():
