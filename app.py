@@ -13,8 +13,6 @@ from ui import commands
 from ui.interface_files import without_interface_files
 from ui.settings import parse
 
-INTERRUPTED = 130
-
 
 def main() -> int:
     """The exit code: 0, 1 for damage that a command found, 2 for a wrong value or an unusable file, 130 for Ctrl-C."""
@@ -36,7 +34,7 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return commands.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from ui.settings_values import quoted
 
 DAMAGED = 1
 WRONG = 2
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

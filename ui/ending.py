@@ -19,12 +19,14 @@ from typing import Any
 from engine.errors import UserError
 from storage.snapshots import Snapshots
 from ui.actions import SAVING
+from ui.commands import INTERRUPTED
 from ui.turns import Turnstile
 from ui.upkeep import Upkeep
 
-INTERRUPTED = 130
 # a service manager waits for ten seconds or more; promised are five
 MOST_SECONDS = 4.4
+# when the system ends it, should no thread of the program come to its turn
+LAST_SECONDS = 4.7
 # of them: for jobs to keep what they have, for a chore at work, for the server to close its connections
 JOBS_SECONDS, CHORE_SECONDS, SERVER_SECONDS = 3.2, 0.4, 0.3
 POLL_SECONDS, WAIT_SECONDS = 0.02, 0.1
@@ -40,6 +42,7 @@ class Ending:
         self._waiting = False
         self.code = 0
         self.began = 0.0
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._heard)
 
@@ -48,6 +51,7 @@ class Ending:
             return
         self.began = time.monotonic()
         self.code = INTERRUPTED if number == signal.SIGINT else 0
+        signal.setitimer(signal.ITIMER_REAL, LAST_SECONDS)
         # whatever hangs from now on, the program ends in time; a thread without `threading`, whose locks may be held
         start_new_thread(_end_late, (MOST_SECONDS, self.code))
         self._asked = True

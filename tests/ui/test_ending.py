@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,17 @@ with threading._active_limbo_lock:
     time.sleep(60)
 os._exit(9)
 """
+# no thread of the program runs any more, as on a machine with far too much to do: the lock of all of Python is held
+NO_TURN = """
+import ctypes, os, signal, threading, time
+from ui import ending
+ending.MOST_SECONDS, ending.LAST_SECONDS = 0.5, 1.0
+asked = ending.Ending()
+asked._waiting = True
+os.kill(os.getpid(), signal.SIGTERM)
+ctypes.PyDLL(None).poll(None, 0, 60_000)
+os._exit(9)
+"""
 STEPS = 40
 
 
@@ -77,3 +90,9 @@ def test_a_signal_is_heard_at_every_step_of_the_waiting(root: Path) -> None:
 def test_a_main_thread_that_hangs_is_ended_in_time_with_the_right_code(root: Path, number: str, code: int) -> None:
     run = python(HANGING, number, root=root)
     assert run.returncode == code, run
+
+
+def test_a_program_none_of_whose_threads_comes_to_its_turn_is_ended_by_the_system(root: Path) -> None:
+    began = time.monotonic()
+    run = python(NO_TURN, root=root)
+    assert run.returncode == -signal.SIGALRM and time.monotonic() - began < 40, run
