@@ -25,7 +25,8 @@ def explorer(page: Page):
 def open_page(page: Page, app: AppServer, path: str = "/?run=example-1-1") -> None:
     """The page at a run that was sampled, whose settings then stand in the fields."""
     page.goto(app.url + path)
-    expect(page.locator(".fl-explorer [role=option]").first).to_be_visible()
+    # the app may have started just now
+    expect(page.locator(".fl-explorer [role=option]").first).to_be_visible(timeout=60_000)
 
 
 def state(page: Page) -> dict[str, str]:

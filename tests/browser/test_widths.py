@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.browser.test_page import open_page
@@ -53,14 +52,14 @@ FOUND = """() => {
 }"""
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_the_parts_of_the_head_leave_each_other_room(page: Page, app: AppServer, state: str) -> None:
+def test_the_parts_of_the_head_leave_each_other_room(page: Page, app: AppServer) -> None:
     """The name, the chips, who is signed in and the tabs of the views lie beside or below each other, all in sight,
     in the page's own type."""
     open_page(page, app)
-    page.evaluate(SHOWN, json.dumps(STATES[state]))
+    wanted = {"over": [], "seen": True, "late": True, "inside": True, "types": ["Inter", "Inter"]}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(200)
-        wanted = {"over": [], "seen": True, "late": True, "inside": True, "types": ["Inter", "Inter"]}
-        assert page.evaluate(FOUND) == wanted, width
+        for name, state in STATES.items():
+            page.evaluate(SHOWN, json.dumps(state))
+            assert page.evaluate(FOUND) == wanted, (width, name)
