@@ -112,6 +112,8 @@ def _borrowed(
             kind, value, read = message
             if read and model.meter.listener is not None:
                 model.meter.listener(read)
+            if kind == "read":
+                continue
             if kind == "error":
                 raise _error(*value)
             yield value
@@ -136,7 +138,8 @@ def _next(messages: Iterator[Message]) -> Message | None:
 def _in_worker(
     seconds: int, key: str, work: Work[Any], given: tuple[Any, ...], named: Mapping[str, Any]
 ) -> Iterator[Message]:
-    """What runs in the lent process: ("step", item, tokens read) for each item, or ("error", (kind, sentence), ...)."""
+    """What runs in the lent process: ("step", item, tokens read) for each item, and at the end ("read", None, tokens
+    read since) or ("error", (kind, sentence), ...)."""
     _Lending.inside = True
     model = _Lending.models.get(key)
     if model is None:
@@ -153,6 +156,7 @@ def _in_worker(
         for item in work(model, *given, cancelled=None, **named):
             told, read = read, 0
             yield "step", item, told
+        yield "read", None, read
     except UserError as error:
         yield "error", (type(error).__name__, str(error)), read
 

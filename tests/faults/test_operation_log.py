@@ -26,11 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     folder = tmp_path_factory.mktemp("log")
     save_tiny_folder(folder / "model")
     flags = ["--model", str(folder / "model"), "--device", "cpu", "--mode", "public"]
-    server = AppServer(folder / "forklore.db", arguments=flags).start()
-    deadline = time.monotonic() + 120
-    while httpx.get(f"{server.url}/healthz", timeout=30).json()["model"] != "ready":
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.1)
+    server = AppServer(folder / "forklore.db", arguments=flags).start().ready()
     yield server
     server.kill()
 

@@ -5,6 +5,7 @@ Used by every test that needs the running app. Does not know what the page shows
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,18 +14,28 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 120.0
+MODEL_SECONDS = 240.0
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def wait_until(happened: Callable[[], bool], seconds: float) -> None:
+    """Look every so often whether something is so; an AssertionError when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -79,6 +90,19 @@ class AppServer:
         # a person's second start finds compiled modules, also where the tests are told to write none
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {**kept, "PYTHONUNBUFFERED": "1", **self.environ}
+
+    def health(self) -> dict[str, Any]:
+        """What the app says of itself."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=30) as response:
+                return dict(json.load(response))
+        except urllib.error.HTTPError as unwell:
+            return dict(json.load(unwell))
+
+    def ready(self) -> AppServer:
+        """Wait until its model is loaded."""
+        wait_until(lambda: self.health()["model"] == "ready", MODEL_SECONDS)
+        return self
 
     def stop(self) -> int:
         """End the app as Ctrl-C does; its exit code, or -9 when it had to be killed."""
