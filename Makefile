@@ -29,7 +29,7 @@ help:
 	@echo "make setup   install what the app needs; PYTHON=python3.12 and TORCH='torch==2.11.0' choose other versions"
 	@echo "make test    run every test, browser included; ARGS='-m fast' runs a part"
 	@echo "make bench   measure speed and memory; BENCH_QUICK=1 for a short look"
-	@echo "make lint    check style, types and known vulnerabilities of what is installed"
+	@echo "make lint    check style and types, and look the pinned packages up among known vulnerabilities"
 	@echo "make format  put the code into its standard form"
 	@echo "make clean   remove what was installed here"
 

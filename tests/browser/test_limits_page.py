@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.testing import save_tiny_folder
 from storage.database import Store
 from tests.support.app_server import AppServer
 from ui.access import digest_of
@@ -23,10 +24,12 @@ MOST = QuotaLimits.of("public").tokens or 0
 @pytest.fixture(scope="module")
 def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """A public page whose store knows that one visitor has had the tokens of a day."""
-    path = tmp_path_factory.mktemp("limits") / "forklore.db"
+    folder = tmp_path_factory.mktemp("limits")
+    save_tiny_folder(folder / "model")
+    path = folder / "forklore.db"
     with Store(path) as store:
         store.usage.add({(digest_of(f"visitor:{digest_of(SECRET)}"), int(time.time() // HOUR)): MOST}, 0)
-    server = AppServer(path, arguments=["--mode", "public"]).start()
+    server = AppServer(path, arguments=["--mode", "public", "--model", str(folder / "model")]).start()
     yield server
     server.stop()
 
