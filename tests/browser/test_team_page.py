@@ -102,7 +102,6 @@ def test_who_is_removed_gets_nothing_more_from_a_page_that_is_open(page: Page, t
     answered: list[int] = []
     page.on("response", lambda response: answered.append(response.status) if "gradio_api" in response.url else None)
     with page.expect_response(lambda response: response.status == 401, timeout=60_000):
-        with page.expect_response(lambda response: response.status == 401, timeout=60_000):
         page.get_by_role("tab", name="Library").click()
     page.wait_for_timeout(1_500)
     assert answered and set(answered) == {401}
