@@ -7,7 +7,8 @@ flipped, pages blanked, swapped or scribbled on, ends cut off or zeroed.
 KILLED_WRITERS = 70
 KILLED_GROWERS = 70
 KILLED_ANNOTATORS = 60
-PROMISED_KILLS = 200
+KILLED_SAVERS = 12
+PROMISED_KILLS = 212
 
 DAMAGED_LIBRARIES = 120
 DAMAGED_SESSIONS = 80

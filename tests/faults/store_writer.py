@@ -2,7 +2,8 @@
 
 Reads one line per writer from stdin (seed) and answers "pid". Each writer stores runs without end, alternating plain
 runs and forks of its last one, and prints "uid seed step" only after the commit; the parent kills it whenever it likes.
-With "grow" as second argument a writer continues stopped runs instead: see `grow_forever`.
+With "grow" as second argument a writer continues stopped runs instead: see `grow_forever`; with "save" it takes a
+snapshot after each run: see `save_forever`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 
 from engine.types import Trace
 from storage.database import Store
+from storage.snapshots import Snapshots
 from tests.storage.examples import continued, shortened, small_trace
 
 TOKENS = 60
 OVER_RUN = "score 1 ü"
+SNAPSHOTS = "snapshots"
 
 
 def write_forever(path: Path, seed: int) -> None:
@@ -58,6 +61,16 @@ def grow_forever(path: Path, seed: int) -> None:
                 os.write(1, f"{uid} {step} {tokens}\n".encode())
 
 
+def save_forever(path: Path, seed: int) -> None:
+    """Store runs and take snapshots until killed; every printed line is a promise that the run is in a snapshot."""
+    with Store(path) as store:
+        snapshots = Snapshots(store, path.parent / SNAPSHOTS)
+        for step in range(seed * 1000, seed * 1000 + 1000):
+            uid = store.runs.add(small_trace(step, TOKENS), status="finished", run_scores={}, tags=["killed"])
+            snapshots.take()
+            os.write(1, f"{uid} {step} -1\n".encode())
+
+
 def grown(seed: int, tokens: int) -> Trace:
     """The first tokens of a run, with one score that depends on how many there are."""
     cut = shortened(small_trace(seed, TOKENS), tokens)
@@ -67,7 +80,7 @@ def grown(seed: int, tokens: int) -> Trace:
 def main() -> None:
     """Serve writers until stdin closes."""
     path = Path(sys.argv[1])
-    work = grow_forever if sys.argv[2:] == ["grow"] else write_forever
+    work = {"grow": grow_forever, "save": save_forever}.get("".join(sys.argv[2:]), write_forever)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -14,13 +14,18 @@ from sqlalchemy import text
 
 from storage.database import Store
 from storage.records import RunQuery
+from storage.snapshots import Snapshots, restore_missing
 from tests.faults import counts
-from tests.faults.store_writer import TOKENS, grown
+from tests.faults.store_writer import SNAPSHOTS, TOKENS, grown
 from tests.storage.examples import assert_same_trace, continued, small_trace
+
+PART = ".forklore-*.part*"
+WAIT_SECONDS = 10.0
+LINES_AWAITED = 5
 
 
 def test_two_hundred_kills_and_two_hundred_damaged_copies_are_tried_in_all() -> None:
-    kills = counts.KILLED_WRITERS + counts.KILLED_GROWERS + counts.KILLED_ANNOTATORS
+    kills = counts.KILLED_WRITERS + counts.KILLED_GROWERS + counts.KILLED_ANNOTATORS + counts.KILLED_SAVERS
     assert kills >= counts.PROMISED_KILLS
     assert counts.DAMAGED_LIBRARIES + counts.DAMAGED_SESSIONS >= counts.PROMISED_COPIES
 
@@ -87,6 +92,35 @@ def test_kill_9_leaves_a_continued_run_as_it_was_or_as_it_is_now_and_its_forks_a
     )
 
 
+def test_kill_9_in_a_snapshot_leaves_whole_ones_with_everything_that_was_saved(root: Path, tmp_path: Path) -> None:
+    path, folder = tmp_path / "library.db", tmp_path / SNAPSHOTS
+    with Store(path) as store:
+        for seed in range(40):
+            store.runs.add(small_trace(seed, TOKENS), status="finished", run_scores={})
+    saved: dict[str, tuple[int, int]] = {}
+    cut_off = 0
+    command = [sys.executable, "-m", "tests.faults.store_writer", str(path), "save"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, cwd=root, **pipes) as server:  # type: ignore[call-overload]
+        for kill in range(counts.KILLED_SAVERS):
+            # from the second on, some are killed as soon as one is being written
+            saved |= kill_one_writer(server, kill, folder if kill % 3 else None)
+            cut_off += bool(list(folder.glob(PART)))
+            lost = tmp_path / f"after-{kill}.db"
+            found = restore_missing(lost, folder)
+            assert found is not None and found.skipped == (), "a snapshot that is there is whole"
+            with Store(lost) as store:
+                assert store.check().ok
+                for uid, (seed, _) in saved.items():
+                    assert_same_trace(store.runs.get(uid, viewer="local").trace, small_trace(seed, TOKENS))
+        server.stdin.close()
+        assert server.wait(timeout=10) == 0
+    assert len(saved) >= counts.KILLED_SAVERS and cut_off > 0, "no kill fell into a snapshot: the test shows nothing"
+    with Store(path) as store:
+        Snapshots(store, folder)
+        assert not list(folder.glob(PART)), "what a kill left of one is cleared away"
+
+
 def steps_from(tokens: int) -> tuple[int, ...]:
     """How long a run may be whose last promise was `tokens`."""
     steps = (30, 31, 45, TOKENS)
@@ -94,14 +128,17 @@ def steps_from(tokens: int) -> tuple[int, ...]:
     return steps[at : at + 2]
 
 
-def kill_one_writer(server: subprocess.Popen[str], kill: int) -> dict[str, tuple[int, int]]:
-    """Start a writer, let it write for a random moment, kill it; returns the uids it had acknowledged by then."""
+def kill_one_writer(server: subprocess.Popen[str], kill: int, folder: Path | None = None) -> dict[str, tuple[int, int]]:
+    """Start a writer, let it write for a random moment, or until a snapshot is being written in `folder`, and kill it;
+    returns the uids it had acknowledged by then."""
     assert server.stdin is not None and server.stdout is not None
     server.stdin.write(f"{kill + 1}\n")
     server.stdin.flush()
     found: dict[str, tuple[int, int]] = {}
     pid = None
     deadline = None
+    # by what was written and not by time alone, so that a slow machine is cut off at every step, too
+    lines, awaited = 0, random.Random(kill).randint(1, LINES_AWAITED)
     for line in server.stdout:
         words = line.split()
         if words == ["dead"]:
@@ -110,9 +147,12 @@ def kill_one_writer(server: subprocess.Popen[str], kill: int) -> dict[str, tuple
             pid = int(words[1])
         else:
             found[words[0]] = int(words[1]), int(words[2])
-        if pid is not None and found and deadline is None:
+            lines += 1
+        if pid is not None and lines >= awaited and deadline is None:
             # From here on the kill falls anywhere between two commits, also into the very first page writes.
-            time.sleep(random.Random(kill).uniform(0, 0.08))
+            last = time.monotonic() + (WAIT_SECONDS if folder else random.Random(kill).uniform(0, 0.08))
+            while (left := last - time.monotonic()) > 0 and not (folder and list(folder.glob(PART))):
+                time.sleep(0.0005 if folder else left)
             os.kill(pid, signal.SIGKILL)
             deadline = time.monotonic()
     raise AssertionError("the process that starts the writers ended")
