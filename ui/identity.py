@@ -66,8 +66,9 @@ class IdentityMiddleware:
     async def _public(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope, self.door.proxies)
         # a script on another site could send a visitor's cookie along, too
-        secret = secret_of(cookies_of(scope)) if asked_from_here(scope) else ""
-        account = self.door.account(scope) if self.door.account and asked_from_here(scope) else None
+        here = asked_from_here(scope, self.door.proxies)
+        secret = secret_of(cookies_of(scope)) if here else ""
+        account = self.door.account(scope) if self.door.account and here else None
         if account is not None:
             scope[SCOPE_KEY] = Identity(account.name, False, False, address, account.label)
         else:
@@ -75,7 +76,7 @@ class IdentityMiddleware:
         if scope["type"] != "http" or scope["path"] != "/":
             return await self.app(scope, receive, send)
         # sent again with every opening of the page, so that it lives on as long as somebody comes back
-        given = cookie(COOKIE, secret or secrets.token_urlsafe(32), https=is_https(scope))
+        given = cookie(COOKIE, secret or secrets.token_urlsafe(32), https=is_https(scope, self.door.proxies))
         await self.app(scope, receive, with_cookie(send, given))
 
 
@@ -139,8 +140,14 @@ def secret_of(cookies: Mapping[str, str], name: str = COOKIE) -> str:
     return secret if _SECRET.fullmatch(secret) else ""
 
 
-def asked_from_here(scope: Scope) -> bool:
-    """Whether a page of ours asks, or no page at all."""
+def asked_from_here(scope: Scope, proxies: int = 0) -> bool:
+    """Whether a page of ours asks, or no page at all, or a person follows a link to us.
+
+    proxies: as for addresses. Where none stands in front, the name of this server is what the browser connected to,
+    whatever else a script has written beside it.
+    """
+    if header(scope, b"sec-fetch-site") in ("cross-site", "same-site") and not is_navigation(scope):
+        return False
     origin = header(scope, b"origin")
     if not origin:
         return True
@@ -148,13 +155,25 @@ def asked_from_here(scope: Scope) -> bool:
         site = urlsplit(origin).netloc.lower()
     except ValueError:
         return False
-    return site != "" and site in (header(scope, name).lower() for name in (b"host", b"x-forwarded-host"))
+    own = (header(scope, b"host"), _of_proxy(scope, b"x-forwarded-host", proxies))
+    return site != "" and site in (name.lower() for name in own)
 
 
-def is_https(scope: Scope) -> bool:
+def is_navigation(scope: Scope) -> bool:
+    """Whether a browser says that it goes to an address, whose answer no other page can read."""
+    return scope.get("method") in ("GET", "HEAD") and header(scope, b"sec-fetch-mode") == "navigate"
+
+
+def is_https(scope: Scope, proxies: int = 0) -> bool:
     """Whether the browser came by https, here or at the proxy in front."""
-    asked = re.split("[,;]", header(scope, b"x-forwarded-proto"))[0].strip().lower()
+    asked = re.split("[,;]", header(scope, b"x-forwarded-proto"))[0].strip().lower() if proxies else ""
     return "https" in (scope.get("scheme"), asked)
+
+
+def _of_proxy(scope: Scope, name: bytes, proxies: int) -> str:
+    """What the outermost proxy wrote into a header to which each adds its own; "" where none stands in front."""
+    written = [part.strip() for part in re.split("[,;]", header(scope, name)) if part.strip()]
+    return written[-min(proxies, len(written))] if proxies and written else ""
 
 
 def cookie(name: str, secret: str, *, https: bool, seconds: int = COOKIE_SECONDS) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,9 +36,11 @@ from ui.health import VERSION, Health, Watch
 from ui.identity import Door, IdentityMiddleware
 from ui.last_word import LastWord
 from ui.logs import job_ended, logging_events, take_over_server_log
+from ui.other_sites import OwnPagesOnly, outermost
 from ui.page import build_page
 from ui.people import NoPeople, People, many_people
 from ui.quotas import QuotaLimits, Quotas
+from ui.routes import OpenRoutes
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.sign_in import TeamDoor
@@ -143,11 +146,15 @@ def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, p
     head = assets.head()
     # outermost first
     doors = [Middleware(Health, watch)] if watch else []
+    doors.append(Middleware(OwnPagesOnly, settings.proxies))
     doors.append(Middleware(BodyLimit, BodyBounds.of_files(import_limits(settings).file_bytes)))
     doors.append(door_of(settings, people))
+    doors.append(Middleware(OpenRoutes))
     person, address = FloodLimits.of_person(settings.mode), FloodLimits.of_address(settings.mode)
     doors.append(Middleware(Floodgate, person, address))
     doors.append(Middleware(LastWord, Caught))
+    # else the web server itself believes every caller of this machine about addresses, before any door of ours
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     try:
         page.launch(
             server_name=settings.host,
@@ -162,8 +169,9 @@ def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, p
             head=head,
             favicon_path=str(assets.FOLDER / "favicon.png"),
             quiet=True,
+            enable_monitoring=False,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": doors},
+            app_kwargs={"middleware": doors, "lifespan": outermost(settings.proxies)},
         )
     except OSError as error:
         raise BadInput(

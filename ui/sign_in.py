@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -30,7 +30,11 @@ COOKIE = "forklore_person"
 # how often an open stream asks again whether its person may still be here
 ASK_SECONDS = 1.0
 WRONG = "unknown"
+LABELLING = "labelling"
+# what the link of an annotator carries in its address
+ANNOTATE = "annotate"
 SENTENCES = {
+    LABELLING: "That is a labelling link. Sign in with your own personal link first: the session opens afterwards.",
     WRONG: "This link is not known here: check that it is complete, or ask whoever runs this page for a new one.",
     "later": "Too many links were tried just now: wait a minute, then try again.",
     "busy": "Your link cannot be looked up right now: try again in a moment.",
@@ -108,6 +112,9 @@ class TeamDoor:
             return await refuse(scope, receive, send, 413, SENTENCES[WRONG])
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         further = [pair for pair in parse_qsl(fields.get("next", "")) if pair[0] != PARAMETER]
+        if labelling := labelling_secret_in(fields.get("link", "")):
+            further = [pair for pair in further if pair[0] not in (ANNOTATE, "sign-in")]
+            return await _to([*further, (ANNOTATE, labelling), ("sign-in", LABELLING)])(scope, receive, send)
         await self._let_in(secret_in(fields.get("link", "")), further, scope, receive, send)
 
     async def _let_in(
@@ -187,7 +194,8 @@ class TeamDoor:
 def page_for(scope: Scope) -> HTMLResponse:
     """The page with the one field, which says what was wrong and remembers where somebody wanted to go."""
     asked = _asked(scope)
-    reason = SENTENCES.get(dict(asked).get("sign-in", ""), "")
+    named = dict(asked)
+    reason = SENTENCES.get(named.get("sign-in", LABELLING if named.get(ANNOTATE) else ""), "")
     further = urlencode([pair for pair in asked if pair[0] not in ("sign-in", PARAMETER)])
     page = _PAGE.read_text(encoding="utf-8")
     page = page.replace("__WRONG__", html.escape(reason)).replace("__NEXT__", html.escape(further, quote=True))
@@ -195,6 +203,14 @@ def page_for(scope: Scope) -> HTMLResponse:
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
     )
     return HTMLResponse(page, headers={"content-security-policy": policy, **_QUIET, "referrer-policy": "same-origin"})
+
+
+def labelling_secret_in(pasted: str) -> str:
+    """The secret of a labelling link that somebody pasted where a personal one belongs, "" for anything else."""
+    with suppress(ValueError):
+        named = dict(parse_qsl(urlsplit(pasted.strip()).query))
+        return "" if PARAMETER in named else named.get(ANNOTATE, "").strip()
+    return ""
 
 
 async def read_body(receive: Receive) -> bytes | None:
