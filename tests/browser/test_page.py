@@ -25,8 +25,7 @@ def explorer(page: Page):
 def open_page(page: Page, app: AppServer, path: str = "/?run=example-1-1") -> None:
     """The page at a run that was sampled, whose settings then stand in the fields."""
     page.goto(app.url + path)
-    # the app may have started just now
-    expect(page.locator(".fl-explorer [role=option]").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".fl-explorer [role=option]").first).to_be_visible()
 
 
 def state(page: Page) -> dict[str, str]:
