@@ -273,6 +273,11 @@
     address() {
       if (!this.props.deeplink || !this.trace.header || !location.protocol.startsWith("http")) return;
       const url = new URL(location.href);
+      // an annotator's address is theirs; a link that leads nowhere stays as it is beside what the page shows instead
+      if (url.searchParams.has("annotate")) return;
+      this.opening = this.opening || { run: this.trace.run, asked: url.searchParams.get("run") };
+      const { run, asked } = this.opening;
+      if (asked && asked !== run && run === this.trace.run) return;
       for (const key of ["run", "tok"]) url.searchParams.delete(key);
       const known = this.trace.stored ? this.trace.run : this.trace.parent && !this.trace.parent.gone ? this.trace.parent.uid : "";
       if (known) url.searchParams.set("run", known);

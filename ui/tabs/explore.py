@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import BadInput
+from engine.errors import BadInput, NotFound
 from ui import fork_view, views
 from ui.access import Viewer, viewer_of
 from ui.accounts import take_over
@@ -79,6 +79,7 @@ FIELD_NAMES = (
     "prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "strategy",
     "strategy_parameters",
 )  # fmt: skip
+LEADS_NOWHERE = "There is no run behind this link: it was deleted, or it is not shared with you any more."
 # when the opening run comes somebody may have begun to write: their words stay, and so does a field they are in
 OFFER = """(offered, ...written) => {
   const texts = JSON.parse(offered || "[]");
@@ -234,7 +235,7 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
             notice = take_over(workbench.store, request)
         notice = problem_before.sentence or notice
         for uid in filter(None, (asked, *(example.uid for example in examples))):
-            document, problem = opened(lambda uid=uid: workbench.open_run(uid, viewer))  # type: ignore[misc]
+            document, problem = opened(lambda uid=uid: behind_link(uid, viewer))  # type: ignore[misc]
             notice = notice or problem
             if not problem:
                 current = uid
@@ -248,6 +249,12 @@ def _wire_opening(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, sh
         strip = views.example_strip(examples, current, demonstrations(workbench.store))
         offered = json.dumps([text if isinstance(text, str) else "" for text in texts])
         return document, notice, strip, offered, mode if by_link else gr.skip(), *settings
+
+    def behind_link(uid: str, viewer: Viewer) -> str:
+        try:
+            return workbench.open_run(uid, viewer)
+        except NotFound as error:
+            raise NotFound(LEADS_NOWHERE) from error
 
     def open_example(event: gr.EventData, request: gr.Request) -> tuple:
         viewer = viewer_of(request)
