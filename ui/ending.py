@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from _thread import start_new_thread
+from asyncio import CancelledError
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -56,7 +57,8 @@ class Ending:
         start_new_thread(_end_late, (MOST_SECONDS, self.code))
         self._asked = True
         if not self._waiting:
-            raise SystemExit(self.code)
+            # an orderly way out takes as long as the start did where a machine is busy, and an import may swallow it
+            os._exit(self.code)
 
     def wait(self) -> None:
         """Wait until the program is asked to end."""
@@ -100,6 +102,12 @@ def end_saves(seconds: float) -> bool:
     return not any(thread.is_alive() for thread in saving)
 
 
+def _no_cut(record: logging.LogRecord) -> bool:
+    """Whether a record of the server is more than that a connection was closed because the program ends."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, CancelledError) and not str(record.msg).startswith("Cancel %s running task")
+
+
 def end_app(ending: Ending, turns: Turnstile, upkeep: Upkeep, server: Any, snapshots: Snapshots | None) -> None:
     """End everything in an order in which nothing is lost: jobs, chores, the page, and a last copy of the library."""
     kept = end_jobs(turns, JOBS_SECONDS) and end_saves(ending.left() - SERVER_SECONDS)
@@ -107,6 +115,7 @@ def end_app(ending: Ending, turns: Turnstile, upkeep: Upkeep, server: Any, snaps
     with suppress(UserError):
         # nobody's share is given back by a restart
         turns.quotas.write_down()
+    logging.getLogger("uvicorn.error").addFilter(_no_cut)
     # connections that only listen would keep it open for ever
     server.config.timeout_graceful_shutdown = 0
     server.should_exit = True

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
 import time
+from asyncio import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from ui.ending import end_app
 
 # each child is signalled at one more step of its waiting, in the main thread, with whatever lock that holds
 EVERY_STEP = """
@@ -17,6 +22,7 @@ from ui.ending import Ending
 
 def child(step):
     ending, left = Ending(), step
+    ending._waiting = True
 
     def trace(frame, event, given):
         nonlocal left
@@ -26,11 +32,7 @@ def child(step):
         return trace
 
     sys.settrace(trace)
-    try:
-        ending.wait()
-    except SystemExit:
-        # not yet waiting
-        os._exit(7)
+    ending.wait()
     sys.settrace(None)
     os._exit(7 if ending.began else 8)
 
@@ -96,3 +98,25 @@ def test_a_program_none_of_whose_threads_comes_to_its_turn_is_ended_by_the_syste
     began = time.monotonic()
     run = python(NO_TURN, root=root)
     assert run.returncode == -signal.SIGALRM and time.monotonic() - began < 40, run
+
+
+def test_closing_connections_at_the_end_is_no_error_and_everything_else_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger, began = logging.getLogger("uvicorn.error"), time.monotonic()
+    turns = SimpleNamespace(stop_all=lambda why: 0, quotas=SimpleNamespace(write_down=lambda: None))
+
+    def close(seconds: float) -> None:
+        logger.error("Cancel %s running task(s), timeout graceful shutdown exceeded", 2)
+        for error in (CancelledError(), ValueError("a defect")):
+            logger.error("Exception in ASGI application", exc_info=error)
+
+    server = SimpleNamespace(config=SimpleNamespace(), should_exit=False, thread=SimpleNamespace(join=close))
+    ends = SimpleNamespace(began=began, left=lambda: 1.0)
+    filters = list(logger.filters)
+    try:
+        end_app(ends, turns, SimpleNamespace(stop=lambda seconds: True), server, None)  # type: ignore[arg-type]
+    finally:
+        logger.filters[:] = filters
+    told = [record for record in caplog.records if record.name == "uvicorn.error"]
+    assert [type(record.exc_info[1]) for record in told if record.exc_info] == [ValueError] and len(told) == 1
