@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -39,12 +38,7 @@ def serve(folder: Path, **environ: str) -> AppServer:
     # one thread: what forks after it has computed with several may wait for ever for those that were not forked
     known = {"PYTHONPATH": str(package), "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "1"}
     flags = ["--model", str(model), "--device", "cpu", "--dtype", "float32", "--quantization", "none"]
-    server = AppServer(folder / "forklore.db", arguments=flags, environ=known | environ).start()
-    deadline = time.monotonic() + 90
-    while httpx.get(f"{server.url}/healthz", timeout=30).json()["model"] != "ready":
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.05)
-    return server
+    return AppServer(folder / "forklore.db", arguments=flags, environ=known | environ).start().ready()
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +120,14 @@ def test_what_cannot_be_done_there_is_said_in_one_sentence(client: Client) -> No
     assert client.predict(PROMPT, **REQUEST, api_name="/generate")["text"]
 
 
-def test_tokens_read_there_are_counted_here(client: Client, server: AppServer) -> None:
+def test_tokens_read_there_are_counted_here(client: Client, server: AppServer, tiny: LanguageModel) -> None:
+    before = tiny.meter.total
+    run(tiny, GenerationRequest(PROMPT, max_new_tokens=24, temperature=1.0, seed=5))
     client.predict(PROMPT, **REQUEST, api_name="/generate")
     jobs = [json.loads(line) for line in server.log(10**6).splitlines() if '"event": "job"' in line]
     assert jobs[-1]["outcome"] == "done" and jobs[-1]["tokens"] > 24
+    # what the turn was charged with is what the model reads for the same at home
+    assert jobs[-1]["tokens"] == tiny.meter.total - before
 
 
 def test_a_loan_that_ends_keeps_what_was_written_by_then(tmp_path: Path) -> None:
