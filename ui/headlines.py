@@ -115,7 +115,7 @@ def _open_tokens(trace: Trace, at: int) -> str:
     many = int(np.count_nonzero(trace.topk_logprobs[at][known] >= math.log(0.01)))
     tokens = "1 token" if many == 1 else f"{many} tokens"
     # the list may end before the one per cent does
-    return f"{'at least ' if many == int(np.count_nonzero(known)) else ''}{tokens} had more than 1 %"
+    return f"{'at least ' if many == int(np.count_nonzero(known)) else ''}{tokens} had more than 1\u00a0%"
 
 
 def named(text: str) -> str:

@@ -67,6 +67,7 @@ def test_bytes_of_unfinished_characters_are_shown_in_hex(tiny):
 def test_the_headline_names_the_most_open_choice(trace):
     headline = headline_of(trace)
     assert headline.select is not None and "most torn" in headline.sentence
+    assert "\u00a0%" in headline.sentence and " %" not in headline.sentence, "a line never ends between them"
     speakable = [
         i for i, p in enumerate(trace.pieces) if p.strip() and int(trace.token_ids[i]) not in trace.special_ids
     ]
