@@ -48,7 +48,7 @@
       return this.ask(() => Forklore.server.call("my_annotations"), (rows) => this.show(pages.list(rows, acts)), () => this.home());
     }
 
-    /** A session by its uid, or by the secret of a personal link, which knows its session. */
+    /** A session by its uid, or by the secret of a labelling link, which knows its session. */
     open(session, link) {
       this.leave();
       this.link = link;

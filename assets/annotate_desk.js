@@ -12,7 +12,7 @@
   const CLOCKS_MS = 60_000;
 
   class Desk {
-    /** session: the answer of open_annotation; link: the secret of a personal link or ""; changed(what): draw again. */
+    /** session: the answer of open_annotation; link: the secret of a labelling link or ""; changed(what): draw again. */
     constructor(session, link, changed) {
       Object.assign(this, { session, link, changed, flush: () => {}, item: null, known: null, shown: annotationState.EMPTY, waiting: "", problem: "", feedback: null, turn: 0, leaving: -1, refreshed: 0 });
       this.schema = session.schema;

@@ -27,7 +27,7 @@
 
   const about = (acts) => el("section", { class: "fl-an-about" },
     el("p", { text: "In an annotation session several people label the same answers, token by token or as a whole, without seeing one another. Every action is saved as it is made. At the end the page says how far they agree, and which uncertainty score predicts their labels." }),
-    el("p", { class: "fl-an-soft", text: "To make one, choose runs, write down what is asked, and give each annotator their personal link. Whoever opens such a link begins here." }),
+    el("p", { class: "fl-an-soft", text: "To make one, choose runs, write down what is asked, and give each annotator their labelling link. Whoever opens such a link begins here." }),
     el("p", {}, dom.button("New session", () => acts.show(""), { class: "fl-button fl-an-primary" })));
 
   /** The list of sessions, or for a first visitor what sessions are. */

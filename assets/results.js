@@ -78,7 +78,7 @@
       if (!this.root.getClientRects().length) return;
       const url = new URL(location.href);
       if ((url.searchParams.get("session") || "") === uid) return;
-      // a personal link is the only way back in for whoever came by it
+      // a labelling link is the only way back in for whoever came by it
       const kept = Object.entries({ annotate: this.link, session: uid }).filter(([, value]) => value);
       url.search = new URLSearchParams(kept).toString();
       history.replaceState(history.state, "", url);

@@ -1,4 +1,4 @@
-// The people of a session: how far each is, what their times and checks say, and their personal links.
+// The people of a session: how far each is, what their times and checks say, and their labelling links.
 // A link is shown once, when it is made; only a hash of it is kept.
 (() => {
   "use strict";
@@ -20,7 +20,7 @@
     update() {
       const { overview, owner } = this.session;
       const held = this.table.contains(document.activeElement) ? document.activeElement.dataset.act : "";
-      this.table.replaceChildren(new Table(this.columns(), { caption: `People (${format.count((overview.members || []).length)})`, rows: overview.members || [], say: this.session.say, empty: owner ? "Nobody yet. Add people by name: each gets a personal link, or label the items yourself." : "Nobody yet." }).root, ...this.remarks());
+      this.table.replaceChildren(new Table(this.columns(), { caption: `People (${format.count((overview.members || []).length)})`, rows: overview.members || [], say: this.session.say, empty: owner ? "Nobody yet. Add people by name: each gets a labelling link, or label the items yourself." : "Nobody yet." }).root, ...this.remarks());
       if (held) [...this.table.querySelectorAll("[data-act]")].find((node) => node.dataset.act === held)?.focus();
       if (!this.form.firstChild && owner) this.drawForm();
       if (!owner) this.form.replaceChildren();
@@ -75,13 +75,13 @@
         one.revoked ? small("Let in again", "revoke", (button) => change({ revoked: false }, button, `${name} can label again.`)) : small("Revoke", "revoke", (button) => change({ revoked: true }, button, `The link of ${name} does not work any more; everything entered is kept.`), "The link stops working; what was entered is kept"));
     }
 
-    /** The personal link, which nobody can show again. */
+    /** The labelling link, which nobody can show again. */
     link(name, link) {
       const address = new URL(link, location.origin + location.pathname).href;
-      const box = input({ readonly: true, value: address, "aria-label": `Personal link for ${name}`, onfocus: (event) => event.target.select() });
+      const box = input({ readonly: true, value: address, "aria-label": `Labelling link for ${name}`, onfocus: (event) => event.target.select() });
       const copy = primary("Copy", async () => this.session.say((await dom.copyText(address)) ? "Copied." : "The browser did not allow copying: select the link and copy it by hand."));
       this.shown.hidden = false;
-      this.shown.replaceChildren(el("p", {}, el("b", {}, "Personal link for ", words(name), "."), " Shown only now: copy it and send it. Whoever has it labels under this name; a new link can be made at any time."), el("div", { class: "fl-rs-line" }, box, copy, dom.button("Hide the link", () => { this.shown.hidden = true; this.shown.replaceChildren(); this.form.querySelector("input")?.focus(); })));
+      this.shown.replaceChildren(el("p", {}, el("b", {}, "Labelling link for ", words(name), "."), " Shown only now: copy it and send it. Whoever has it labels under this name; a new link can be made at any time.", Forklore.signedInByLink ? " On this page people sign in with a personal link of their own first: a member of the team needs both." : ""), el("div", { class: "fl-rs-line" }, box, copy, dom.button("Hide the link", () => { this.shown.hidden = true; this.shown.replaceChildren(); this.form.querySelector("input")?.focus(); })));
       copy.focus();
     }
 

@@ -16,6 +16,8 @@
         if (key === drawn) return;
         drawn = key;
         root.hidden = !state;
+        // where everybody comes by a link of their own, a labelling link alone opens nothing
+        Forklore.signedInByLink = Boolean(state?.name && state.post);
         root.replaceChildren(...(state ? (state.name ? signedIn(state) : [wayIn(state)]) : []));
       },
     };

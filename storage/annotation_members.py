@@ -1,6 +1,6 @@
 """People in a session: how they are added, known again and sent away.
 
-A personal link carries a secret of 32 random bytes of which only the SHA-256 is stored. Knows rows; does not know what
+A labelling link carries a secret of 32 random bytes of which only the SHA-256 is stored. Knows rows; does not know what
 members do.
 """
 
@@ -41,7 +41,7 @@ from storage.schema import AnnotationMember, AnnotationSession
 from storage.values import clean_text, microseconds, moment
 
 SECRET_BYTES = 32
-_UNKNOWN = "This personal link is not known here; check that it is complete, or ask for a new one."
+_UNKNOWN = "This labelling link is not known here; check that it is complete, or ask for a new one."
 _LABELLERS = ("annotator", "owner")
 _DECIDERS = ("adjudicator", "owner")
 
@@ -81,7 +81,7 @@ def add_member(
     expires_at: datetime | None = None,
     linked: bool = True,
 ) -> tuple[Row, str]:
-    """A new member and the secret of the personal link; none for one with a viewer. BadInput."""
+    """A new member and the secret of the labelling link; none for one with a viewer. BadInput."""
     if found["members"] >= limits.session_members:
         raise BadInput(f"A session has at most {limits.session_members:,} members; make a second one.")
     if viewer and member_of(session, found, viewer) is not None:
@@ -136,7 +136,7 @@ def change_member(
     secret = ""
     if new_secret:
         if row["viewer"]:
-            raise BadInput("This person comes by login and needs no personal link.")
+            raise BadInput("This person comes by login and needs no labelling link.")
         secret = secrets.token_urlsafe(SECRET_BYTES)
         changes["secret_hash"] = hashed(secret)
     return change_row(session, AnnotationMember, row, **changes), secret
@@ -157,7 +157,7 @@ def hashed(secret: str) -> str:
 
 
 def by_secret(session: Session, secret: object, now: datetime) -> tuple[Row, Row]:
-    """Session and member of a personal link. NotFound in one sentence for unknown ones; BadInput for one that ended."""
+    """Session and member of a labelling link. NotFound in one sentence for unknown ones; BadInput for ended ones."""
     if not isinstance(secret, str) or not 0 < len(secret) <= 200:
         raise NotFound(_UNKNOWN)
     wanted = hashed(secret)
@@ -197,7 +197,7 @@ def check_living(member: Row, now: datetime) -> None:
     expires = to_moment(member["expires_at"])
     if expires is not None and expires <= now:
         raise BadInput(
-            f"This personal link expired on {expires:%Y-%m-%d %H:%M} UTC; what you entered is kept. Ask for a new one."
+            f"This labelling link expired on {expires:%Y-%m-%d %H:%M} UTC; what you entered is kept. Ask for a new one."
         )
 
 

@@ -98,9 +98,9 @@ class ItemOutline:
 
 @dataclass(frozen=True)
 class MemberRecord:
-    """One person in a session. number: from 1, the pseudonym "A1". viewer: "" for one who comes by personal link.
+    """One person in a session. number: from 1, the pseudonym "A1". viewer: "" for one who comes by labelling link.
 
-    begun_at: when the guidelines were read. link: whether there is a personal link.
+    begun_at: when the guidelines were read. link: whether there is a labelling link.
     """
 
     uid: str
@@ -197,7 +197,7 @@ class FinalRecord:
 
 @dataclass(frozen=True)
 class WholeSession:
-    """Everything of a session, for files. Secrets of personal links are no part of it.
+    """Everything of a session, for files. Secrets of labelling links are no part of it.
 
     texts: every version of guidelines and schema; events in the order of their arrival; finals: all, oldest first.
     """

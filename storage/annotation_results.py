@@ -136,7 +136,7 @@ class AnnotationResults(AnnotationAccess):
     ) -> str:
         """Store a whole session as the viewer's own; returns its uid. Session, items and members get new ids.
 
-        Members keep numbers and names, but nobody's login and no personal links. BadInput when parts do not fit.
+        Members keep numbers and names, but nobody's login and no labelling links. BadInput when parts do not fit.
         """
         owner = clean_text(checked_viewer(viewer), "The owner", self._limits.owner_chars, empty=False)
         checked = check_whole(contents, self._limits)

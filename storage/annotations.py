@@ -163,7 +163,7 @@ class AnnotationStore(AnnotationResults):
         member_viewer: str = "",
         expires_at: datetime | None = None,
     ) -> tuple[MemberRecord, str]:
-        """A new member and the secret of the personal link ("" for one with a viewer), which is told this once."""
+        """A new member and the secret of the labelling link ("" for one with a viewer), which is told this once."""
         with self._connections.write() as session:
             found = sessions_of.find_own(session, uid, checked_viewer(viewer))
             row, secret = people.add_member(
@@ -184,7 +184,7 @@ class AnnotationStore(AnnotationResults):
         expires_at: datetime | Literal["as it was"] | None = "as it was",
         new_secret: bool = False,
     ) -> tuple[MemberRecord, str]:
-        """Change what is not None; with new_secret the old personal link ends and the new secret is returned.
+        """Change what is not None; with new_secret the old labelling link ends and the new secret is returned.
 
         expires_at: None for never.
         """

@@ -181,7 +181,7 @@ class AnnotationText(SQLModel, table=True):
 
 
 class AnnotationMember(SQLModel, table=True):
-    """One person in a session; of the secret of a personal link only the SHA-256, "" where there is no link."""
+    """One person in a session; of the secret of a labelling link only the SHA-256, "" where there is no link."""
 
     __tablename__ = "annotation_member"
     id: int | None = Field(default=None, primary_key=True)

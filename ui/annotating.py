@@ -1,6 +1,6 @@
 """What an annotator does: reads the guidelines, is given one item after another, saves every action.
 
-Each call names who asks, by the secret of a personal link or by who the server knows them to be, and is answered with
+Each call names who asks, by the secret of a labelling link or by who the server knows them to be, and is answered with
 what that person may know: in a blind session neither scores nor anything of others. Does not know gradio.
 """
 
@@ -84,12 +84,12 @@ class Annotating:
         }
 
     def _who(self, session: Any, link: Any, viewer: Viewer) -> tuple[SessionRecord, MemberRecord]:
-        secret = _text(link, "personal link") if link else ""
+        secret = _text(link, "labelling link") if link else ""
         uid = _text(session, "session") if session else ""
         if secret:
             record, member = self._store.annotations.who(secret=secret)
             if uid and record.uid != uid:
-                raise NotFound("This personal link is for another session; open the link itself.")
+                raise NotFound("This labelling link is for another session; open the link itself.")
             return record, member
         return self._store.annotations.who(session=uid, viewer=viewer.name)
 

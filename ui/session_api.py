@@ -50,7 +50,7 @@ def _for_annotators(annotating: Annotating, who: Callable[[gr.Request | None], V
             return annotating.mine(who(request))
 
     def open_annotation(session: str = "", link: str = "", request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """What a session asks of an annotator: guidelines, schema, progress. link: the secret of a personal link."""
+        """What a session asks of an annotator: guidelines, schema, progress. link: the secret of a labelling link."""
         with said():
             return annotating.open(session, link, who(request))
 
@@ -150,7 +150,7 @@ def _for_people(sessions: Sessions, who: Callable[[gr.Request | None], Viewer]) 
         days: float | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict:
-        """Add somebody by name; `link` in the answer is their personal link, told this once. role: annotator or
+        """Add somebody by name; `link` in the answer is their labelling link, told this once. role: annotator or
         adjudicator; days: how long the link holds."""
         with said():
             return sessions.add(session, name, role, days, who(request))
@@ -161,7 +161,7 @@ def _for_people(sessions: Sessions, who: Callable[[gr.Request | None], Viewer]) 
             return sessions.join(session, who(request))
 
     def change_annotator(session: str, member: str, changes: dict, request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """Change name, role, revoked or days of somebody in a session; new_link: true makes a new personal link, and
+        """Change name, role, revoked or days of somebody in a session; new_link: true makes a new labelling link, and
         the old one ends."""
         with said():
             return sessions.change_member(session, member, changes, who(request))

@@ -1,7 +1,7 @@
 """A session's results: overview, agreement, scores against labels, adjudication, files.
 
-For its owner, for adjudicators by their personal link, and for anybody where it is an example. Reads and hands on; what
-is measured stands in `session_measures`. Does not know gradio.
+For its owner, for adjudicators by their labelling link, and for anybody where it is an example. Reads and hands on;
+what is measured stands in `session_measures`. Does not know gradio.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ui.wire import number
 
 MOST_ROWS = 500
 READERS = ("adjudicator", "owner")
-# who comes with nothing but a personal link
+# who comes with nothing but a labelling link
 NOBODY = Viewer("nobody", "", False)
 # a side may be sent back as it came
 STATE_FIELDS = (*state_fields(result_state({"labels": [], "answers": {}})),)
@@ -57,7 +57,7 @@ class Results:
         return shown | {"hidden": len(_hidden(desk, found))}
 
     def led_to(self, link: Any) -> str:
-        """The session whose results a personal link leads to, "" for an annotator's link or one that leads nowhere."""
+        """The session whose results a labelling link leads to, "" for an annotator's link or one that leads nowhere."""
         try:
             return self._desk("", link, NOBODY).session.uid if link else ""
         except UserError:
@@ -173,9 +173,9 @@ class Results:
 
     def _desk(self, session: Any, link: Any, viewer: Viewer) -> Desk:
         if link:
-            record, member = self._store.annotations.who(secret=_text(link, "personal link"))
+            record, member = self._store.annotations.who(secret=_text(link, "labelling link"))
             if member.role not in READERS or (session and session != record.uid):
-                raise NotFound("This personal link does not lead to the results of a session.")
+                raise NotFound("This labelling link does not lead to the results of a session.")
             return Desk(record, member)
         return Desk(self._store.annotations.get(_text(session, "session"), viewer=viewer.name), viewer.name)
 

@@ -28,7 +28,7 @@ Marked = Mapping[str, set[tuple[str, int, int]]]
 
 @dataclass(frozen=True)
 class Desk:
-    """Who works on a session's results: its owner by name, or an adjudicator who came by a personal link."""
+    """Who works on a session's results: its owner by name, or an adjudicator who came by a labelling link."""
 
     session: SessionRecord
     reader: str | MemberRecord

@@ -125,7 +125,7 @@ class Sessions:
         return self._shown(_text(session, "session"), viewer)
 
     def add(self, session: Any, name: Any, role: Any, days: Any, viewer: Viewer) -> dict[str, Any]:
-        """Somebody with a personal link, which is told this once."""
+        """Somebody with a labelling link, which is told this once."""
         record = self._own(session, viewer)
         member, secret = self._store.annotations.add_member(
             record.uid, viewer=viewer.name, name=_name(name), role=_role(role), expires_at=_expiry(days)
@@ -208,7 +208,7 @@ class Sessions:
 
 
 def link_of(secret: str) -> str:
-    """The end of a personal link's address."""
+    """The end of a labelling link's address."""
     return f"?annotate={secret}"
 
 
@@ -224,7 +224,9 @@ def _expiry(days: Any) -> datetime | None:
     if days in (None, ""):
         return None
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_DAYS:
-        raise BadInput(f"A personal link holds for more than 0 and at most {MOST_DAYS:,} days, not {str(days)[:40]!a}.")
+        raise BadInput(
+            f"A labelling link holds for more than 0 and at most {MOST_DAYS:,} days, not {str(days)[:40]!a}."
+        )
     return datetime.now(UTC) + timedelta(days=days)
 
 

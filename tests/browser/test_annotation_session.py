@@ -56,7 +56,7 @@ def make_session(page: Page) -> Locator:
 def invite(piece: Locator, name: str) -> str:
     piece.get_by_label("Add a person").fill(name)
     piece.get_by_role("button", name="Add", exact=True).click()
-    return piece.get_by_label(f"Personal link for {name}").input_value()
+    return piece.get_by_label(f"Labelling link for {name}").input_value()
 
 
 def begin(page: Page, link: str) -> Locator:

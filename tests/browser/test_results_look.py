@@ -51,7 +51,7 @@ def test_every_view_is_accessible_and_fits(page: Page, width: int, dark: bool) -
     open_session(page, dark=dark)
     piece.get_by_label("Add a person").fill("Dee")
     piece.get_by_role("button", name="Add", exact=True).click()
-    expect(piece.get_by_label("Personal link for Dee")).to_be_visible()
+    expect(piece.get_by_label("Labelling link for Dee")).to_be_visible()
     look("overview")
     for tab in TABS[1:]:
         piece.get_by_role("tab", name=tab).click()

@@ -127,14 +127,23 @@ def test_a_personal_link_is_shown_once(page: Page) -> None:
     piece.get_by_label("Add a person").fill("Dee")
     piece.get_by_label("Link works for, days").fill("7")
     piece.get_by_role("button", name="Add", exact=True).click()
-    link = piece.get_by_label("Personal link for Dee")
+    link = piece.get_by_label("Labelling link for Dee")
     expect(link).to_have_value("http://forklore.test/?annotate=secret-4")
     assert asked(page, "add_annotator") == [[SESSION, "Dee", "annotator", 7]]
     expect(piece.get_by_role("button", name="Copy", exact=True)).to_be_focused()
     expect(piece.get_by_label("Add a person")).to_have_value("")
+    expect(piece.locator(".fl-rs-link")).not_to_contain_text("needs both")
     piece.get_by_role("button", name="Hide the link").click()
     expect(link).to_have_count(0)
     assert "secret-4" not in piece.inner_html()
+
+
+def test_where_people_sign_in_by_links_the_owner_is_told_that_both_are_needed(page: Page) -> None:
+    piece = open_session(page)
+    page.evaluate("window.Forklore.who().draw({ name: 'Ada', out: './sign-out', post: true })")
+    piece.get_by_label("Add a person").fill("Dee")
+    piece.get_by_role("button", name="Add", exact=True).click()
+    expect(piece.locator(".fl-rs-link")).to_contain_text("a member of the team needs both")
 
 
 def test_a_person_without_a_name_is_not_sent(page: Page) -> None:
@@ -148,7 +157,7 @@ def test_a_person_without_a_name_is_not_sent(page: Page) -> None:
 def test_links_are_renewed_and_revoked_and_roles_changed(page: Page) -> None:
     piece = open_session(page)
     piece.get_by_role("button", name="New link: Ana").click()
-    expect(piece.get_by_label("Personal link for Ana")).to_be_visible()
+    expect(piece.get_by_label("Labelling link for Ana")).to_be_visible()
     piece.get_by_role("button", name="Hide the link").click()
     piece.get_by_role("button", name="Revoke: Bo").click()
     piece.get_by_role("button", name="Let in again: Cy").click()
@@ -164,7 +173,7 @@ def test_a_double_click_adds_one_person(page: Page) -> None:
     piece = open_session(page)
     piece.get_by_label("Add a person").fill("Dee")
     piece.get_by_role("button", name="Add", exact=True).dblclick()
-    expect(piece.get_by_label("Personal link for Dee")).to_be_visible()
+    expect(piece.get_by_label("Labelling link for Dee")).to_be_visible()
     assert len(asked(page, "add_annotator")) == 1
 
 

@@ -1,4 +1,4 @@
-"""Promises of members: personal links, their end, roles, logins, the guidelines' quiz."""
+"""Promises of members: labelling links, their end, roles, logins, the guidelines' quiz."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_somebody_with_a_login_needs_no_link_and_sees_the_session_in_the_list(st
             at.api.who(session=at.uid, viewer=stranger)
     with pytest.raises(BadInput, match="member of the session already"):
         at.api.add_member(at.uid, viewer=OWNER, name="Bob", role="annotator", member_viewer="bob")
-    with pytest.raises(BadInput, match="no personal link"):
+    with pytest.raises(BadInput, match="no labelling link"):
         at.api.change_member(at.uid, member, viewer=OWNER, new_secret=True)
     at.api.change_member(at.uid, member, viewer=OWNER, revoked=True)
     assert at.api.sessions(viewer="bob") == ()

@@ -46,7 +46,7 @@ def with_runs(store: Store, tiny: LanguageModel, count: int, *, owner: str = OWN
 
 @dataclass
 class Person:
-    """One annotator with a personal link."""
+    """One annotator with a labelling link."""
 
     annotating: Annotating
     link: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,24 @@ def test_a_pasted_link_or_its_secret_alone_is_understood(client: TestClient, sto
         assert (came.status_code, came.headers["location"]) == (303, "./?run=r1"), pasted
         assert client.get("/other").status_code == 200
     assert secret_in("http://[") == "" and secret_in("?person=") == "?person="
+
+
+def test_a_labelling_link_is_told_from_a_personal_one_and_its_session_opens_after_it(
+    client: TestClient, store: Store
+) -> None:
+    _, secret = store.people.add("Ada")
+    assert SENTENCES["labelling"] in client.get("/", params={"annotate": "s3"}).text, "who opens it is told at once"
+    sent = client.post("/sign-in", data={"link": " http://a.test/?annotate=s3cret ", "next": "run=r1&annotate=old"})
+    assert sent.status_code == 303 and "set-cookie" not in sent.headers
+    page = client.get(sent.headers["location"])
+    assert SENTENCES["labelling"] in page.text and SENTENCES["unknown"] not in page.text
+    further = html.unescape(page.text.split('name="next" value="')[1].split('"')[0])
+    came = client.post("/sign-in", data={"link": secret, "next": further})
+    assert came.headers["location"] == "./?run=r1&annotate=s3cret" and "set-cookie" in came.headers
+    assert client.get("/other").status_code == 200
+    client.cookies.clear()
+    wrong = client.post("/sign-in", data={"link": "x" * 43, "next": further})
+    assert SENTENCES["unknown"] in client.get(wrong.headers["location"]).text
 
 
 def test_where_somebody_wanted_to_go_can_lead_nowhere_else(client: TestClient, store: Store) -> None:

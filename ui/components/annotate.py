@@ -1,7 +1,7 @@
 """The annotator's page: sessions to work in, guidelines, one item after another, what was saved.
 
 Value: "" or {"open": session uid}. Everything else goes between the browser and the named endpoints through
-assets/server.js; a personal link stands in the page's address (?annotate=SECRET). Does not know where labels are kept.
+assets/server.js; a labelling link stands in the page's address (?annotate=SECRET). Does not know where labels are kept.
 """
 
 from __future__ import annotations
