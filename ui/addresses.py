@@ -11,6 +11,8 @@ from typing import Any
 
 # who has an IPv6 address has a whole network of this size
 IPV6_PREFIX = 64
+# and whoever rents a line or a machine may have this one: 65,536 of them
+NETWORK_PREFIX = 48
 
 
 def address_of(scope: Mapping[str, Any], proxies: int) -> str:
@@ -42,6 +44,15 @@ def normal(text: str) -> str:
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
+
+
+def network_of(address: str) -> str:
+    """The wider network that one caller may have to themselves, of an address as written here; "" where it is none."""
+    try:
+        network = ipaddress.ip_network(address)
+    except ValueError:
+        return ""
+    return "" if network.version == 4 else str(network.supernet(new_prefix=NETWORK_PREFIX))
 
 
 def is_loopback_host(host: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gradio as gr
+from gradio.blocks import BlockFunction
 
 from engine.errors import BadInput, ModelUnavailable, NotFound, UserError
 from engine.out_of_memory import give_back, is_refusal, refused
@@ -63,3 +64,18 @@ def said() -> Iterator[None]:
         yield
     if problem.sentence:
         raise gr.Error(problem.sentence, title=AGAIN if problem.passing else "Error", print_exception=False)
+
+
+TOO_FEW = (
+    "This call brought fewer values than it takes: look up the endpoint's arguments with ?view=api behind the address."
+)
+
+
+def says_what_is_missing(page: gr.Blocks) -> None:
+    """Have calls with too few values end in a sentence, before anything runs; gradio's own words quote the values."""
+
+    def enough(function: BlockFunction, inputs: list[object]) -> None:
+        if len(inputs) < len(function.inputs):
+            raise gr.Error(TOO_FEW, print_exception=False)
+
+    page.validate_inputs = enough  # type: ignore[method-assign, assignment]

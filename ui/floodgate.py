@@ -11,22 +11,26 @@ import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.access import SCOPE_KEY, Identity
+from ui.addresses import network_of
 from ui.body_limit import MEBIBYTE, answer
 
-# calls that gradio puts into its queue, and those that it answers beside it
+# calls that gradio puts into its queue
 QUEUED = ("/queue/join", "/call/")
-DIRECT = ("/run/", "/api/", "/cancel", "/reset", "/component_server", "/upload")
+# what is put together anew for everybody who opens it
+PAGES = ("/", "/config", "/gradio_api/info", "/gradio_api/openapi.json")
+# how many addresses' worth of calls the network may make in which one person can have thousands of them
+NETWORK = 4
 
 
 @dataclass(frozen=True)
 class FloodLimits:
-    """Of one caller: queued calls (a burst, and so many a second after it), direct ones, open requests, and bytes sent
-    (a burst, and so many an hour). callers: how many are remembered."""
+    """Of one caller: queued calls (a burst, and so many a second after it), all others that send something, open
+    requests, bytes sent (a burst, and so many an hour), and openings of the page. callers: how many are remembered."""
 
     queued: float
     queued_a_second: float
@@ -35,6 +39,13 @@ class FloodLimits:
     open: int
     bytes: float
     callers: int = 5_000
+    pages: float = 60
+    pages_a_second: float = 1.0
+
+    def times(self, many: int) -> FloodLimits:
+        """So many times as much of everything."""
+        counted = {one.name: getattr(self, one.name) * many for one in fields(self) if one.name != "callers"}
+        return replace(self, **counted)
 
     @classmethod
     def of_person(cls, mode: str) -> FloodLimits | None:
@@ -47,7 +58,8 @@ class FloodLimits:
     @classmethod
     def of_address(cls, mode: str) -> FloodLimits | None:
         """Of one address, less than the whole queue; people with links of their own may share one."""
-        return cls(40, 8.0, 400, 80.0, 128, 512 * MEBIBYTE) if mode == "public" else None
+        bounds = cls(40, 8.0, 400, 80.0, 128, 512 * MEBIBYTE, pages=240, pages_a_second=2.0)
+        return bounds if mode == "public" else None
 
 
 class _Bucket:
@@ -94,6 +106,7 @@ class _Callers:
             "queued": (limits.queued, limits.queued_a_second),
             "direct": (limits.direct, limits.direct_a_second),
             "bytes": (limits.bytes, limits.bytes / 3600.0),
+            "page": (limits.pages, limits.pages_a_second),
         }[kind]
         now = self._clock()
         bucket = self._buckets.setdefault((who, kind), _Bucket(most, now))
@@ -122,6 +135,7 @@ class Floodgate:
         self.app = app
         self._persons = _Callers(person, clock) if person else None
         self._addresses = _Callers(address, clock) if address else None
+        self._networks = _Callers(address.times(NETWORK), clock) if address else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         identity = scope.get(SCOPE_KEY)
@@ -129,7 +143,11 @@ class Floodgate:
             return await self.app(scope, receive, send)
         callers = [
             (these, who)
-            for these, who in ((self._persons, identity.name), (self._addresses, identity.address))
+            for these, who in (
+                (self._persons, identity.name),
+                (self._addresses, identity.address),
+                (self._networks, network_of(identity.address)),
+            )
             if these is not None and who
         ]
         kind = _kind(scope)
@@ -151,12 +169,10 @@ class Floodgate:
 
 def _kind(scope: Scope) -> str:
     """What a request counts as; "" for reading what is there."""
-    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
-        return ""
     path = scope["path"]
-    if any(part in path for part in QUEUED):
-        return "queued"
-    return "direct" if any(part in path for part in DIRECT) else ""
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return "page" if (path.rstrip("/") or "/") in PAGES else ""
+    return "queued" if any(part in path for part in QUEUED) else "direct"
 
 
 def _counting(receive: Receive, callers: list[tuple[_Callers, str]]) -> Receive:

@@ -29,7 +29,7 @@ from ui.actions import Workbench
 from ui.body_limit import BodyBounds, BodyLimit
 from ui.copies import Copies
 from ui.ending import Ending, end_app
-from ui.errors import Caught
+from ui.errors import Caught, says_what_is_missing
 from ui.example_session import install_session
 from ui.floodgate import Floodgate, FloodLimits
 from ui.health import VERSION, Health, Watch
@@ -143,6 +143,7 @@ def door_of(settings: Settings, people: People | None) -> Middleware:
 def open_port(page: gr.Blocks, settings: Settings, watch: Watch | None = None, people: People | None = None) -> None:
     """Open the port and return; every switch that hardens the page is set here."""
     page.queue(default_concurrency_limit=16, max_size=64)
+    says_what_is_missing(page)
     head = assets.head()
     # outermost first
     doors = [Middleware(Health, watch)] if watch else []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 from ui.access import SCOPE_KEY, Identity
+from ui.addresses import network_of
 from ui.floodgate import Floodgate, FloodLimits
 
 PERSON = FloodLimits(queued=3, queued_a_second=1.0, direct=5, direct_a_second=10.0, open=2, bytes=1_000, callers=50)
@@ -121,3 +123,29 @@ def test_one_persons_own_page_is_not_bounded_and_who_is_unknown_is_bounded_by_ad
     page = Page()
     nobody = Identity("", False, True, "192.0.2.7")
     assert [page.status(nobody) for _ in range(7)] == [200] * 5 + [429] * 2
+
+
+def test_one_network_of_many_addresses_has_four_times_the_bound_of_one() -> None:
+    page = Page()
+    many = [Identity(f"visitor:{n}", False, True, f"2001:db8:7:{n:x}::/64") for n in range(100)]
+    asked = [page.status(who) for who in many]
+    assert asked == [200] * 20 + [429] * 80
+    assert page.status(Identity("visitor:else", False, True, "2001:db8:8:1::/64")) == 200
+    assert network_of("2001:db8:7:5::/64") == "2001:db8:7::/48" and network_of("203.0.113.5") == network_of("") == ""
+
+
+def test_whatever_is_sent_counts_wherever_it_goes() -> None:
+    page = Page()
+    assert page.status(ME, "/gradio_api/never-heard-of", size=1_500) == 200
+    assert page.status(ME, "/gradio_api/never-heard-of") == 429
+
+
+def test_openings_of_the_page_are_bounded_and_what_it_loads_is_not() -> None:
+    limits = replace(PERSON, pages=10, pages_a_second=1.0)
+    page = Page(limits, None)
+    assert [page.status(ME, "/", method="GET") for _ in range(12)] == [200] * 10 + [429] * 2
+    assert page.status(ME, "/config/", method="GET") == 429, "as dear as the page"
+    assert {page.status(ME, "/static/x.js", method="GET") for _ in range(100)} == {200}
+    assert page.status(NEIGHBOUR, "/", method="GET") == 200
+    page.now += 1.0
+    assert [page.status(ME, "/", method="GET") for _ in range(2)] == [200, 429]

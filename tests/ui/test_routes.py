@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client
 
 from tests.support.small_site import Site, opened
+from ui.errors import TOO_FEW
 from ui.routes import SENTENCE, is_used
 
 CLOSED = (
@@ -70,3 +71,15 @@ def test_what_a_browser_reads_is_open(site: Site, path: str) -> None:
 )  # fmt: skip
 def test_signing_in_and_files_are_among_what_is_used(method: str, path: str) -> None:
     assert is_used(method, path)
+
+
+@pytest.mark.parametrize("data", [[], ["x"]])
+def test_a_call_with_too_few_values_is_told_so_and_no_exception_is_printed(
+    site: Site, data: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with httpx.Client(timeout=20) as client:
+        joined = client.post(f"{site.url}/gradio_api/call/join", json={"data": data}).json()
+        heard = client.get(f"{site.url}/gradio_api/call/join/{joined['event_id']}").text
+        direct = client.post(f"{site.url}/gradio_api/run/join", json={"data": data}).text
+    assert TOO_FEW in heard and TOO_FEW in direct
+    assert "Traceback" not in capfd.readouterr().err
