@@ -71,3 +71,21 @@ def test_a_field_somebody_is_in_is_left_alone_and_an_empty_one_gets_the_examples
     page.goto(app.url + "/?run=example-1-1")
     page.locator("#settings button").first.click()
     expect(prompt).not_to_have_value("")
+
+
+def test_a_job_that_does_not_reach_the_server_says_so_beside_its_button(page: Page, app: AppServer) -> None:
+    page.goto(app.url + "/?run=example-1-1")
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible()
+    held: list[Route] = []
+    page.route("**/gradio_api/queue/join*", lambda route: held.append(route))
+    button = page.get_by_role("button", name="Generate")
+    button.click()
+    line = page.locator(".fl-reach")
+    expect(line).to_have_text("Waiting for the server …")
+    said, pressed = line.bounding_box(), button.bounding_box()
+    assert said and pressed and abs(said["y"] - pressed["y"] - pressed["height"]) < 12
+    for route in held:
+        route.continue_()
+    expect(line).to_have_count(0, timeout=30_000)
+    page.unroute_all()
+    page.get_by_role("button", name="Stop").click(timeout=60_000)
