@@ -6,21 +6,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from gradio_client import Client
 
+from engine.errors import BadInput
 from engine.testing import save_tiny_folder
 from storage.database import Store
 from storage.snapshots import snapshot_names
-from tests.support.app_server import AppServer, free_port
+from tests.support.app_server import AppServer, free_port, wait_until
 from tests.support.endpoints import Endpoints
 from ui import chores
+from ui.serve import open_store
+from ui.settings import parse
 
 SCHEMA = "questions: [{name: good, title: Good?, kind: choice, options: [yes, no], required: true}]"
 
@@ -42,8 +44,7 @@ def server(started: AppServer) -> AppServer:
     """The app, running, its model loaded."""
     if not started.running():
         started.start()
-    wait_until(lambda: health(started)["model"] == "ready")
-    return started
+    return started.ready()
 
 
 @pytest.fixture
@@ -52,22 +53,12 @@ def folder(started: AppServer) -> Path:
     return started.database.parent / "copies"
 
 
-def health(server: AppServer) -> dict[str, Any]:
-    return dict(httpx.get(f"{server.url}/healthz", timeout=30).json())
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
 def lose_disk(server: AppServer) -> None:
-    """Kill the app and remove its library, as a Space's restart does."""
+    """Kill the app and remove its library, as a Space's restart does; its locks stay and must keep nobody out."""
     server.kill()
     for path in server.database.parent.glob(f"{server.database.name}*"):
-        path.unlink()
+        if path.suffix != ".lock":
+            path.unlink()
 
 
 def held_by(folder: Path) -> set[str]:
@@ -90,10 +81,9 @@ def test_after_a_kill_and_a_lost_disk_everything_up_to_the_last_snapshot_is_ther
     owner.call("edit_session", session, {"status": "closed"})
     wait_until(lambda: "Pears" in held_by(folder), 90)
     assert len(snapshot_names(folder)) <= count + 3
-    assert health(server)["snapshot_seconds"] < 90
+    assert server.health()["snapshot_seconds"] < 90
     lose_disk(server)
-    server.start()
-    wait_until(lambda: health(server)["model"] == "ready")
+    server.start().ready()
     assert '"event": "library restored"' in server.log(10**6)
     again = Client(server.url, verbose=False)
     opened = again.predict(run["uid"], api_name="/open_run")
@@ -116,18 +106,20 @@ def test_an_orderly_end_leaves_nothing_out_of_the_snapshot(server: AppServer) ->
 def test_a_second_app_on_the_same_library_or_snapshots_is_refused_in_one_sentence(
     server: AppServer, folder: Path, tmp_path: Path, root: Path
 ) -> None:
-    other = tmp_path / "other.db"
-    for database, word in ((server.database, "--database"), (other, "--snapshots")):
-        command = [sys.executable, "app.py", "--port", str(free_port()), "--database", str(database)]
-        run = subprocess.run(
-            [*command, "--snapshots", str(folder)],
-            cwd=root, env=dict(os.environ), capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert run.returncode == 2 and run.stdout == "", run
-        assert run.stderr.count("\n") == 1 and word in run.stderr and str(server._process.pid) in run.stderr  # type: ignore[union-attr]
-    assert health(server)["status"] == "ok"
-    server.kill()  # even so the next one may start at once
-    server.start()
+    assert server._process is not None
+    command = [sys.executable, "app.py", "--port", str(free_port()), "--database", str(server.database)]
+    run = subprocess.run(
+        [*command, "--snapshots", str(folder)],
+        cwd=root, env=dict(os.environ), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 2 and run.stdout == "", run
+    assert run.stderr.count("\n") == 1 and "--database" in run.stderr and str(server._process.pid) in run.stderr
+    # how it is told is the same for both; who would be the second is this process
+    settings = parse(["--database", str(tmp_path / "other.db"), "--snapshots", str(folder)], {})
+    with ExitStack() as held, pytest.raises(BadInput, match="--snapshots") as refused:
+        open_store(settings, held)
+    assert str(server._process.pid) in str(refused.value) and not (tmp_path / "other.db").exists()
+    assert server.health()["status"] == "ok"
 
 
 def test_snapshots_that_cannot_be_written_are_said_and_the_app_goes_on(server: AppServer, folder: Path) -> None:
@@ -138,6 +130,6 @@ def test_snapshots_that_cannot_be_written_are_said_and_the_app_goes_on(server: A
     session = owner.call("create_session", "Pears", [run["uid"]], SCHEMA, "", {})["session"]
     owner.call("edit_session", session, {"status": "closed"})
     wait_until(lambda: httpx.get(f"{server.url}/healthz", timeout=30).status_code == 503, 90)
-    assert "lasting storage" in health(server)["reason"]
+    assert "lasting storage" in server.health()["reason"]
     assert client.predict("Tell me", max_new_tokens=4, api_name="/generate")["text"]
     assert "upkeep failed" in server.log(10**6) and "could not be written" in server.log(10**6)
