@@ -15,9 +15,12 @@ from typing import Protocol
 
 from engine.errors import Busy, UserError
 from ui.access import Viewer, digest_of
+from ui.addresses import network_of
 
 HOUR = 3600
 HOURS = 24
+# how many addresses' shares the network has in which one person may have thousands of them
+NETWORK = 4
 MINUTE = 60
 
 
@@ -53,6 +56,12 @@ class QuotaLimits:
     def of_address(self) -> QuotaLimits:
         """The shares of an address, in the place of a person's."""
         return replace(self, jobs=self.address_jobs, tokens=self.address_tokens)
+
+    @property
+    def of_network(self) -> QuotaLimits:
+        """The shares of a network of many addresses that may all be one person's."""
+        jobs, tokens = (None if each is None else NETWORK * each for each in (self.address_jobs, self.address_tokens))
+        return replace(self, jobs=jobs, tokens=tokens)
 
 
 @dataclass(frozen=True)
@@ -191,13 +200,14 @@ class Quotas:
         self._unwritten: Counter[tuple[str, int]] = Counter()
         self._persons = _Accounts(limits, "Your")
         self._addresses = _Accounts(limits.of_address, "Your network's")
+        self._networks = _Accounts(limits.of_network, "Your network's")
         if ledger is not None and limits.tokens is not None:
             self._remember(ledger)
 
     def __len__(self) -> int:
         """How many persons and addresses are remembered."""
         with self._lock:
-            return len(self._persons) + len(self._addresses)
+            return len(self._persons) + len(self._addresses) + len(self._networks)
 
     def admit(self, viewer: Viewer) -> None:
         """Count one job that is about to wait for its turn. Raises Busy with the share that is used up and the time
@@ -284,7 +294,11 @@ class Quotas:
     def _of(self, viewer: Viewer) -> list[tuple[_Accounts, str]]:
         mine = [(self._persons, digest_of(viewer.name))]
         # a caller without one came through the same machine
-        return [*mine, (self._addresses, viewer.address)] if viewer.address else mine
+        if viewer.address:
+            mine.append((self._addresses, viewer.address))
+        if network := network_of(viewer.address):
+            mine.append((self._networks, network))
+        return mine
 
     def _remember(self, ledger: Ledger) -> None:
         """Take over what was spent before this start."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import Busy
 from ui.access import Viewer
+from ui.addresses import network_of
 from ui.quotas import QuotaLimits, Quotas
 
 NEVER = -1
@@ -285,9 +286,12 @@ class Turnstile:
                 f"{limits.each_person} jobs of yours are at work or waiting already, the most for one person: stop one "
                 "or wait for it to finish."
             )
-        if viewer.address and sum(one.address == viewer.address for one in everybody) >= limits.each_address:
+        network = network_of(viewer.address)
+        near = sum(network_of(one.address) == network for one in everybody) if network else 0
+        here = sum(one.address == viewer.address for one in everybody) if viewer.address else 0
+        if here >= limits.each_address or near >= 2 * limits.each_address:
             raise Busy(
-                f"{limits.each_address} jobs from your network are at work or waiting already: try again in a minute."
+                f"{max(here, near)} jobs from your network are at work or waiting already: try again in a minute."
             )
         if len(everybody) >= limits.capacity:
             raise Busy(f"{len(everybody)} people are waiting already: try again in a minute.")

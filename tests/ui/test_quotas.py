@@ -244,3 +244,13 @@ def test_the_line_on_the_page_says_both_shares_and_when_one_is_low(clock: Clock)
     assert not shares.low
     quotas.spend(ME, 220_000)
     assert quotas.remaining(ME).low
+
+
+def test_a_network_of_many_addresses_has_the_shares_of_four(clock: Clock) -> None:
+    quotas = Quotas(LIMITS, clock)
+    many = [Viewer(f"visitor:{n}", "page", False, f"2001:db8:7:{n:x}::/64") for n in range(21)]
+    for viewer in many[:20]:
+        quotas.admit(viewer)
+    assert "Your network's share of 20 answers" in refusal(quotas, many[20])
+    quotas.admit(Viewer("visitor:far", "page", False, "2001:db8:8:1::/64"))
+    quotas.admit(STRANGER)

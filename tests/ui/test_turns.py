@@ -319,3 +319,16 @@ def test_a_long_job_gives_way_to_so_many_and_then_comes_to_its_end():
                     passed += 1
             assert turns.wait(long, 0)
         assert passed == 5
+
+
+def test_a_network_of_many_addresses_takes_at_most_the_places_of_two() -> None:
+    turns = Turnstile(TurnLimits.of("public"))
+    entered = [turns.enter(page(f"cookie {n}", address=f"2001:db8:7:{n:x}::/64")) for n in range(13)]
+    for one in entered[:12]:
+        one.__enter__()
+    with pytest.raises(Busy, match="12 jobs from your network"):
+        entered[12].__enter__()
+    with turns.enter(page("somebody", address="2001:db8:8:1::/64")):
+        assert turns.waiting() == 13
+    for one in entered[:12]:
+        one.__exit__(None, None, None)
