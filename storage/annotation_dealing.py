@@ -5,6 +5,7 @@ An item counts those who submitted it and those who hold a live reservation. Kno
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -62,7 +63,7 @@ _OWN_COUNTS = text("""
     SELECT i.part, p.status, count(*) FROM annotation_place AS p JOIN annotation_item AS i ON i.id = p.item_id
     WHERE p.member_id = :member GROUP BY i.part, p.status
 """)
-_PARTS = text("SELECT count(*) FROM annotation_item WHERE session_id = :session AND part = :part")
+_PARTS = text("SELECT part, count(*) FROM annotation_item WHERE session_id = :session GROUP BY part")
 _LAST_DEALT = text("SELECT coalesce(max(dealt), 0) FROM annotation_place WHERE member_id = :member")
 
 Counts = Mapping[tuple[str, str], int]
@@ -91,15 +92,18 @@ def progress(session: Session, found: Row, member: Row, settings: SessionSetting
     In a blind session the total tells nothing of others: every item counts as one that may still come.
     """
     asked = _asked(found, member, settings, now)
-    counts = _own_counts(session, asked)
+    # from verified rows: what is shown must not be counted in a damaged file
+    counts = Counter((part, status) for _, _, part, status, _ in read_own(session, found, member))
+    there = {part: int(count) for part, count in session.execute(_PARTS, asked)}
+    if sum(there.values()) != found["items"]:
+        raise damaged(label_of(found["uid"]), "some of its items are missing")
     if settings.blind:
-        had = int(session.execute(_PARTS, {**asked, "part": "work"}).scalar_one())
+        had = there.get("work", 0)
     else:
         had = _sum(counts, "work") + int(session.execute(_LEFT, asked).scalar_one())
     checks = _sum(counts, "check")
     if settings.check_every:
-        there = int(session.execute(_PARTS, {**asked, "part": "check"}).scalar_one())
-        checks = max(checks, min(there, had // settings.check_every))
+        checks = max(checks, min(there.get("check", 0), had // settings.check_every))
     return Progress(
         done=counts.get(("work", "submitted"), 0) + counts.get(("check", "submitted"), 0),
         skipped=counts.get(("work", "skipped"), 0) + counts.get(("check", "skipped"), 0),

@@ -6,9 +6,10 @@ who may see them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, inspect, select, text
@@ -35,7 +36,13 @@ def sealed(table: type[SQLModel], values: Mapping[str, Any]) -> Row:
 
 def _hash(table: type[SQLModel], row: Mapping[str, Any]) -> str:
     """Over the table's name as well: a page that is read in the place of another may have as many columns."""
-    return digest((str(table.__tablename__), *(value for name, value in row.items() if name != "row_hash")))
+    return digest((str(table.__tablename__), *_hashed(table)(row)))
+
+
+@cache
+def _hashed(table: type[SQLModel]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Gives the values that a row's hash covers, in the order of the columns."""
+    return itemgetter(*(name for name in table.model_fields if name != "row_hash"))
 
 
 def query(table: type[SQLModel], *conditions: Any) -> Select[Any]:

@@ -84,8 +84,9 @@ def test_viewers_see_their_own_analyses_and_the_owners_but_change_only_their_own
         with pytest.raises(NotFound, match="no analysis"):
             action()
     store.runs.update(run, viewer="ann", visibility="private")
-    with pytest.raises(NotFound, match="no run"):
+    with pytest.raises(NotFound, match=f"no analysis '{anns}'") as refused:
         store.analyses.get(anns, viewer="bob")
+    assert run not in str(refused.value), "whose run it is of is nobody else's to know"
 
 
 def test_analyses_go_with_their_run_and_alone(store: Store, run: str) -> None:

@@ -11,6 +11,7 @@ from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory, UserErr
 from tests.support.bench import FIELDS, ME, OTHER, lines, stored
 from ui import actions
 from ui.access import Viewer
+from ui.turns import TurnLimits
 
 
 def test_a_document_only_grows_until_its_stored_form_replaces_it(bench):
@@ -224,13 +225,15 @@ def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_noth
     assert [run.status for run in stored(bench)] == ["stopped"]
 
 
-def test_a_stranger_holds_one_place_in_the_queue_whatever_the_number_of_pages(bench):
-    pages = [Viewer("visitor:a", f"s{i}", False) for i in range(2)]
-    first = bench.generate(FIELDS, pages[0])
+def test_a_stranger_holds_two_places_in_the_queue_whatever_the_number_of_pages(bench):
+    bench.turns.limits = TurnLimits.of("public")
+    pages = [Viewer("visitor:a", f"s{i}", False) for i in range(3)]
+    first, second = bench.generate(FIELDS, pages[0]), bench.generate(FIELDS, pages[1])
     next(first)
-    with pytest.raises(Busy, match="already at work"):
-        list(bench.generate(FIELDS, pages[1]))
+    assert "another page of yours is before this one" in next(second)
+    with pytest.raises(Busy, match="2 jobs of yours are at work or waiting already"):
+        list(bench.generate(FIELDS, pages[2]))
     other = bench.generate(FIELDS, Viewer("visitor:b", "s9", False))
-    assert "1 person is before you" in next(other)
-    assert bench.stop(pages[1]) == 1, "either page may stop it"
-    list(first), list(other)
+    assert "1 person is before you" in next(other), "who was not served yet goes before the second job of another"
+    assert bench.stop(pages[2]) == 2, "each page of theirs may stop them"
+    list(first), list(other), list(second)
