@@ -250,7 +250,7 @@ def test_a_run_is_renamed_found_deleted_and_brought_back(page: Page, app: AppSer
     page.get_by_role("searchbox").fill("nobody likes")
     library = page.locator("#library-piece")
     expect(library.locator("a[href*='?run=']")).to_have_count(1)
-    library.get_by_role("button", name=re.compile("delete", re.I)).first.click()
+    library.get_by_role("row").get_by_role("button", name=re.compile("^delete", re.I)).first.click()
     expect(library.locator("a[href*='?run=']")).to_have_count(0)
     library.get_by_role("button", name=re.compile("undo", re.I)).click()
     expect(library.locator("a[href*='?run=']")).to_have_count(1)

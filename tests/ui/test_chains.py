@@ -164,7 +164,7 @@ def test_short_jobs_of_others_go_first_and_the_chain_ends_the_same(bench, chains
             threads.append(threading.Thread(target=short))
             threads[-1].start()
             deadline = time.monotonic() + 5
-            while len(bench.turns._line) < 2 and time.monotonic() < deadline:
+            while bench.turns.waiting() < 2 and time.monotonic() < deadline:
                 time.sleep(0.01)
     assert seen.count(GIVING_WAY) == 2 and done.is_set()
     assert without_note(frame)[1] == without_note(alone)[1]

@@ -156,7 +156,7 @@ def test_three_hundred_tokens_are_priced_before_and_a_short_job_gets_its_turn_wi
         if number == 4:
             threading.Thread(target=short).start()
             deadline = time.monotonic() + 10
-            while len(bench.turns._line) < 2 and time.monotonic() < deadline:
+            while bench.turns.waiting() < 2 and time.monotonic() < deadline:
                 time.sleep(0.01)
             behind = 0
         elif behind is not None and not done.is_set():

@@ -104,7 +104,7 @@ def test_a_closed_page_and_one_that_waits_for_the_same_analysis_lose_no_draw_of_
     documents = []
     other = threading.Thread(target=lambda: documents.extend(forks.resume(uid, OTHER)))
     other.start()
-    while len(bench.turns._line) < 2:
+    while bench.turns.waiting() < 2:
         time.sleep(0.01)
     first.close()
     other.join(60)
@@ -290,7 +290,7 @@ def test_stopping_a_new_one_before_its_turn_shows_the_older_one_again(bench, for
     with bench.turns.enter(OTHER):
         thread = threading.Thread(target=lambda: documents.extend(forks.run(answer, SMALL, ME)))
         thread.start()
-        while len(bench.turns._line) < 2:
+        while bench.turns.waiting() < 2:
             time.sleep(0.01)
         bench.stop(ME)
         thread.join(20)
