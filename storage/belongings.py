@@ -32,6 +32,8 @@ STRANGERS = ("visitor:", "visitor;")
 _EVER = 2**63 - 1
 # runs or analyses that go in one transaction, a family of more runs alone
 AT_ONCE = 50
+# so many runs go in one transaction where somebody deletes all that is theirs
+WHOLE = 400
 # who waits for the file asks again at longer and longer intervals, up to a tenth of a second
 _LEAST_REST, _MOST_REST = 0.01, 0.2
 
@@ -104,19 +106,29 @@ class Belongings:
             return remove_runs(session, ids)
 
     def delete_all(self, *, viewer: str) -> Removed:
-        """Remove everything that is the viewer's for good, a family of runs always whole.
+        """Remove everything that is the viewer's for good, whole or not at all; hundreds of runs, which would keep
+        others waiting, go family by family: Busy then means that the rest is still there.
 
-        Busy: the rest is still there. Labels in sessions of others stay there without name and login.
+        Labels in sessions of others stay there without name and login.
         """
         check_viewer(viewer)
+        runs = select(col(RunRow.id)).where(col(RunRow.owner) == viewer, col(RunRow.example) == 0)
         sessions = select(col(AnnotationSession.id)).where(
             col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
         )
-        analyses = self._while_any(lambda session: remove_analyses(session, viewer, AT_ONCE))
-        runs = self._remove_families({"low": viewer, "high": f"{viewer}\0", "before": _EVER})
-        gone = self._while_any(lambda session: remove_sessions(session, _ids(session, sessions.limit(1))))
+        with self._connections.read() as reading:
+            many = len(_ids(reading, runs.limit(WHOLE + 1))) > WHOLE
+        if many:
+            analyses = self._while_any(lambda session: remove_analyses(session, viewer, AT_ONCE))
+            removed = self._remove_families({"low": viewer, "high": f"{viewer}\0", "before": _EVER})
+            gone = self._while_any(lambda session: remove_sessions(session, _ids(session, sessions.limit(1))))
+            with self._connections.erase() as session:
+                return Removed(removed, gone, analyses, leave_sessions(session, viewer))
         with self._connections.erase() as session:
-            return Removed(runs, gone, analyses, leave_sessions(session, viewer))
+            analyses = remove_analyses(session, viewer, -1)
+            removed = remove_runs(session, _ids(session, runs))
+            gone = remove_sessions(session, _ids(session, sessions))
+            return Removed(removed, gone, analyses, leave_sessions(session, viewer))
 
     def expire(self, *, before: datetime) -> Removed:
         """Remove for good what strangers have not changed since a moment: runs with all that was made of them, analyses

@@ -144,6 +144,7 @@ def test_what_is_deleted_as_a_whole_goes_in_portions_too(old: Store, monkeypatch
     keep(old, "theirs", "person:11")
     left: list[int] = []
     monkeypatch.setattr(belongings, "AT_ONCE", 6)
+    monkeypatch.setattr(belongings, "WHOLE", 6)
     monkeypatch.setattr(belongings.time, "sleep", lambda _: left.append(len(there(old))))
     assert old.belongings.delete_all(viewer="person:1").runs == 20
     assert left == [15, 9, 3, 1] and there(old) == {"theirs"}
@@ -154,6 +155,7 @@ def test_a_run_that_somebody_changes_while_others_go_stays(old: Store, monkeypat
         keep(old, uid, ME)
     rest = lambda _: old.runs.update(next(iter(there(old))), viewer=ME, note="still wanted")  # noqa: E731
     monkeypatch.setattr(belongings, "AT_ONCE", 1)
+    monkeypatch.setattr(belongings, "WHOLE", 1)
     monkeypatch.setattr(belongings.time, "sleep", rest)
     assert old.belongings.expire(before=LIMIT).runs == 1 and len(there(old)) == 1
 

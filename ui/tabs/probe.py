@@ -273,7 +273,7 @@ def _uid_of(on_show: Any) -> str:
         return ""
 
 
-def _shown(start: Callable[[], Iterator[str]], on_show: Any) -> Iterator[tuple]:
+def _shown(start: Callable[[], Iterator[str]], on_show: Any = "") -> Iterator[tuple]:
     """Documents of a job as page updates.
 
     A refusal becomes a sentence; it and a stop before the first answer leave on show what was: `on_show`.
