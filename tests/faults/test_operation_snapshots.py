@@ -14,7 +14,7 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from engine.errors import BadInput
+from engine.errors import Busy
 from engine.testing import save_tiny_folder
 from storage.database import Store
 from storage.snapshots import snapshot_names
@@ -116,7 +116,7 @@ def test_a_second_app_on_the_same_library_or_snapshots_is_refused_in_one_sentenc
     assert run.stderr.count("\n") == 1 and "--database" in run.stderr and str(server._process.pid) in run.stderr
     # how it is told is the same for both; who would be the second is this process
     settings = parse(["--database", str(tmp_path / "other.db"), "--snapshots", str(folder)], {})
-    with ExitStack() as held, pytest.raises(BadInput, match="--snapshots") as refused:
+    with ExitStack() as held, pytest.raises(Busy, match="--snapshots") as refused:
         open_store(settings, held)
     assert str(server._process.pid) in str(refused.value) and not (tmp_path / "other.db").exists()
     assert server.health()["status"] == "ok"
