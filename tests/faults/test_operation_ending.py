@@ -23,6 +23,8 @@ from tests.support.endpoints import Endpoints
 
 MOST_SECONDS = 5.0
 SCHEMA = "labels: [{name: errors, unit: span, labels: [factual]}]"
+# the model goes on telling for longer than this
+TALE = "Write a very long story about a fox."
 LONG = 1_500
 
 
@@ -68,11 +70,11 @@ def ended(server: AppServer) -> dict[str, Any]:
 
 
 def test_a_run_in_the_middle_is_kept_as_stopped_with_its_tokens(server: AppServer) -> None:
-    client = Client(server.url, verbose=False)
-    job = client.submit("Count up: 1, 2, 3,", max_new_tokens=LONG, temperature=0.0, api_name="/generate")
-    others = [Client(server.url, verbose=False) for _ in range(2)]
+    client, *others = [Client(server.url, verbose=False) for _ in range(3)]
+    job = client.submit(TALE, max_new_tokens=LONG, temperature=0.0, api_name="/generate")
     waiting = [other.submit("Name a fruit.", api_name="/generate") for other in others]
-    wait_until(lambda: len(job.outputs()) > 3 and server.health()["queue"] == 3, 240)
+    wait_until(lambda: job.done() or (len(job.outputs()) > 3 and server.health()["queue"] == 3), 240)
+    assert not job.done(), "the long one was to be in its middle"
     code, seconds = end(server)
     assert code == 0 and seconds < MOST_SECONDS, (code, seconds, server.log())
     assert ended(server)["outcome"] == "kept"
@@ -125,7 +127,7 @@ def test_no_save_that_was_acknowledged_is_lost_when_annotators_are_at_work(serve
                 return
             acknowledged.append(name)
 
-    job = texts.submit("Count up: 1, 2, 3,", max_new_tokens=LONG, temperature=0.0, api_name="/generate")
+    job = texts.submit(TALE, max_new_tokens=LONG, temperature=0.0, api_name="/generate")
     wait_until(lambda: len(job.outputs()) > 3, 240)
     labelling = threading.Thread(target=label, daemon=True)
     labelling.start()
