@@ -47,7 +47,7 @@
         list: Forklore.panels.filter((panel) => !panel.needs || this.props[panel.needs]).map((panel) => ({ id: panel.id, label: panel.label, build: (host) => panel.build(host, this) })),
       });
       const reading = el("section", { class: "fl-reading", "aria-label": "The answer" }, this.status.prompt, this.prose.box, this.status.message, this.status.foot, this.help);
-      this.root = el("div", { class: "fl-explorer" }, this.status.sentence,
+      this.root = el("div", { class: "fl-explorer" }, this.status.sentence, this.status.foreign,
         el("div", { class: "fl-two" },
           el("div", { class: "fl-left" }, this.toolbar.root, reading, this.tabs.strip, this.tabs.body), this.inspector.root),
         this.tip.root, this.live);

@@ -1,4 +1,4 @@
-// What is said around the text: the sentence on top, the prompt, waiting and empty states, the line under the text.
+// What is said around the text: the sentence on top, whose run it is, the prompt, waiting and empty states, the line under the text.
 // Reads the run's state; changes nothing but words.
 (() => {
   "use strict";
@@ -6,6 +6,7 @@
   const { dom, format } = Forklore;
   const { el } = dom;
   const UNUSUAL = { stopped: "Stopped here; what was written until then is kept.", failed: "It broke off here; what was written until then is kept." };
+  const FOREIGN = "Shared with you: this run stays its owner's. What you branch from it is yours.";
   const ENDS = { stop: "ended by the model", length: "reached its limit of tokens", stop_string: "ended by a stop string" };
 
   class Status {
@@ -14,6 +15,7 @@
       this.state = "empty";
       this.began = 0;
       this.sentence = el("p", { class: "fl-say", hidden: true });
+      this.foreign = el("p", { class: "fl-foreign", hidden: true, text: FOREIGN });
       this.promptText = el("bdi");
       this.prompt = el("details", { class: "fl-prompt", hidden: true }, el("summary", {}, el("span", { class: "fl-prompt-label", text: "Prompt" }), this.promptText));
       this.message = el("div", { class: "fl-message" });
@@ -27,6 +29,7 @@
     update() {
       this.state = this.name();
       this.showSentence();
+      this.showForeign();
       this.showPrompt();
       this.showMessage();
       this.showLine();
@@ -58,6 +61,12 @@
       Forklore.fillText(link, quoted.slice(1, -1));
       this.sentence.append(link);
       Forklore.fillText(this.sentence, note.slice(cut + quoted.length - 1));
+    }
+
+    /** Whose run it is, where it is not the reader's; a page that was saved may be read by anybody. */
+    showForeign() {
+      const { trace, props } = this.context;
+      this.foreign.hidden = !(props.sharing && trace.header?.foreign);
     }
 
     showPrompt() {
@@ -103,7 +112,7 @@
     /** Whether the run on show can go on: written here, kept, nobody else's, and not ended by itself. */
     unfinished() {
       const { trace, props } = this.context;
-      if (!props.continues || !trace.stored || trace.header.kind !== "generation" || trace.header.example) return false;
+      if (!props.continues || !trace.stored || trace.header.kind !== "generation" || trace.header.example || trace.header.foreign) return false;
       return Boolean(UNUSUAL[trace.done.status] || trace.done.reason === "length" || trace.done.problem);
     }
 

@@ -40,7 +40,9 @@ class Documents:
     def of(self, run: StoredRun, viewer: Viewer, problem: str = "") -> str:
         """The document of an opened run, with what attention has made known of it."""
         parent, run = self.parent(run, viewer), self._with_attention(run, viewer)
-        document = stored_document(run, origin_of(run, parent), self._fork(run, viewer), problem)
+        document = stored_document(
+            run, origin_of(run, parent), self._fork(run, viewer), problem, foreign=_foreign(run, viewer)
+        )
         return document + self._behind(run, parent, viewer)
 
     def _with_attention(self, run: StoredRun, viewer: Viewer) -> StoredRun:
@@ -68,7 +70,7 @@ class Documents:
 
     def opening(self, run: StoredRun, viewer: Viewer) -> str:
         """A run's document without its closing line: what stays on show until the next run begins."""
-        return opening(run, origin_of(run, self.parent(run, viewer)))
+        return opening(run, origin_of(run, self.parent(run, viewer)), _foreign(run, viewer))
 
     def parent(self, run: StoredRun, viewer: Viewer) -> StoredRun | None:
         """The run that this one leaves, None when there is none or it cannot be opened any more."""
@@ -112,3 +114,8 @@ class Documents:
             return behind(self._store.runs.get(child.uid, viewer=viewer.name).trace, fork)
         except (NotFound, StoreDamaged):
             return ""
+
+
+def _foreign(run: StoredRun, viewer: Viewer) -> bool:
+    """Whether a run is somebody else's; an example is everybody's."""
+    return not run.header.example and run.header.owner != viewer.name

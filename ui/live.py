@@ -157,14 +157,15 @@ class LiveDocument:
         return self._job.whole(self._model, added) if self._job.whole else added
 
 
-def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN) -> views.RunIdentity:
-    """Who a stored run is on the page."""
+def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN, foreign: bool = False) -> views.RunIdentity:
+    """Who a stored run is on the page. foreign: whether it is somebody else's than the one's who looks."""
     return views.RunIdentity(
         uid=header.uid,
         kind=header.kind,
         title=header.title,
         created=header.created_at.isoformat(timespec="seconds"),
         example=header.example,
+        foreign=foreign,
         tags=header.tags,
         note=header.note,
         origin=origin,
@@ -172,15 +173,19 @@ def identity_of(header: RunHeader, origin: Origin = NO_ORIGIN) -> views.RunIdent
 
 
 def stored_document(
-    stored: StoredRun, origin: Origin = NO_ORIGIN, headline: Headline | None = None, problem: str = ""
+    stored: StoredRun,
+    origin: Origin = NO_ORIGIN,
+    headline: Headline | None = None,
+    problem: str = "",
+    foreign: bool = False,
 ) -> str:
     """The document of a stored run, as it looked when it was made; headline: something better to say of it; problem:
-    what is to be said of how it ended just now."""
-    identity = identity_of(stored.header, origin)
+    what is to be said of how it ended just now; foreign: whether it is somebody else's."""
+    identity = identity_of(stored.header, origin, foreign)
     said = headline or headline_of(stored.trace)
     return views.run_document(stored.trace, identity, status=stored.header.status, headline=said, problem=problem)
 
 
-def opening(stored: StoredRun, origin: Origin = NO_ORIGIN) -> str:
+def opening(stored: StoredRun, origin: Origin = NO_ORIGIN, foreign: bool = False) -> str:
     """A stored run's document without its closing line: what a continued run begins with, token for token."""
-    return stored_document(stored, origin).rstrip("\n").rpartition("\n")[0] + "\n"
+    return stored_document(stored, origin, foreign=foreign).rstrip("\n").rpartition("\n")[0] + "\n"

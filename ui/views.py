@@ -29,13 +29,14 @@ LIVE_ALTERNATIVES = 5
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Who a run is on the page, before and after it is stored."""
+    """Who a run is on the page, before and after it is stored. foreign: it is somebody else's, opened by its link."""
 
     uid: str
     kind: str = "generation"
     title: str = ""
     created: str = ""
     example: bool = False
+    foreign: bool = False
     tags: tuple[str, ...] = ()
     note: str = ""
     origin: Origin = NO_ORIGIN
@@ -77,6 +78,7 @@ def header_line(
             "title": identity.title,
             "created": identity.created,
             "example": identity.example,
+            "foreign": identity.foreign,
             "tags": list(identity.tags),
             "remark": identity.note,
             "prompt": prompt,

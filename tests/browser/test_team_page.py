@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,8 @@ from ui.serve import open_port
 from ui.settings import Settings
 from ui.shelf import Shelf
 
-TRACE = small_trace(1, 30)
+# it could go on
+TRACE = replace(small_trace(1, 30), finish_reason="length")
 
 
 @dataclass
@@ -154,6 +155,10 @@ def test_a_run_is_shared_by_its_link_until_that_is_stopped(page: Page, team: Tea
     context = chromium.new_context()
     other = enter(context.new_page(), team, "Ben", "&run=adas")
     expect(other.locator('.fl-explorer[data-run="adas"]')).to_be_visible()
+    expect(other.locator(".fl-foreign")).to_contain_text("Shared with you: this run stays its owner's.")
+    expect(other.locator(".fl-continue")).to_be_hidden()
+    expect(page.locator(".fl-foreign")).to_be_hidden()
+    expect(page.locator(".fl-continue"), "only its owner goes on with it").to_be_visible()
     other.get_by_role("button", name="Share", exact=True).click()
     expect(other.get_by_role("dialog")).to_contain_text("it stays theirs")
     expect(other.get_by_role("button", name="Stop sharing")).to_have_count(0)
