@@ -16,7 +16,7 @@ from engine.errors import BadInput
 from engine.label_events import check_result
 from storage.annotation_items import tokens_of
 from storage.annotation_members import may_decide, read_members
-from storage.annotation_records import FinalRecord
+from storage.annotation_records import ACCEPTED, WRONG_SOURCE, FinalRecord
 from storage.annotation_rows import Row, by_id, change_row, damaged, find, insert_rows, label_of, next_id, sealed
 from storage.annotation_sessions import current_text
 from storage.annotation_settings import schema_of_text
@@ -24,7 +24,6 @@ from storage.limits import StoreLimits
 from storage.schema import AnnotationFinal, AnnotationItem, AnnotationMember, AnnotationSession
 from storage.values import clean_json, clean_text, microseconds, moment, whole_number
 
-ACCEPTED = "accepted:"
 _LABELLED = text("""
     SELECT 1 FROM annotation_place WHERE item_id = :item AND member_id = :member AND status = 'submitted'
 """)
@@ -126,7 +125,7 @@ def write_final(
 def _check_source(session: Session, found: Row, source: str) -> None:
     known = {row["uid"] for row in read_members(session, found)}
     if not source.startswith(ACCEPTED) or source.removeprefix(ACCEPTED) not in known:
-        raise BadInput("The source of final labels is 'written', or 'accepted:' and the id of a member.")
+        raise BadInput(WRONG_SOURCE)
 
 
 def _labelled(session: Session, item: Row, member: Row) -> bool:

@@ -23,9 +23,10 @@ from engine.label_events import (
     fold,
 )
 from engine.label_schema import LabelSchema
-from storage.annotation_finals import ACCEPTED
 from storage.annotation_items import item_rows
 from storage.annotation_records import (
+    ACCEPTED,
+    WRONG_SOURCE,
     EventRecord,
     FrozenRun,
     ItemRecord,
@@ -114,7 +115,7 @@ def _checked_texts(texts: Sequence[TextVersion], limits: StoreLimits) -> tuple[T
 
 def _check_source(source: object, members: Sequence[MemberRecord]) -> None:
     if source != "written" and source not in {ACCEPTED + member.uid for member in members}:
-        raise BadInput("The source of final labels is 'written', or 'accepted:' and the id of a member.")
+        raise BadInput(WRONG_SOURCE)
 
 
 def _object(text: str, field: str) -> Any:

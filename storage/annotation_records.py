@@ -20,6 +20,10 @@ SessionStatus = Literal["open", "closed"]
 PlaceStatus = Literal["new", "open", "submitted", "skipped"]
 TextKind = Literal["guidelines", "schema"]
 
+# what a final judgement says of where it comes from
+ACCEPTED = "accepted:"
+WRONG_SOURCE = "The source of final labels is 'written', or 'accepted:' and the id of a member."
+
 
 @dataclass(frozen=True)
 class SessionSettings:

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from engine.label_events import check_milliseconds
 from storage.annotation_events import linked, read_all
-from storage.annotation_finals import ACCEPTED, read_finals, write_final
+from storage.annotation_finals import read_finals, write_final
 from storage.annotation_incoming import Checked
 from storage.annotation_items import read_items
 from storage.annotation_members import read_members, to_member
-from storage.annotation_records import WholeSession
+from storage.annotation_records import ACCEPTED, WholeSession
 from storage.annotation_rows import Row, change_row, find, insert_rows, label_of, next_id, sealed, to_micros
 from storage.annotation_sessions import read_texts, to_record, write_session
 from storage.limits import StoreLimits

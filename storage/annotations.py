@@ -240,10 +240,6 @@ class AnnotationStore(AnnotationResults):
             row = rows_of.find_member(reading, found, uid_of(member))
             return dealing.progress(reading, found, row, settings_of_row(found), now_or(now))
 
-    def open_to(self, session: SessionName, member: MemberName, *, now: datetime | None = None) -> int:
-        """How many work and check items this member has had or could still be given; the total of `progress`."""
-        return self.progress(session, member, now=now).total
-
     def own_items(self, session: SessionName, member: MemberName) -> tuple[tuple[str, int, str, str, bool], ...]:
         """(item uid, place, part, status, flagged) of the items this member was given, in that order."""
         with self._connections.read() as reading:

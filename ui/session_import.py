@@ -16,6 +16,7 @@ from engine.label_events import LabelEvent, check_event, check_milliseconds, che
 from engine.label_nodes import shown
 from engine.label_schema import LabelSchema, schema_fields, schema_of
 from storage.annotation_records import (
+    ACCEPTED,
     EventRecord,
     FinalRecord,
     ItemRecord,
@@ -30,7 +31,7 @@ from storage.annotation_records import (
 from storage.limits import ImportLimits
 from storage.strict_json import parse
 from ui.session_labels import read_labels
-from ui.session_lines import ACCEPTED, FORMAT, VERSION
+from ui.session_lines import FORMAT, VERSION
 from ui.session_parts import (
     flag,
     moment,

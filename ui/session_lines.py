@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.label_events import state_fields
-from storage.annotation_records import EventRecord, FinalRecord, FrozenRun, MemberRecord, SessionSettings
+from storage.annotation_records import ACCEPTED, EventRecord, FinalRecord, FrozenRun, MemberRecord, SessionSettings
 from ui.fork_files import cleaned
 from ui.session_voices import Item, Told, Voice, bounds, covered
 
@@ -26,7 +26,6 @@ ABOUT = (
     "event: every action in order of arrival. final: adjudicated labels. state: what the events come to, derived. "
     "end: number of the lines above and their SHA-256."
 )
-ACCEPTED = "accepted:"
 
 
 def jsonl(told: Told, names: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from engine.errors import BadInput, NotFound, UserError
 from engine.label_events import ItemState, check_result, missing, result_fields, result_state, state_fields
 from engine.label_schema import LabelSchema
-from storage.annotation_records import FinalRecord, ItemRecord
+from storage.annotation_records import ACCEPTED, FinalRecord, ItemRecord
 from storage.database import Store
 from ui import session_files, session_measures
 from ui.access import Viewer
@@ -144,7 +144,7 @@ class Results:
                 raise BadInput(
                     f"There is no side {str(source)[:40]!a} to accept; use a letter of the item, or written."
                 )
-            settled, told = result_fields(side[2]), f"accepted:{side[1]}"
+            settled, told = result_fields(side[2]), ACCEPTED + side[1]
         if confidence is not None:
             confidence = _whole(confidence, "confidence", 5, 1)
         self._store.annotations.add_final(

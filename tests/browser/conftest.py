@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.support import chromium as chromium_finder
 from tests.support import tree_page
@@ -42,13 +42,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium for all browser tests; its event loop must not outlive them."""
-    path = chromium_finder.find()
-    if path is None:
+    if chromium_finder.find() is None:
         pytest.skip("no Chromium: install one or set CHROMIUM to its path; `make test` does")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=chromium_finder.launch_flags())
+    with chromium_finder.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.support import chromium as chromium_finder
 from tests.support import hostile
@@ -50,12 +49,10 @@ def test_an_address_changes_nothing_but_where_somebody_goes_on_to() -> None:
 
 
 def test_no_browser_runs_any_of_it() -> None:
-    path = chromium_finder.find()
-    if path is None:
+    if chromium_finder.find() is None:
         pytest.skip("no Chromium: install one or set CHROMIUM to its path; `make test` does")
     query = [("run", text) for text in hostile.TEXTS]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=chromium_finder.launch_flags())
+    with chromium_finder.launched() as browser:
         page = browser.new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -64,5 +61,4 @@ def test_no_browser_runs_any_of_it() -> None:
         page.wait_for_timeout(200)
         assert page.evaluate(f"window.{hostile.CANARY}") is None and asked == []
         kept = page.locator("input[name=next]").input_value()
-        browser.close()
     assert parse_qsl(kept, keep_blank_values=True) == query

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from storage.database import Store
 from tests.browser.conftest import Watch
@@ -95,13 +95,10 @@ def _ours(url: str, own: str) -> bool:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = chromium_finder.find()
-    if path is None:
+    if chromium_finder.find() is None:
         pytest.skip("no Chromium: install one or set CHROMIUM to its path; `make test` does")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=chromium_finder.launch_flags())
+    with chromium_finder.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -34,16 +34,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     folder = tmp_path_factory.mktemp("ending")
     server = AppServer(folder / "forklore.db", arguments=["--snapshots", str(folder / "snapshots")])
     yield server
-    if server.running():
-        server.kill()
+    server.down()
 
 
 @pytest.fixture
 def server(started: AppServer) -> AppServer:
     """The app, running, its model loaded."""
-    if not started.running():
-        started.start()
-    return started.ready()
+    return started.up()
 
 
 def end(server: AppServer, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:

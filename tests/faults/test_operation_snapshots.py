@@ -35,16 +35,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     flags = ["--model", str(folder / "model"), "--device", "cpu", "--snapshots", str(folder / "copies")]
     server = AppServer(folder / "forklore.db", arguments=flags)
     yield server
-    if server.running():
-        server.kill()
+    server.down()
 
 
 @pytest.fixture
 def server(started: AppServer) -> AppServer:
     """The app, running, its model loaded."""
-    if not started.running():
-        started.start()
-    return started.ready()
+    return started.up()
 
 
 @pytest.fixture

@@ -23,15 +23,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import generate
 from engine.errors import OutOfMemory, UserError
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.sentence_model import SentenceModel
-from engine.types import GenerationRequest, Trace
-from storage.database import Store
+from engine.types import Trace
 from tests.support.bench import ME
-from tests.support.jobs import KINDS, SHORT, Kind, essence, kept
-from ui import actions, chains, fork_job, probe_board, tree_growing
+from tests.support.jobs import KINDS, Kind, essence, kept
 from ui.actions import Workbench
 from ui.errors import DEFECT, Caught
 
@@ -45,21 +41,6 @@ REFUSALS: tuple[Callable[[], Exception], ...] = (
 )
 PLACES = 3
 ENGINE = str(Path(generate.__file__).parent)
-
-
-@pytest.fixture(scope="module")
-def ten(tiny: LanguageModel) -> Trace:
-    return generate.run(tiny, GenerationRequest(**SHORT))
-
-
-@pytest.fixture
-def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
-    for module in (actions, chains, fork_job, probe_board, tree_growing):
-        monkeypatch.setattr(module, "FRAME_SECONDS", 0.0)
-    host = ModelHost(patience=0.0)
-    host.hold(tiny)
-    with Store(tmp_path / "library.db") as store:
-        yield Workbench(store, host, Limits())
 
 
 class Fault:

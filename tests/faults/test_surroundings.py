@@ -14,40 +14,21 @@ import numpy as np
 import pytest
 import torch
 
-from engine import generate
 from engine.errors import UserError
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
-from engine.types import GenerationRequest, Trace
+from engine.types import Trace
 from storage.database import Store
 from storage.records import RunQuery
 from tests.storage.examples import assert_same_trace, small_trace
 from tests.support.bench import ME
 from tests.support.jobs import KINDS, SHORT, Kind, essence
 from tests.support.small_disk import mounted
-from ui import actions, chains, fork_job, probe_board, tree_growing
 from ui.actions import Workbench
 from ui.errors import DEFECT, Caught
 from ui.forks import Forks
 from ui.shelf import Shelf
 
 NUMBERS = {"NaN": float("nan"), "infinity": float("inf")}
-
-
-@pytest.fixture
-def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
-    for module in (actions, chains, fork_job, probe_board, tree_growing):
-        monkeypatch.setattr(module, "FRAME_SECONDS", 0.0)
-    host = ModelHost(patience=0.0)
-    host.hold(tiny)
-    with Store(tmp_path / "library.db") as store:
-        yield Workbench(store, host, Limits())
-
-
-@pytest.fixture(scope="module")
-def ten(tiny: LanguageModel) -> Trace:
-    return generate.run(tiny, GenerationRequest(**SHORT))
 
 
 def said_of(job: Iterator[str]) -> tuple[str, str]:

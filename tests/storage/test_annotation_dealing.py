@@ -257,7 +257,7 @@ def test_progress_counts_what_was_had_and_what_may_still_come(store: Store) -> N
     assert told(ben) == (1, 0, 3) and told(cleo) == (0, 0, 1), "one is left: with it ben would come to a check"
     at.submit(cleo), at.take(cleo)
     assert told(ben) == (1, 0, 1) and told(cleo) == (0, 0, 1), "cleo holds it now"
-    assert at.api.open_to(at.uid, ada, now=at.now) == 3, "two works and a check, and nothing is left"
+    assert at.api.progress(at.uid, ada, now=at.now).total == 3, "two works and a check, and nothing is left"
 
 
 @pytest.mark.parametrize("blind", [True, False])

@@ -104,6 +104,17 @@ class AppServer:
         wait_until(lambda: self.health()["model"] == "ready", MODEL_SECONDS)
         return self
 
+    def up(self) -> AppServer:
+        """Start it unless it runs, and wait until its model is loaded."""
+        if not self.running():
+            self.start()
+        return self.ready()
+
+    def down(self) -> None:
+        """Kill it if it runs."""
+        if self.running():
+            self.kill()
+
     def stop(self) -> int:
         """End the app as Ctrl-C does; its exit code, or -9 when it had to be killed."""
         assert self._process is not None, "never started"

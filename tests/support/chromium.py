@@ -10,7 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_PATHS = (
@@ -42,6 +48,17 @@ def find() -> str | None:
 def launch_flags() -> list[str]:
     """Command-line flags for a headless test browser, for this user."""
     return [*FLAGS, *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A headless Chromium for as long as the block lasts; its event loop must not outlive it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find(), args=launch_flags())
+        yield browser
+        browser.close()
 
 
 def install() -> str | None:

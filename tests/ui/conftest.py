@@ -1,4 +1,4 @@
-"""A workbench over the tiny model and a fresh store, which shows every token at once; a run in it and its tree."""
+"""A workbench over the tiny model and a fresh store, which shows every token at once; runs, trees and sessions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from engine.types import GenerationRequest, Trace
 from storage.database import Store
 from tests.support.bench import FIELDS, ME, lines
 from tests.support.chains import SUM
+from tests.support.sessions import Desk, make, with_runs
 from ui import actions, fork_job, tree_growing
 from ui import chains as chains_module
 from ui.actions import Workbench
@@ -31,6 +32,25 @@ def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     host.hold(tiny)
     with Store(tmp_path / "forklore.db") as store:
         yield Workbench(store, host, Limits())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new store of its own, beside the workbench's."""
+    with Store(tmp_path / "library.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def runs(store: Store, tiny: LanguageModel) -> list[str]:
+    """The uids of three short answers in that store."""
+    return with_runs(store, tiny, 3)
+
+
+@pytest.fixture
+def desk(store: Store, runs: list[str]) -> Desk:
+    """An annotation session on them."""
+    return make(store, runs, order="fixed")
 
 
 # drawn once for all tests here, which change what is in their store and never the run itself

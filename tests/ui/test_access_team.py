@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,12 +28,6 @@ from ui.settings import Settings, parse
 from ui.sign_in import COOKIE, SENTENCES, TeamDoor
 
 EVERY_PATH = ("/config", "/gradio_api/info", "/gradio_api/run/x", "/queue/join", "/sign-in/x", "/assetsx", "/x")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from engine.errors import BadInput, NotFound
-from engine.models import LanguageModel
 from storage.database import Store
-from tests.support.sessions import OWNER, STRANGER, Desk, Person, answer, event, label, make, with_runs
+from tests.support.sessions import OWNER, STRANGER, Desk, Person, answer, event, label, make
 from ui.annotating import Annotating
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def runs(store: Store, tiny: LanguageModel) -> list[str]:
-    return with_runs(store, tiny, 3)
-
-
-@pytest.fixture
-def desk(store: Store, runs: list[str]) -> Desk:
-    return make(store, runs, order="fixed")
 
 
 def test_a_personal_link_tells_what_is_asked(desk: Desk) -> None:

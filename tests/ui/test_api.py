@@ -13,9 +13,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME, lines, stored
-from tests.support.doors import app_kwargs
+from tests.support.doors import address_of
 from ui import api
 from ui.actions import Workbench
 from ui.shelf import Shelf
@@ -26,16 +25,8 @@ def served(bench: Workbench, mode: str) -> Iterator[str]:
     """A page that has nothing but the endpoints; gives its address."""
     with gr.Blocks() as page:
         api.register(bench, Shelf(bench.store))
-    _, url, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=free_port(),
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        app_kwargs=app_kwargs(mode),
-    )
-    yield url
-    page.close()
+    with address_of(page, mode) as url:
+        yield url
 
 
 def client_of(url: str) -> Client:

@@ -11,9 +11,8 @@ from gradio_client.exceptions import AppError
 
 from engine import generate
 from engine.types import GenerationRequest
-from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME, stored
-from tests.support.doors import app_kwargs
+from tests.support.doors import client_of
 from ui import branch_api
 from ui.actions import Workbench
 from ui.branching import Branching
@@ -24,16 +23,8 @@ def client(bench: Workbench) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
         branch_api.register(Branching(bench))
-    _, url, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=free_port(),
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        app_kwargs=app_kwargs(),
-    )
-    yield Client(url, verbose=False, analytics_enabled=False)
-    page.close()
+    with client_of(page) as client:
+        yield client
 
 
 def test_a_script_branches_a_run_draws_replicates_and_takes_the_branch_back(client, bench, tiny) -> None:

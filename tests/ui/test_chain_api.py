@@ -9,10 +9,9 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from tests.support.app_server import free_port
 from tests.support.bench import ME
 from tests.support.chains import SPAN
-from tests.support.doors import app_kwargs
+from tests.support.doors import client_of
 from ui import chain_api
 from ui.actions import Workbench
 from ui.chains import Chains
@@ -25,16 +24,8 @@ def client(bench: Workbench, chains: Chains) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
         chain_api.register(chains)
-    _, url, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=free_port(),
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        app_kwargs=app_kwargs(),
-    )
-    yield Client(url, verbose=False, analytics_enabled=False)
-    page.close()
+    with client_of(page) as client:
+        yield client
 
 
 def test_a_script_traces_an_answer_and_reads_it_again(client: Client, bench: Workbench, run: str, sum_run: str) -> None:

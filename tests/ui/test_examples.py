@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ from ui.fork_record import RULES
 from ui.forks import KIND, Forks
 
 FORKED = example_uid(7)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as store:
-        yield store
 
 
 def forks_of(store: Store) -> Forks:

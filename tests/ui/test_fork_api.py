@@ -11,9 +11,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from tests.support.app_server import free_port
 from tests.support.bench import ME
-from tests.support.doors import app_kwargs
+from tests.support.doors import client_of
 from ui import fork_api
 from ui.actions import Workbench
 from ui.forks import Forks
@@ -26,16 +25,8 @@ def client(bench: Workbench) -> Iterator[Client]:
     """A client of a page that has nothing but these endpoints."""
     with gr.Blocks() as page:
         fork_api.register(Forks(bench))
-    _, url, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=free_port(),
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        app_kwargs=app_kwargs(),
-    )
-    yield Client(url, verbose=False, analytics_enabled=False)
-    page.close()
+    with client_of(page) as client:
+        yield client
 
 
 def test_a_script_analyses_a_run_adds_draws_and_reads_them_again(client: Client, bench: Workbench, answer: str) -> None:

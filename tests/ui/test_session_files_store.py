@@ -21,12 +21,6 @@ from ui.sessions import Sessions
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "other.db") as opened:
         yield opened

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,19 +15,8 @@ from ui.annotating import Annotating
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 def runs(store: Store, tiny: LanguageModel) -> list[str]:
     return with_runs(store, tiny, 4)
-
-
-@pytest.fixture
-def desk(store: Store, runs: list[str]) -> Desk:
-    return make(store, runs, order="fixed")
 
 
 def work(person: Person, *answers: str) -> None:

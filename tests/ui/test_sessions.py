@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,22 +17,6 @@ from ui.session_results import Results
 from ui.sessions import Sessions
 
 PAIRS = "questions: [{name: better, kind: preference}]"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "library.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-def runs(store: Store, tiny: LanguageModel) -> list[str]:
-    return with_runs(store, tiny, 3)
-
-
-@pytest.fixture
-def desk(store: Store, runs: list[str]) -> Desk:
-    return make(store, runs, order="fixed")
 
 
 def test_every_preset_is_a_schema_that_can_be_used(store: Store) -> None:

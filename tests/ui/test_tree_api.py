@@ -12,9 +12,8 @@ from gradio_client.exceptions import AppError
 
 from engine import generate
 from engine.types import GenerationRequest
-from tests.support.app_server import free_port
 from tests.support.bench import FIELDS, ME
-from tests.support.doors import app_kwargs
+from tests.support.doors import client_of
 from ui.actions import Workbench
 from ui.tree_api import tree_endpoints
 from ui.trees import Trees
@@ -37,16 +36,8 @@ def client(bench: Workbench) -> Iterator[Client]:
     with gr.Blocks() as page:
         for endpoint in tree_endpoints(Trees(bench)):
             gr.api(endpoint, api_name=endpoint.__name__)
-    _, url, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=free_port(),
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        app_kwargs=app_kwargs(),
-    )
-    yield Client(url, verbose=False, analytics_enabled=False)
-    page.close()
+    with client_of(page) as client:
+        yield client
 
 
 def test_a_script_grows_edits_marks_and_carries_a_tree(client: Client, bench: Workbench, tiny) -> None:

@@ -1,0 +1,35 @@
+"""A workbench over the tiny model, which shows every step of every job, and a short answer to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import generate
+from engine.host import ModelHost
+from engine.limits import Limits
+from engine.models import LanguageModel
+from engine.types import GenerationRequest, Trace
+from storage.database import Store
+from tests.support.jobs import SHORT
+from ui import actions, chains, fork_job, probe_board, tree_growing
+from ui.actions import Workbench
+
+
+@pytest.fixture(scope="session")
+def ten(tiny: LanguageModel) -> Trace:
+    """An answer of ten tokens."""
+    return generate.run(tiny, GenerationRequest(**SHORT))
+
+
+@pytest.fixture
+def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """The use cases over a store in a temporary folder."""
+    for module in (actions, chains, fork_job, probe_board, tree_growing):
+        monkeypatch.setattr(module, "FRAME_SECONDS", 0.0)
+    host = ModelHost(patience=0.0)
+    host.hold(tiny)
+    with Store(tmp_path / "library.db") as store:
+        yield Workbench(store, host, Limits())
