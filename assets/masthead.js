@@ -72,7 +72,7 @@
       if (state.saved) {
         saved.textContent = `· ${Forklore.dom.shown(state.saved.text)}`;
         saved.dataset.late = String(state.saved.late);
-        chip.title += ` · the library: ${Forklore.dom.shown(state.saved.text)}`;
+        chip.title += ` · ${Forklore.dom.shown(state.saved.text)}`;
       }
       bar.hidden = state.status !== 'loading';
       if (typeof state.fraction === 'number') bar.value = state.fraction;

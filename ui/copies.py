@@ -38,8 +38,9 @@ def line(state: SnapshotState, now: datetime) -> dict[str, Any]:
     """How long ago everything was copied, and whether that is longer than it should be."""
     age = state.age(now)
     if age is None:
-        text = "not saved yet" if not state.problem else "not saved: the copy failed"
+        text = "library not copied yet" if not state.problem else "library not copied: the copy failed"
         return {"text": text, "late": bool(state.problem)}
     minutes = int(age.total_seconds() // 60)
     ago = "just now" if minutes < 1 else f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
-    return {"text": f"saved {ago}" + (", the last copy failed" if state.problem else ""), "late": late(state, now)}
+    text = f"library copied {ago}" + (", the last copy failed" if state.problem else "")
+    return {"text": text, "late": late(state, now)}

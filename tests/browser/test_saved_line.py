@@ -16,8 +16,8 @@ from ui.components.masthead import Masthead
 RED = {"light": "rgb(179, 38, 30)", "dark": "rgb(255, 180, 171)"}
 STATES: dict[str, Any] = {
     "none": None,
-    "quiet": {"text": "saved 3 min ago", "late": False},
-    "late": {"text": "saved 20 min ago", "late": True},
+    "quiet": {"text": "library copied 3 min ago", "late": False},
+    "late": {"text": "library copied 20 min ago", "late": True},
 }
 
 
@@ -48,16 +48,16 @@ def test_the_line_is_quiet_then_red_and_gone_where_no_copies_are_made(
     page.goto(f"{served.url}?__theme={theme}")
     line = page.locator(".fl-saved")
     page.get_by_label("quiet").check()
-    expect(line).to_have_text("· saved 3 min ago")
+    expect(line).to_have_text("· library copied 3 min ago")
     expect(line).not_to_have_css("color", RED[theme])
     page.set_viewport_size({"width": 390, "height": 600})
     expect(line).to_be_hidden()
     page.get_by_label("late").check()
     expect(line).to_be_visible()
-    expect(line).to_have_text("· saved 20 min ago")
+    expect(line).to_have_text("· library copied 20 min ago")
     expect(line).to_have_css("color", RED[theme])
     expect(page.locator(".fl-model-chip")).to_have_attribute(
-        "title", "SmolLM2 · float32 · cpu · the library: saved 20 min ago"
+        "title", "SmolLM2 · float32 · cpu · library copied 20 min ago"
     )
     page.get_by_label("none").check()
     expect(line).to_be_hidden()

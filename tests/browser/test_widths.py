@@ -13,8 +13,8 @@ from tests.support.app_server import AppServer
 WIDTHS = (1600, 1280, 1120, 1101, 1090, 900, 650, 390)
 LOADING = {"status": "loading", "message": "Loading SmolLM2-135M-Instruct: reading weights", "fraction": 0.4}
 READY = {"status": "ready", "message": "SmolLM2-135M-Instruct · float32 · cpu", "fraction": 1.0}
-QUIET = {"text": "saved 3 min ago", "late": False}
-LATE = {"text": "saved 20 min ago, the last copy failed", "late": True}
+QUIET = {"text": "library copied 3 min ago", "late": False}
+LATE = {"text": "library copied 20 min ago, the last copy failed", "late": True}
 MEMBER = {"name": "Annamaria Oberhuber-Kowalski", "out": "./sign-out", "post": True}
 ACCOUNT = {"name": "a-rather-long-account-name", "out": "./logout", "post": False}
 STATES: dict[str, dict[str, Any]] = {

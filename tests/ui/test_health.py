@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,7 +23,7 @@ from storage.database import Store
 from storage.snapshots import SnapshotState
 from ui import health
 from ui.copies import Copies
-from ui.health import Health, Watch
+from ui.health import KEPT_SECONDS, Health, Watch
 
 NOW = datetime.now(UTC)
 
@@ -71,7 +72,8 @@ def test_a_damaged_store_is_a_503(watch: Watch, store: Store) -> None:
 def test_somebody_elses_write_is_no_failure_and_nobody_waits_for_it(watch: Watch, store: Store) -> None:
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert ask(watch) == (200, {**ask(watch)[1], "store": "busy"})
+        code, said = ask(watch)
+    assert (code, said["status"], said["reason"], said["store"]) == (200, "ok", "", "busy")
 
 
 def test_looking_changes_nothing(watch: Watch, store: Store) -> None:
@@ -101,13 +103,13 @@ def test_copies_that_are_late_or_fail_are_a_503(watch: Watch, minutes: int | Non
 @pytest.mark.parametrize(
     ("minutes", "problem", "text", "late"),
     [
-        (None, "", "not saved yet", False),
-        (None, "no", "not saved: the copy failed", True),
-        (0.5, "", "saved just now", False),
-        (3, "", "saved 3 min ago", False),
-        (15.5, "", "saved 15 min ago", True),
-        (3, "no", "saved 3 min ago, the last copy failed", True),
-        (180, "", "saved 3 h ago", True),
+        (None, "", "library not copied yet", False),
+        (None, "no", "library not copied: the copy failed", True),
+        (0.5, "", "library copied just now", False),
+        (3, "", "library copied 3 min ago", False),
+        (15.5, "", "library copied 15 min ago", True),
+        (3, "no", "library copied 3 min ago, the last copy failed", True),
+        (180, "", "library copied 3 h ago", True),
     ],
 )
 def test_the_page_says_how_old_the_last_copy_is(minutes: float | None, problem: str, text: str, late: bool) -> None:
@@ -116,11 +118,50 @@ def test_the_page_says_how_old_the_last_copy_is(minutes: float | None, problem: 
     assert Copies().line(NOW) is None
 
 
+class Hand:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_asking_often_looks_seldom_and_other_methods_are_refused(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    real = health.report
+    real, clock = health.report, Hand()
     monkeypatch.setattr(health, "report", lambda watch: looks.append(1) or real(watch))
-    client = TestClient(Health(Starlette(), watch))
+    client = TestClient(Health(Starlette(), watch, clock))
     assert {client.get("/healthz").status_code for _ in range(20)} == {200} and len(looks) == 1
+    clock.now = KEPT_SECONDS - 0.01
     assert client.head("/healthz").status_code == 200 and client.head("/healthz").content == b""
-    assert client.post("/healthz").status_code == 405
+    assert client.post("/healthz").status_code == 405 and len(looks) == 1
+    clock.now = KEPT_SECONDS
+    assert {client.get("/healthz").status_code for _ in range(20)} == {200} and len(looks) == 2
+
+
+def test_a_disk_that_hangs_is_looked_at_once_however_often_it_is_asked_for(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    real, clock, free = health.report, Hand(), threading.Event()
+
+    def hanging(watch: Watch) -> dict[str, Any]:
+        looks.append(1)
+        free.wait(60)
+        return real(watch)
+
+    monkeypatch.setattr(health, "report", hanging)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.01)
+    with TestClient(Health(Starlette(), watch, clock)) as client:
+        try:
+            for _ in range(5):
+                answer = client.get("/healthz")
+                assert (answer.status_code, answer.json()["reason"]) == (503, "the store does not answer")
+                clock.now += KEPT_SECONDS
+            assert len(looks) == 1
+        finally:
+            free.set()
+        monkeypatch.setattr(health, "PATIENCE_SECONDS", 60.0)
+        assert client.get("/healthz").json()["status"] == "ok", "it is looked at again when it no longer hangs"
