@@ -33,14 +33,14 @@
     }
 
     build() {
-      this.tools = new Tools({
-        query: (patch) => this.ask(patch), columns: (name) => this.toggleColumn(name), selectAll: () => this.selectAll(), clear: () => this.clear(),
-        remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), share: this.owns && (() => this.share([...this.chosen.keys()])), enter: () => this.move(0),
-      });
-      this.toast = new Toast();
       this.own = new Forklore.ownWork.OwnLine({
         own: () => [...this.chosen.values()].filter((run) => !run.example).map((run) => run.uid), gone: (said) => { this.clear(); this.ask({}); this.toast.show(said); },
       });
+      this.tools = new Tools({
+        query: (patch) => this.ask(patch), columns: (name) => this.toggleColumn(name), selectAll: () => this.selectAll(), clear: () => this.clear(),
+        remove: () => this.remove([...this.chosen.keys()]), compare: () => this.compare(), exports: (all) => this.exports(all), share: this.owns && (() => this.share([...this.chosen.keys()])), enter: () => this.move(0), menu: this.owns && this.own.menu.root,
+      });
+      this.toast = new Toast();
       this.heads = el("div", { class: "fl-lib-heads", role: "row" });
       this.body = el("div", { role: "rowgroup" });
       this.table = el("div", { class: "fl-lib-table", role: "table", "aria-label": "Runs" }, el("div", { role: "rowgroup" }, this.heads), this.body);

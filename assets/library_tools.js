@@ -63,7 +63,7 @@
   }
 
   class Tools {
-    /** wishes: {query(patch), columns(names), selectAll(), clear(), remove(), compare(), exports(all), share() where there is sharing, enter()}. */
+    /** wishes: {query(patch), columns(names), selectAll(), clear(), remove(), compare(), exports(all), share() where there is sharing, enter(), menu: of what is one's own, or nothing}. */
     constructor(wishes) {
       this.wishes = wishes;
       this.timer = 0;
@@ -80,8 +80,9 @@
       this.count = el("span", { class: "fl-lib-count", role: "status" });
       this.active = el("span", { class: "fl-lib-active" });
       this.buildSelection();
+      this.menu = wishes.menu;
       this.plain = el("div", { class: "fl-lib-line" }, this.count, this.active, el("span", { class: "fl-lib-grow" }), this.exportAll,
-        el("span", { class: "fl-lib-sorting" }, el("span", { class: "fl-lib-word", text: "Sort" }), this.sort.node, this.order), this.columns.root);
+        el("span", { class: "fl-lib-sorting" }, el("span", { class: "fl-lib-word", text: "Sort" }), this.sort.node, this.order), this.columns.root, this.menu || null);
       this.root = el("div", { class: "fl-lib-tools" },
         el("div", { class: "fl-lib-line fl-lib-find", role: "search", "aria-label": "Runs" }, this.field, this.kind.node, this.status.node, this.model.node, this.tag.node, this.examples.node),
         this.plain);
@@ -169,6 +170,8 @@
       const held = this.chosen.contains(document.activeElement);
       this.plain.hidden = chosen.length > 0;
       this.chosen.hidden = chosen.length === 0;
+      const line = chosen.length ? this.chosen : this.plain;
+      if (this.menu && this.menu.parentElement !== line) (chosen.length ? this.remove : line.lastElementChild).after(this.menu);
       if (held && !chosen.length) this.input.focus();
       this.number.textContent = `${format.count(chosen.length)} selected${hidden ? `, ${format.count(hidden)} not on show` : ""}`;
       this.compare.disabled = chosen.length !== 2;

@@ -11,6 +11,9 @@
   const EXAMPLE = "This example comes with the page; everybody sees it.";
 
   const runs = (count) => (count === 1 ? "1 run" : `${format.count(count)} runs`);
+  const branches = (count) => (count === 1 ? "1 branch" : `${format.count(count)} branches`);
+  const whatGoes = (count) => `This cannot be undone. ${count === 1 ? "Its text, its scores and every analysis of it" : "Their texts, their scores and every analysis of them"} go at once.`;
+  const whatStays = (count, of) => `You made ${branches(count)} of ${of === 1 ? "it" : "them"}; ${count === 1 ? "it keeps all its tokens if it stays" : "those keep all their tokens if they stay"}.`;
   const linkOf = (uid) => { const url = new URL("./", location.href); url.searchParams.set("run", uid); return url.href; };
   const sentence = (error) => (error && error.sentence) || "Something went wrong; try again.";
 
@@ -144,13 +147,14 @@
     }, { class: "fl-button fl-share", title: "Who can see this run" });
   }
 
-  /** The library's line about what is one's own. list: {own() -> uids selected, gone(count), refresh()}. */
+  /** The library's line about what is one's own, and the menu that stands among its tools. list: {own() -> uids selected, gone(said)}. */
   class OwnLine {
     constructor(list) {
       this.list = list;
       this.kept = el("span", { class: "fl-own-kept", role: "status" });
       this.menu = Forklore.controls.menu({ label: "Delete for good", title: "Delete for good", className: "fl-lib-quiet", items: () => this.choices() });
-      this.root = el("div", { class: "fl-own" }, this.kept, el("span", { class: "fl-lib-grow" }), this.menu.root);
+      this.menu.root.classList.add("fl-own-menu");
+      this.root = el("div", { class: "fl-own" }, this.kept);
     }
 
     async update() {
@@ -168,7 +172,7 @@
     choices() {
       const uids = this.list.own();
       return [
-        { label: uids.length ? `The selected ${runs(uids.length)} …` : "Selected runs …", hint: uids.length ? "past the bin, with or without branches" : "select runs of yours first", disabled: !uids.length, run: () => this.deleteSelected(uids) },
+        { label: uids.length ? `The selected ${uids.length === 1 ? "run" : runs(uids.length)} …` : "Selected runs …", hint: uids.length ? "past the bin, with or without branches" : "select runs of yours first", disabled: !uids.length, run: () => this.deleteSelected(uids) },
         { label: "Everything of mine …", hint: "runs, analyses, trees and annotation sessions", run: () => this.deleteAll() },
       ];
     }
@@ -177,11 +181,11 @@
       const ask = new Ask(`Delete ${runs(uids.length)} for good`);
       ask.show(["One moment …"], []);
       ask.open(this.root);
-      const go = (branches) => async () => { const gone = await Forklore.server.call("delete_runs", uids, branches); ask.root.close(); this.done(gone); };
+      const go = (whole) => async () => { const gone = await Forklore.server.call("delete_runs", uids, whole); ask.root.close(); this.done(gone); };
       try {
         const count = await Forklore.server.call("count_branches", uids);
-        ask.show(["This cannot be undone. Texts, scores and every analysis of them go at once.", ...(count ? [`You made ${runs(count)} more from ${uids.length === 1 ? "it" : "them"}; those keep all their tokens if they stay.`] : [])],
-          [count ? ask.button(`Delete with ${count === 1 ? "1 branch" : `${format.count(count)} branches`}`, go(true), "fl-ask-danger") : null, ask.button(count ? "Delete without branches" : "Delete for good", go(false), "fl-ask-danger")]);
+        ask.show([whatGoes(uids.length), ...(count ? [whatStays(count, uids.length)] : [])],
+          [count ? ask.button(`Delete with ${branches(count)}`, go(true), "fl-ask-danger") : null, ask.button(count ? `Delete without ${count === 1 ? "the branch" : "branches"}` : "Delete for good", go(false), "fl-ask-danger")]);
       } catch (error) { ask.show([sentence(error)], []); }
     }
 

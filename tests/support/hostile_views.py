@@ -310,8 +310,8 @@ _ASKED = """
   await press('#library .fl-lib-selection .fl-lib-button', 'Share');
   await press('#library dialog button', 'Share by links');
   away();
-  await press('#library .fl-own .fl-menu-button', 'Delete');
-  await press('#library .fl-own .fl-menu-item', 'The selected');
+  await press('#library .fl-own-menu .fl-menu-button', 'Delete');
+  await press('#library .fl-own-menu .fl-menu-item', 'The selected');
   away();
   await press('#library .fl-lib-quiet', 'Clear selection');
 """
