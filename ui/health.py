@@ -51,10 +51,13 @@ class Watch:
 class Health:
     """Middleware that answers at /healthz and passes on everything else. 200 when all is well, else 503."""
 
-    def __init__(self, app: ASGIApp, watch: Watch) -> None:
+    def __init__(self, app: ASGIApp, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: by which an answer grows old, in seconds."""
         self.app = app
         self._watch = watch
+        self._clock = clock
         self._asked = asyncio.Lock()
+        self._looking: asyncio.Task[dict[str, Any]] | None = None
         self._known: tuple[float, int, bytes] = (float("-inf"), 503, b"")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,17 +66,21 @@ class Health:
         if scope["method"] not in ("GET", "HEAD"):
             return await Response(status_code=405, headers={"allow": "GET, HEAD"})(scope, receive, send)
         async with self._asked:
-            if time.monotonic() - self._known[0] >= KEPT_SECONDS:
+            if self._clock() - self._known[0] >= KEPT_SECONDS:
                 status, body = await self._look()
-                self._known = time.monotonic(), status, body
+                self._known = self._clock(), status, body
         _, status, body = self._known
         headers = {"cache-control": "no-store"}
         await Response(body, status, headers, media_type="application/json")(scope, receive, send)
 
     async def _look(self) -> tuple[int, bytes]:
-        try:
-            found = await asyncio.wait_for(asyncio.to_thread(report, self._watch), PATIENCE_SECONDS)
-        except TimeoutError:
+        # a thread whose disk hangs cannot be ended: whoever asks meanwhile waits for that one, and none is added
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(asyncio.to_thread(report, self._watch))
+        await asyncio.wait({self._looking}, timeout=PATIENCE_SECONDS)
+        if self._looking.done():
+            found = self._looking.result()
+        else:
             found = {"status": "failing", "reason": "the store does not answer", "version": self._watch.version}
         return 200 if found["status"] == "ok" else 503, json.dumps(found).encode()
 

@@ -1,4 +1,4 @@
-"""A clock that jumps: what modules read as the time of day goes ahead or back, time that merely passes does not.
+"""Clocks for tests: one that jumps, for what modules read as the time of day, and one that is moved by hand only.
 
 Knows the two ways in which the program reads the time of day; does not know what it is read for.
 """
@@ -36,7 +36,7 @@ class Clock:
         class Jumping(datetime):
             @classmethod
             def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-                return datetime.now(tz) + clock._off
+                return datetime.fromtimestamp(clock.seconds(), tz)
 
         for module in modules:
             patch.setattr(module, "datetime", Jumping)
@@ -46,6 +46,20 @@ class Clock:
         """Since 1970, as `time.time` tells it."""
         return self._real() + self._off.total_seconds()
 
+    def hold(self, at: datetime) -> None:
+        """Let it stand still at this moment, but for jumps."""
+        self._real = at.timestamp
+
     def jump(self, **by: float) -> None:
         """Set it ahead, or back."""
         self._off += timedelta(**by)
+
+
+class HandClock:
+    """Seconds that pass only when `now` is set."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now

@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 
 from storage.database import Store
 from storage.snapshots import SnapshotState
+from tests.support.clock import HandClock
 from ui import health
 from ui.copies import Copies
 from ui.health import KEPT_SECONDS, Health, Watch
@@ -118,19 +119,9 @@ def test_the_page_says_how_old_the_last_copy_is(minutes: float | None, problem: 
     assert Copies().line(NOW) is None
 
 
-class Hand:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_asking_often_looks_seldom_and_other_methods_are_refused(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    real, clock = health.report, Hand()
+    real, clock = health.report, HandClock()
     monkeypatch.setattr(health, "report", lambda watch: looks.append(1) or real(watch))
     client = TestClient(Health(Starlette(), watch, clock))
     assert {client.get("/healthz").status_code for _ in range(20)} == {200} and len(looks) == 1
@@ -145,7 +136,7 @@ def test_a_disk_that_hangs_is_looked_at_once_however_often_it_is_asked_for(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    real, clock, free = health.report, Hand(), threading.Event()
+    real, clock, free = health.report, HandClock(), threading.Event()
 
     def hanging(watch: Watch) -> dict[str, Any]:
         looks.append(1)

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import Busy, UserError
 from storage.database import Store
+from tests.support.clock import HandClock
 from ui.access import Viewer, digest_of
 from ui.quotas import HOUR, QuotaLimits, Quotas
 from ui.turns import TurnLimits, Turnstile
@@ -21,19 +22,9 @@ LIMITS = QuotaLimits(jobs=3, tokens=100, address_jobs=5, address_tokens=150)
 NOON = 500_000 * HOUR + 1_800.0
 
 
-class Clock:
-    """Seconds since 1970, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock(NOON)
 
 
 def refusal(quotas: Quotas, viewer: Viewer) -> str:
@@ -42,7 +33,7 @@ def refusal(quotas: Quotas, viewer: Viewer) -> str:
     return str(error.value)
 
 
-def test_jobs_are_counted_over_a_sliding_window(clock: Clock) -> None:
+def test_jobs_are_counted_over_a_sliding_window(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     for _ in range(3):
         quotas.admit(ME)
@@ -56,7 +47,7 @@ def test_jobs_are_counted_over_a_sliding_window(clock: Clock) -> None:
     assert "in 2 minutes" in refusal(quotas, ME), "only the first one has left the window"
 
 
-def test_a_new_cookie_is_a_new_visitor_and_not_a_new_address(clock: Clock) -> None:
+def test_a_new_cookie_is_a_new_visitor_and_not_a_new_address(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     for number in range(5):
         quotas.admit(replace(ME, name=f"visitor:{number}"))
@@ -70,7 +61,7 @@ def test_a_new_cookie_is_a_new_visitor_and_not_a_new_address(clock: Clock) -> No
     assert quotas.remaining(NEIGHBOUR).tokens_left == 0 and quotas.remaining(STRANGER).tokens_left == 90
 
 
-def test_tokens_come_back_hour_by_hour_after_a_day(clock: Clock) -> None:
+def test_tokens_come_back_hour_by_hour_after_a_day(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     quotas.spend(ME, 30)
     clock.now += 3 * HOUR
@@ -86,7 +77,7 @@ def test_tokens_come_back_hour_by_hour_after_a_day(clock: Clock) -> None:
     assert quotas.remaining(ME).tokens_left == 100
 
 
-def test_who_is_refused_is_not_counted_and_takes_no_place(clock: Clock) -> None:
+def test_who_is_refused_is_not_counted_and_takes_no_place(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     turns = Turnstile(TurnLimits.of("public"), quotas)
     for _ in range(3):
@@ -100,7 +91,7 @@ def test_who_is_refused_is_not_counted_and_takes_no_place(clock: Clock) -> None:
     assert quotas.remaining(ME).jobs_left == 3
 
 
-def test_a_job_that_never_had_its_turn_is_not_counted(clock: Clock) -> None:
+def test_a_job_that_never_had_its_turn_is_not_counted(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     turns = Turnstile(TurnLimits.of("public"), quotas)
     with turns.enter(STRANGER), turns.enter(ME):
@@ -108,7 +99,7 @@ def test_a_job_that_never_had_its_turn_is_not_counted(clock: Clock) -> None:
     assert quotas.remaining(ME).jobs_left == 3 and quotas.remaining(STRANGER).jobs_left == 2
 
 
-def test_a_job_in_the_middle_is_ended_when_the_share_is_and_the_next_one_is_not_begun(clock: Clock) -> None:
+def test_a_job_in_the_middle_is_ended_when_the_share_is_and_the_next_one_is_not_begun(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     turns = Turnstile(TurnLimits.of("public"), quotas)
     with turns.enter(ME) as ticket, turns.enter(replace(ME, session="tab 2")) as waiting:
@@ -134,7 +125,7 @@ def test_a_job_in_the_middle_is_ended_when_the_share_is_and_the_next_one_is_not_
     assert quotas.remaining(ME).tokens_left == 0
 
 
-def test_one_trusted_person_is_bounded_by_nothing_and_nothing_is_remembered(clock: Clock) -> None:
+def test_one_trusted_person_is_bounded_by_nothing_and_nothing_is_remembered(clock: HandClock) -> None:
     quotas = Quotas(QuotaLimits.of("local"), clock)
     for _ in range(1_000):
         quotas.admit(ME)
@@ -151,7 +142,7 @@ def test_people_of_a_team_have_shares_and_their_house_has_none() -> None:
 
 def test_a_hundred_thousand_made_up_visitors_do_not_grow_the_memory() -> None:
     limits = replace(QuotaLimits.of("public"), accounts=1_000)
-    clock = Clock()
+    clock = HandClock(NOON)
     quotas = Quotas(limits, clock)
     for number in range(100_000):
         viewer = Viewer(f"visitor:{number}", "page", False, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
@@ -166,7 +157,7 @@ def test_a_hundred_thousand_made_up_visitors_do_not_grow_the_memory() -> None:
 
 
 def test_tokens_of_a_day_outlive_a_restart_and_names_and_addresses_are_not_written_down(
-    tmp_path: Path, clock: Clock
+    tmp_path: Path, clock: HandClock
 ) -> None:
     with Store(tmp_path / "forklore.db") as store:
         quotas = Quotas(LIMITS, clock, store.usage)
@@ -193,7 +184,7 @@ def test_tokens_of_a_day_outlive_a_restart_and_names_and_addresses_are_not_writt
     assert b"203.0.113.5" not in written and ME.name.encode() not in written
 
 
-def test_what_could_not_be_written_down_is_written_with_the_next_call(clock: Clock) -> None:
+def test_what_could_not_be_written_down_is_written_with_the_next_call(clock: HandClock) -> None:
     class Full:
         broken = True
         rows: dict = {}  # noqa: RUF012
@@ -217,7 +208,7 @@ def test_what_could_not_be_written_down_is_written_with_the_next_call(clock: Clo
     assert list(ledger.rows.values()) == [9]
 
 
-def test_counting_from_many_threads_loses_nothing(clock: Clock) -> None:
+def test_counting_from_many_threads_loses_nothing(clock: HandClock) -> None:
     quotas = Quotas(QuotaLimits(jobs=10_000, tokens=10**9), clock)
 
     def work() -> None:
@@ -234,7 +225,7 @@ def test_counting_from_many_threads_loses_nothing(clock: Clock) -> None:
     assert (shares.jobs_left, shares.tokens_left) == (6_000, 10**9 - 12_000)
 
 
-def test_the_line_on_the_page_says_both_shares_and_when_one_is_low(clock: Clock) -> None:
+def test_the_line_on_the_page_says_both_shares_and_when_one_is_low(clock: HandClock) -> None:
     quotas = Quotas(QuotaLimits.of("public"), clock)
     for _ in range(22):
         quotas.admit(ME)
@@ -246,7 +237,7 @@ def test_the_line_on_the_page_says_both_shares_and_when_one_is_low(clock: Clock)
     assert quotas.remaining(ME).low
 
 
-def test_a_network_of_many_addresses_has_the_shares_of_four(clock: Clock) -> None:
+def test_a_network_of_many_addresses_has_the_shares_of_four(clock: HandClock) -> None:
     quotas = Quotas(LIMITS, clock)
     many = [Viewer(f"visitor:{n}", "page", False, f"2001:db8:7:{n:x}::/64") for n in range(21)]
     for viewer in many[:20]:
