@@ -19,6 +19,9 @@ from storage.snapshots import Snapshots, restore_missing, snapshot_names
 from tests.storage.examples import assert_same_trace, small_trace
 from tests.support.clock import Clock
 
+# a day does not end while a test runs
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
 
 def add(store: Store, seed: int) -> str:
     return store.runs.add(small_trace(seed, 30), status="finished", run_scores={}, uid=f"run-{seed}")
@@ -50,21 +53,23 @@ def test_a_snapshot_holds_everything_and_is_made_only_when_something_changed(sto
     assert sorted(path.name for path in folder.iterdir()) == sorted(snapshot_names(folder))
 
 
-def test_the_newest_three_and_the_last_of_each_of_seven_days_are_kept(store: Store, tmp_path: Path) -> None:
+def test_the_newest_three_and_the_last_of_each_of_seven_days_are_kept(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch, [module]).hold(NOON)
     folder = tmp_path / "snapshots"
     kept = Snapshots(store, folder)
-    now = datetime.now(UTC)
-    made = [now - timedelta(days=days, minutes=minutes) for days in range(1, 12) for minutes in (0, 1, 2)]
-    for moment in made:
+    made = [[NOON - timedelta(days=day, minutes=minute) for minute in (0, 1, 2)] for day in range(1, 12)]
+    for moment in (moment for day in made for moment in day):
         (folder / module._name(moment)).write_bytes(b"")
     others = [folder / "notes.txt", folder / "forklore-mine.db"]
     for other in others:
         other.write_bytes(b"")
     kept.take()
-    names = snapshot_names(folder)
-    assert len({name[:17] for name in names}) == module.DAYS_KEPT
-    assert len(names) in (module.DAYS_KEPT + 1, module.DAYS_KEPT + 2)  # the newest three lie on two days, or on three
-    assert names[0].startswith(f"forklore-{datetime.now(UTC):%Y%m%d}") and all(other.exists() for other in others)
+    yesterday, *earlier = made
+    last = [yesterday[0], yesterday[1], *(day[0] for day in earlier[: module.DAYS_KEPT - 2])]
+    assert snapshot_names(folder) == [module._name(NOON, 1), *map(module._name, last)]
+    assert all(other.exists() for other in others)
 
 
 def test_a_target_that_cannot_be_written_is_said_and_the_next_attempt_works(store: Store, tmp_path: Path) -> None:
@@ -154,12 +159,13 @@ def test_a_clock_that_was_ahead_takes_no_place_of_what_is_newer(
 ) -> None:
     folder = tmp_path / "snapshots"
     kept = Snapshots(store, folder)
-    with monkeypatch.context() as patch:
-        ahead = Clock(patch, [module])
-        ahead.jump(days=3)
-        for seed in (1, 2, 3):
-            add(store, seed)
-            kept.take()
+    clock = Clock(monkeypatch, [module])
+    clock.hold(NOON)
+    clock.jump(days=3)
+    for seed in (1, 2, 3):
+        add(store, seed)
+        kept.take()
+    clock.jump(days=-3)
     for seed in (4, 5, 6, 7):
         add(store, seed)
         kept.take()
