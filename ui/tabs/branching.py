@@ -17,6 +17,7 @@ from ui.branching import Branching
 from ui.errors import Caught
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import JOB, PRIVATE, opened, payload, shown_frames
+from ui.tabs.shares import told_after
 from ui.tree_numbering import CHANGED
 from ui.tree_view import with_problem
 from ui.trees import Trees
@@ -58,9 +59,8 @@ def wire_branching(parts: ExploreParts, workbench: Workbench, branching: Branchi
         document, notice = opened(lambda: workbench.open_run(str(payload(event).get("uid", "")), viewer(request)))
         return document, notice, *fields_of(document)
 
-    explorer.branch_ask(branch, None, shown, **JOB)
-    explorer.replicates_ask(replicates, None, shown, **JOB)
-    explorer.score_here(score, None, shown, **JOB)
+    asked = (explorer.branch_ask, branch), (explorer.replicates_ask, replicates), (explorer.score_here, score)
+    told_after([event(handler, None, shown, **JOB) for event, handler in asked], parts.shares, workbench)
     explorer.job_stop(stop, None, None, queue=False, **PRIVATE)
     shown_runs = (explorer.run_open, show), (parts.branches.run_open, show)
     for event, handler in ((explorer.branch_undo, undo), (explorer.branch_redo, redo), *shown_runs):
@@ -110,11 +110,12 @@ def wire_trees(parts: ExploreParts, workbench: Workbench, branching: Branching, 
         workbench.stop(viewer(request))
 
     tree.tree_open(show, None, [tree, parts.notice], trigger_mode="multiple", queue=False, **PRIVATE)
-    tree.tree_grow(grow, None, tree, **JOB)
-    tree.tree_edit(edit, None, tree, trigger_mode="multiple", **JOB)
+    grown = tree.tree_grow(grow, None, tree, **JOB)
+    edited = tree.tree_edit(edit, None, tree, trigger_mode="multiple", **JOB)
     tree.tree_stop(stop, None, None, queue=False, **PRIVATE)
     _wire_deeds(tree, trees, at)
-    tree.tree_take(take, None, [*shown, tree], **JOB)
+    taken = tree.tree_take(take, None, [*shown, tree], **JOB)
+    told_after([grown, edited, taken], parts.shares, workbench)
 
 
 def _wire_deeds(tree: Any, trees: Trees, at: Callable[[gr.EventData, gr.Request], Asked]) -> None:

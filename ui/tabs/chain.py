@@ -19,6 +19,7 @@ from ui.chains import Chains
 from ui.errors import Caught
 from ui.tabs.explore import ExploreParts
 from ui.tabs.frames import JOB, PRIVATE, payload
+from ui.tabs.shares import told_after
 from ui.wire import wire_line
 
 QUICK: dict[str, Any] = {"queue": False, **PRIVATE}
@@ -61,7 +62,8 @@ def wire_chain(parts: ExploreParts, workbench: Workbench, chains: Chains) -> Non
     piece = parts.chain
     # each answered: a second one asked while the first is on its way would be dropped
     piece.chain_open(show, None, piece, trigger_mode="multiple", **QUICK)
-    piece.chain_trace(trace, None, [piece, parts.chain_aside], **JOB)
+    traced = piece.chain_trace(trace, None, [piece, parts.chain_aside], **JOB)
+    told_after([traced], parts.shares, workbench)
     piece.chain_stop(stop, None, None, **QUICK)
     piece.chain_scores(scores, None, parts.explorer, trigger_mode="multiple", **QUICK)
 

@@ -29,6 +29,7 @@ from ui.example_session import demonstrations
 from ui.settings import Settings
 from ui.shelf import Shelf
 from ui.tabs.frames import JOB, PRIVATE, brought, named, opened, shown_frames
+from ui.tabs.shares import told_after
 from ui.tabs.strategy import strategy_fields, strategy_of
 
 
@@ -207,12 +208,13 @@ def wire(page: gr.Blocks, parts: ExploreParts, workbench: Workbench, shelf: Shel
         workbench.host.start(name, quantization=None if quantization == "default" else quantization)
         return ""
 
-    gr.on(
+    asked = gr.on(
         [parts.generate.click, parts.prompt.submit], generate, [parts.prompt, *parts.fields], shown,
         **JOB,
     )  # fmt: skip
-    parts.score.click(score, [parts.context, parts.text], shown, **JOB)
-    parts.explorer.run_continue(go_on, None, shown, **JOB)
+    scored = parts.score.click(score, [parts.context, parts.text], shown, **JOB)
+    continued = parts.explorer.run_continue(go_on, None, shown, **JOB)
+    told_after([asked, scored, continued], parts.shares, workbench)
     for button in (parts.stop, parts.stop_scoring):
         button.click(stop, None, None, queue=False, **PRIVATE)
     parts.bring_in.click(

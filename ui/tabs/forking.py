@@ -22,6 +22,7 @@ from ui.fork_view import refusal
 from ui.forks import Forks
 from ui.tabs.explore import ExploreParts
 from ui.tabs.frames import JOB, PRIVATE, payload, shown_frames
+from ui.tabs.shares import told_after
 from ui.wire import wire_line
 
 QUICK: dict[str, Any] = {"queue": False, **PRIVATE}
@@ -68,10 +69,10 @@ def wire_forking(parts: ExploreParts, workbench: Workbench, branching: Branching
         yield from shown_frames(lambda: branching.take(asked.run, position, [token], "same", asked.viewer))
 
     shown = [parts.explorer, parts.notice, parts.generate, parts.score, parts.stop, parts.stop_scoring]
-    parts.forks.forks_take(take, None, shown, **JOB)
+    told_after([parts.forks.forks_take(take, None, shown, **JOB)], parts.shares, workbench)
     parts.forks.forks_stop(stop, None, None, **QUICK)
     _wire_reading(parts, forks, at)
-    _wire_drawing(parts, forks, at)
+    _wire_drawing(parts, workbench, forks, at)
     _wire_export(parts, forks, at)
 
 
@@ -125,7 +126,7 @@ def _wire_reading(parts: ExploreParts, forks: Forks, at: At) -> None:
     piece.forks_read(read, None, [piece, aside], trigger_mode="always_last", **QUICK)
 
 
-def _wire_drawing(parts: ExploreParts, forks: Forks, at: At) -> None:
+def _wire_drawing(parts: ExploreParts, workbench: Workbench, forks: Forks, at: At) -> None:
     """What draws continuations: documents as they grow."""
 
     def analyse(event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
@@ -142,8 +143,9 @@ def _wire_drawing(parts: ExploreParts, forks: Forks, at: At) -> None:
         yield from drawn(forks, asked, lambda: forks.add_draws(asked.text("uid"), *asked.branch(), many, asked.viewer))
 
     piece = parts.forks
-    for event, handler in ((piece.forks_run, analyse), (piece.forks_resume, resume), (piece.forks_more, more)):
-        event(handler, None, [piece, parts.forks_aside], **JOB)
+    asked = (piece.forks_run, analyse), (piece.forks_resume, resume), (piece.forks_more, more)
+    jobs = [event(handler, None, [piece, parts.forks_aside], **JOB) for event, handler in asked]
+    told_after(jobs, parts.shares, workbench)
 
 
 def _wire_export(parts: ExploreParts, forks: Forks, at: At) -> None:

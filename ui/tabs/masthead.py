@@ -11,12 +11,13 @@ from typing import Any
 import gradio as gr
 
 from engine.types import ModelCard
-from ui.access import Identity, Viewer, identity_of, viewer_of
+from ui.access import Identity, identity_of, viewer_of
 from ui.accounts import ACCOUNT, offered
 from ui.actions import Workbench
 from ui.components.masthead import Masthead
 from ui.components.shares import Shares
 from ui.copies import Copies
+from ui.tabs.shares import shares_line
 
 LOADING_SECONDS = 1.0
 
@@ -38,11 +39,6 @@ def _who(identity: Identity | None) -> dict[str, Any] | None:
     return {"name": identity.label, "out": "./sign-out", "post": True} if identity.label else None
 
 
-def _shares_line(workbench: Workbench, viewer: Viewer) -> str:
-    left = workbench.quotas.remaining(viewer)
-    return json.dumps({"text": left.sentence, "low": left.low})
-
-
 def wire_masthead(
     page: gr.Blocks, masthead: Masthead, workbench: Workbench, copies: Copies, shares: Shares | None = None
 ) -> None:
@@ -57,7 +53,7 @@ def wire_masthead(
         shown["who"] = _who(identity_of(request))
         text = json.dumps(shown)
         tick = gr.Timer(active=True) if state.status == "loading" else gr.Timer(LOADING_SECONDS * 5)
-        return (text, tick, _shares_line(workbench, viewer_of(request))) if shares else (text, tick)
+        return (text, tick, shares_line(workbench, viewer_of(request))) if shares else (text, tick)
 
     shown_in = [masthead, timer, *([shares] if shares else [])]
     for event in (page.load, timer.tick):

@@ -28,6 +28,7 @@ from ui.probes import Probes
 from ui.settings import Settings
 from ui.tabs.explore import ExploreParts, fields_of
 from ui.tabs.frames import JOB, PRIVATE, named, payload, shown_frames
+from ui.tabs.shares import told_after
 
 FIELD_NAMES = (
     "template", "values", "n", "field", "parameter", "direct", "temperature", "max_new_tokens", "seed", "system",
@@ -156,6 +157,7 @@ def wire(
         # by now there are runs that tell how fast the model is
         priced = job.then(cost, inputs, parts.price, queue=False, **PRIVATE)
         priced.then(listed, None, parts.shelf, queue=False, **PRIVATE)
+    told_after([started, *resumed], explored.shares, workbench)
     parts.stop.click(stop, None, None, queue=False, **PRIVATE)
     _wire_shelf(parts, tab, probes, viewer)
     _wire_opening(parts, page, tabs, explored, workbench, probes, viewer)
