@@ -26,18 +26,24 @@ if TYPE_CHECKING:
 PACKAGE_MISSING = "the package {} is missing or broken; install requirements.txt again, then start the app again."
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.2
+LOGGER = logging.getLogger("forklore")
 Status = Literal["empty", "loading", "ready", "failed"]
 
 
 @dataclass(frozen=True)
 class HostState:
-    """What the host is doing. message: a sentence for people; fraction in [0, 1] or None; seconds since the start."""
+    """What the host is doing. message: a sentence for people; fraction in [0, 1] or None; seconds since the start.
+
+    trouble: why there is no model, fit for the log: without a name that somebody typed on the page; "" where nothing
+    failed.
+    """
 
     status: Status
     name: str
     message: str
     fraction: float | None = None
     seconds: float = 0.0
+    trouble: str = ""
 
 
 class ModelHost:
@@ -53,6 +59,7 @@ class ModelHost:
         self._change = threading.Condition()
         self._state = HostState("empty", "", "No model has been chosen yet.")
         self._started = 0.0
+        self._first = ""
         self._attempt = 0
         self._model: LanguageModel | None = None
         self._in_memory: weakref.WeakSet[LanguageModel] = weakref.WeakSet()
@@ -82,6 +89,7 @@ class ModelHost:
         with self._change:
             self._attempt += 1
             self._model = None
+            self._first = self._first or name
             self._started = time.monotonic()
             self._state = HostState("loading", name, f"Loading {model_title(name)}")
             self._change.notify_all()
@@ -125,9 +133,7 @@ class ModelHost:
         def progress(message: str, fraction: float | None) -> None:
             self._settle(attempt, HostState("loading", name, message, fraction))
 
-        # a defect must not leave the page waiting for ever: it is shown as one, and raised for the log
-        outcome = HostState("failed", name, f"{name} could not be loaded because of a defect: see the log.")
-        model = None
+        outcome, model = HostState("failed", name, "The model could not be loaded."), None
         with self._one_load:
             if attempt != self._attempt:
                 return
@@ -146,13 +152,25 @@ class ModelHost:
                 self._in_memory.add(model)
                 outcome = HostState("ready", name, "Ready", 1.0)
             except UserError as error:
-                outcome = HostState("failed", name, str(error))
+                outcome = self._failed(name, str(error), error)
             except ImportError as error:
-                logging.getLogger("forklore").error("a package for models is missing", exc_info=error)
                 missing = error.name or "that runs models"
-                outcome = HostState("failed", name, f"{name} cannot be loaded: {PACKAGE_MISSING.format(missing)}")
+                outcome = self._failed(name, f"{name} cannot be loaded: {PACKAGE_MISSING.format(missing)}", error)
+            except BaseException as error:
+                # a defect must not leave the page waiting for ever: it is shown as one, and raised for the log
+                outcome = self._failed(name, f"{name} could not be loaded because of a defect: see the log.", error)
+                raise
             finally:
                 self._settle(attempt, outcome, model)
+
+    def _failed(self, name: str, sentence: str, error: BaseException) -> HostState:
+        """The state after a failure, with a line in the log. There a model that somebody named on the page, unlike the
+        first and those of the catalogue, is not named."""
+        kind = error.kind if isinstance(error, UserError) else type(error).__qualname__
+        told = isinstance(error, UserError | ImportError) and (name == self._first or name in read_catalogue())
+        trouble = sentence if told else kind
+        LOGGER.error("model", extra={"kind": kind, "reason": trouble})
+        return HostState("failed", name, sentence, trouble=trouble)
 
     def _wait_until_unused(self, progress: Progress) -> None:
         """Give whoever still uses a model before this one time to finish, so that two need not fit into memory."""

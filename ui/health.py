@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -29,6 +30,8 @@ PATH = "/healthz"
 VERSION = "1.0"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 _FOLDERS = ("", "gradio_api", "static", "assets", "login", "logout")
+# anybody may ask: of a path only the last name is told
+_FOLDER = re.compile(r"(?<![\w:/.])~?/(?:[^/\s]+/)*(?=[^/\s])")
 # a monitor or a stranger may ask as often as they like: the store is looked at this often
 KEPT_SECONDS = 2.0
 PATIENCE_SECONDS = 4.0
@@ -39,13 +42,14 @@ LEAST_ROOM = 64 * 2**20
 @dataclass(frozen=True)
 class Watch:
     """What is looked at. version: of the program; model: its state; queue: jobs in it, the running one among them;
-    snapshots: None where none are made."""
+    snapshots: None where none are made; trouble: why there is no model, "" where nothing failed."""
 
     version: str
     database: Path
     model: Callable[[], str]
     queue: Callable[[], int]
     snapshots: Callable[[], SnapshotState] | None = None
+    trouble: Callable[[], str] = lambda: ""
 
 
 class Health:
@@ -130,6 +134,7 @@ def report(watch: Watch) -> dict[str, Any]:
         "reason": "; ".join(problems),
         "version": watch.version,
         "model": watch.model(),
+        "model_reason": _FOLDER.sub("", watch.trouble()),
         "store": store,
         "queue": watch.queue(),
         "snapshot_seconds": None if age is None else round(age.total_seconds()),

@@ -70,7 +70,8 @@ def serve(settings: Settings) -> int:
         upkeep = Upkeep([*chores.tasks(store, settings, snapshots), usage])
         copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
         page = build_page(workbench, Shelf(store, import_limits(settings)), settings, copies)
-        watch = Watch(VERSION, settings.database, lambda: host.state.status, workbench.turns.waiting, copies.state)
+        model, trouble = lambda: host.state.status, lambda: host.state.trouble
+        watch = Watch(VERSION, settings.database, model, workbench.turns.waiting, copies.state, trouble)
         open_port(page, settings, watch, People(store))
         # only now: importing and loading a model beside the start of the page would slow both
         host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)

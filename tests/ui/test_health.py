@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from engine.host import ModelHost
 from storage.database import Store
 from storage.snapshots import SnapshotState
 from tests.support.clock import HandClock
@@ -55,6 +56,16 @@ def test_a_sound_app_says_so_with_its_figures_and_no_names(watch: Watch, store: 
     assert said["snapshot_seconds"] is None and said["free_megabytes"] > 0
     assert not {"secret-name", str(store.path.parent)} & set(json.dumps(said).split('"'))
     assert str(store.path.parent) not in json.dumps(said)
+
+
+def test_why_there_is_no_model_is_told_without_its_folder_and_the_page_works(watch: Watch, tmp_path: Path) -> None:
+    host = ModelHost()
+    host.start(str(tmp_path / "nowhere"))
+    assert not host.wait(60)
+    code, said = ask(replace(watch, model=lambda: host.state.status, trouble=lambda: host.state.trouble))
+    assert (code, said["status"], said["model"]) == (200, "ok", "failed")
+    assert "nowhere" in said["model_reason"] and str(tmp_path) not in json.dumps(said)
+    assert ask(watch)[1]["model_reason"] == ""
 
 
 def test_a_store_that_is_gone_is_a_503_with_the_reason(watch: Watch, store: Store) -> None:

@@ -10,11 +10,14 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine import models
 from engine.errors import BadInput
+from engine.host import ModelHost
 from ui import logs
 from ui.access import Viewer
 from ui.logs import job_ended, logging_events, person, take_over_server_log
@@ -114,6 +117,50 @@ def test_what_anything_else_says_is_an_event_without_its_words(
         assert found[0]["error"][0]["type"] == "ValueError"
     else:
         assert found[0]["kind"] in ("tests.ui.test_logs", "py.warnings", "some.library")
+
+
+def defect(*_: object, **__: object) -> None:
+    fail(CANARY)
+
+
+def package_missing(*_: object, **__: object) -> None:
+    raise ModuleNotFoundError(CANARY, name="tokenizers")
+
+
+@pytest.mark.parametrize(
+    ("load", "kind", "reason"),
+    [(None, "model-unavailable", "nowhere"), (defect, "ValueError", "ValueError"),
+     (package_missing, "ModuleNotFoundError", "package tokenizers is missing")],
+)  # fmt: skip
+def test_a_model_that_cannot_be_loaded_is_one_event_with_the_reason(
+    load: Callable[..., None] | None, kind: str, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stream, host = io.StringIO(), ModelHost()
+    monkeypatch.setattr(sys, "stderr", stream)
+    if load:
+        monkeypatch.setattr(models, "load_model", load)
+    with logging_events():
+        host.start(str(tmp_path / "nowhere"))
+        assert not host.wait(60)
+        for thread in threading.enumerate():
+            if thread.name == "model-loader":
+                thread.join(60)
+    (event,) = [one for one in events(stream) if one["event"] == "model"]
+    assert (event["level"], event["kind"]) == ("error", kind) and reason in event["reason"]
+    assert CANARY not in stream.getvalue()
+
+
+def test_a_model_that_somebody_names_on_the_page_is_not_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stream, host = io.StringIO(), ModelHost()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with logging_events():
+        for name in ("nowhere", CANARY):
+            host.start(str(tmp_path / name))
+            assert not host.wait(60)
+    first, second = [one["reason"] for one in events(stream) if one["event"] == "model"]
+    assert "nowhere" in first and second == "model-unavailable" == host.state.trouble and CANARY in host.state.message
 
 
 class Frozen(ValueError):
