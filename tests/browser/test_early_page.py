@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.test_page import explorer, finished
 from tests.support.app_server import AppServer
 
 OWN = "Which of my words are still here?"
@@ -47,7 +48,7 @@ def test_a_prompt_written_before_the_opening_run_came_is_kept_and_asked(page: Pa
         page.get_by_role("button", name="Generate").click()
     assert OWN in (asked.value.post_data or "")
     expect(page.locator(".fl-explorer .fl-prompt, .fl-explorer").first).to_contain_text(OWN, timeout=90_000)
-    page.get_by_role("button", name="Stop").click()
+    assert finished(page)["state"] == "finished"
 
 
 def test_a_field_somebody_is_in_is_left_alone_and_an_empty_one_gets_the_examples_question(
@@ -88,4 +89,19 @@ def test_a_job_that_does_not_reach_the_server_says_so_beside_its_button(page: Pa
         route.continue_()
     expect(line).to_have_count(0, timeout=30_000)
     page.unroute_all()
-    page.get_by_role("button", name="Stop").click(timeout=60_000)
+    expect(explorer(page)).not_to_have_attribute("data-run", "example-1-1", timeout=60_000)
+    assert finished(page)["state"] == "finished"
+
+
+def test_while_parts_of_the_page_are_on_their_way_nothing_stands_over_what_is_there(page: Page, app: AppServer) -> None:
+    held: list[Route] = []
+    page.route("**/assets/Textbox-*.js", lambda route: held.append(route))
+    page.goto(app.url, wait_until="commit")
+    expect(page.locator(".fl-empty-title")).to_be_visible()
+    waiting = page.locator(".gradio-container > .main > .wrap.full > .loading")
+    expect(waiting).to_be_attached()
+    expect(waiting).to_be_hidden()
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
