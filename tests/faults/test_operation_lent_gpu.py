@@ -48,8 +48,14 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, loans: Path) -> Iterator[AppServer]:
-    server = serve(tmp_path_factory.mktemp("lent"), LENT_GPU_LOANS=str(loans))
+def pause(loans: Path) -> Path:
+    """Where the stand-in reads how many seconds it lets pass between two items."""
+    return loans.with_name("pause.txt")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, loans: Path, pause: Path) -> Iterator[AppServer]:
+    server = serve(tmp_path_factory.mktemp("lent"), LENT_GPU_LOANS=str(loans), LENT_GPU_PAUSE=str(pause))
     yield server
     server.kill()
 
@@ -95,15 +101,20 @@ def test_an_analysis_of_forks_and_of_attention_cross_over_too(client: Client) ->
     assert chain["tokens"]
 
 
-def test_stop_ends_the_work_in_the_other_process_and_keeps_what_there_was(client: Client, server: AppServer) -> None:
+def test_stop_ends_the_work_in_the_other_process_and_keeps_what_there_was(
+    client: Client, server: AppServer, pause: Path
+) -> None:
+    # all of it would take minutes
+    pause.write_text("0.3")
     job = client.submit(PROMPT, max_new_tokens=400, temperature=1.0, seed=1, api_name="/generate")
     deadline = time.monotonic() + 60
     while len(job.outputs()) < 2:
         assert time.monotonic() < deadline and not job.done()
         time.sleep(0.01)
     job.cancel()
-    after = client.predict(PROMPT, **REQUEST, api_name="/generate")
+    after = client.predict(PROMPT, **REQUEST | {"max_new_tokens": 4}, api_name="/generate")
     assert len(after["tokens"]) > 0
+    pause.write_text("0")
     with Store(server.database) as store:
         stopped = [run for run in store.runs.list(RunQuery("local", examples=False)).rows if run.status == "stopped"]
         assert store.check().ok and len(stopped) == 1 and stopped[0].tokens < 400

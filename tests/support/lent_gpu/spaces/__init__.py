@@ -11,9 +11,11 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
@@ -25,6 +27,8 @@ _forked = False
 # durations asked for, one line each, and how long a loan lasts at most: both for tests to see and to set
 LOANS = os.environ.get("LENT_GPU_LOANS", "")
 DIES_AFTER = int(os.environ.get("LENT_GPU_DIES_AFTER", "0"))
+# a file with the seconds between two items, for tests that need a call to be in its middle
+PAUSE = os.environ.get("LENT_GPU_PAUSE", "")
 
 
 def GPU(task: Any = None, *, duration: Any = None) -> Any:
@@ -125,8 +129,13 @@ def _iterate(items: Iterator[Any], results: Any, stop: Any) -> None:
             return
         results.put(("item", item))
         count += 1
+        time.sleep(_pause())
         if DIES_AFTER and count >= DIES_AFTER:
             os._exit(1)  # the loan is over
+
+
+def _pause() -> float:
+    return float(Path(PAUSE).read_text() or 0) if PAUSE and Path(PAUSE).exists() else 0.0
 
 
 def _note(seconds: Any) -> None:
