@@ -17,6 +17,8 @@ from ui.access import digest_of
 from ui.identity import COOKIE
 
 ACCOUNT = "account:64f0c0ffee"
+# a busy machine may take its time to answer
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def test_signing_in_takes_over_what_the_browser_made_and_signing_out_leaves_it(
 
 
 def test_nothing_forged_signs_anybody_in(space: AppServer, provider: Provider) -> None:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=SECONDS) as client:
         client.get(space.url)
         came = client.get(f"{space.url}/login/callback", params={"code": "code-0", "state": "forged"})
         assert came.status_code in (302, 307) and "/login/huggingface" in came.headers["location"]
@@ -85,7 +87,9 @@ def test_nothing_forged_signs_anybody_in(space: AppServer, provider: Provider) -
         forged = "eyJvYXV0aF9pbmZvIjogeyJ1c2VyaW5mbyI6IHsic3ViIjogIjY0ZjBjMGZmZWUifX19.aaaaaa.bbbbbb"
         for session in (forged, "x", ""):
             headers = {"cookie": f"session={session}"}
-            answer = httpx.post(f"{space.url}/gradio_api/run/kept_until", json={"data": []}, headers=headers)
+            answer = httpx.post(
+                f"{space.url}/gradio_api/run/kept_until", json={"data": []}, headers=headers, timeout=SECONDS
+            )
             assert answer.json()["data"][0]["days"] is not None
 
 
@@ -94,7 +98,8 @@ def signed_in(space: AppServer) -> dict[str, str]:
     kept: dict[str, str] = {}
     where = f"{space.url}/login/huggingface"
     for _ in range(6):
-        answer = httpx.get(where, headers={"cookie": "; ".join(f"{k}={v}" for k, v in kept.items())})
+        cookies = {"cookie": "; ".join(f"{k}={v}" for k, v in kept.items())}
+        answer = httpx.get(where, headers=cookies, timeout=SECONDS)
         for name, value in answer.cookies.jar._cookies.get("127.0.0.1", {}).get("/", {}).items():  # type: ignore[attr-defined]
             kept[name] = str(value.value)
         if "location" not in answer.headers:
@@ -108,7 +113,7 @@ def test_a_sign_in_ends_when_the_provider_says_so_and_a_script_of_another_site_h
 ) -> None:
     kept = signed_in(space)
     cookie = {"cookie": f"session={kept['session']}"}
-    ask = {"url": f"{space.url}/gradio_api/run/kept_until", "json": {"data": []}}
+    ask = {"url": f"{space.url}/gradio_api/run/kept_until", "json": {"data": []}, "timeout": SECONDS}
     assert httpx.post(**ask, headers=cookie).json()["data"][0]["days"] is None
     elsewhere = httpx.post(**ask, headers={**cookie, "origin": "https://evil.example"})
     assert elsewhere.status_code == 403 and "data" not in elsewhere.json()
