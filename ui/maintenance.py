@@ -95,9 +95,13 @@ def people(words: Sequence[str], settings: Settings) -> int:
     """Who may use a team's page."""
     from ui import people as people_of_a_team
 
-    _make_folder(settings.database)
+    asked = people_of_a_team.understood(words)
+    if asked.action == "add":
+        _make_folder(settings.database)
+    else:
+        _there(settings.database)
     with Store(settings.database) as store:
-        return people_of_a_team.run(words, store, settings)
+        return people_of_a_team.run(asked, store, settings)
 
 
 def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str]]:

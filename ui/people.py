@@ -1,13 +1,15 @@
 """The people of a team as whoever runs the app manages them, and as the door knows them again by their links.
 
-`run` is what `python app.py people ...` does. Knows how links are written; does not know how people are stored or who
-asks for a page.
+`understood` and `run` are what `python app.py people ...` does. Knows how links are written; does not know how people
+are stored or who asks for a page.
 """
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +25,7 @@ from ui.settings_values import many
 PARAMETER = "person"
 # how exactly it is kept when somebody was here last
 SEEN_EVERY = timedelta(hours=1)
+_ACTIONS = ("list", "add", "renew", "remove", "erase")
 _USAGE = "Say one of: people add NAME, people list, people renew NAME, people remove NAME, people erase NAME."
 
 
@@ -76,33 +79,57 @@ def secret_in(pasted: str) -> str:
     return named[0].strip() if named else text
 
 
-def run(words: Sequence[str], store: Store, settings: Settings) -> int:
-    """Do what the words after `people` say and print what came of it; returns the exit code. UserError."""
-    action, name = (words[0] if words else ""), " ".join(words[1:]).strip()
-    if action == "list" and not name:
+@dataclass(frozen=True)
+class Asked:
+    """What the words after `people` ask for. name: of whom, "" for everybody."""
+
+    action: str
+    name: str = ""
+
+
+def understood(words: Sequence[str]) -> Asked:
+    """What is asked for. BadInput."""
+    asked = Asked(words[0] if words else "", " ".join(words[1:]).strip())
+    if asked.action not in _ACTIONS or (asked.action == "list") == bool(asked.name):
+        raise BadInput(_USAGE)
+    return asked
+
+
+def run(asked: Asked, store: Store, settings: Settings) -> int:
+    """Do what is asked for and print what came of it; returns the exit code. UserError."""
+    if asked.action == "list":
         for line in _lines(store.people.list()):
             print(line)
-        return 0
-    if not name or action not in ("add", "renew", "remove", "erase"):
-        raise BadInput(_USAGE)
-    if action in ("add", "renew"):
-        person, secret = (store.people.add if action == "add" else store.people.renew)(name)
-        print(f"{person.name}: {link(secret, settings)}")
-        print("The link is shown this once; whoever has it is this person. The page must run with --mode team.")
-        if is_loopback_host(urlsplit(link(secret, settings)).netloc):
-            print(
-                "It begins with this machine's name for itself: for people elsewhere put the page's own address in its "
-                "place, which --address https://lab.example.org (or FORKLORE_ADDRESS) does from now on."
-            )
-        return 0
-    person = store.people.remove(name)
+    elif asked.action in ("add", "renew"):
+        _let_in(asked, store, settings)
+    else:
+        _send_away(asked, store)
+    return 0
+
+
+def _let_in(asked: Asked, store: Store, settings: Settings) -> None:
+    person, secret = (store.people.add if asked.action == "add" else store.people.renew)(asked.name)
+    print(f"{person.name}: {link(secret, settings)}")
+    print("The link is shown this once; whoever has it is this person. The page must run with --mode team.")
+    if asked.action == "add":
+        print(f"{person.name} is on the list of the library at {settings.database}, which the page must be given.")
+    if is_loopback_host(urlsplit(link(secret, settings)).netloc):
+        call = shlex.join(["python", "app.py", "people", "renew", person.name, "--database", str(settings.database)])
+        print(
+            "The link begins with this machine's name for itself and works here alone. One for elsewhere begins with "
+            f"the page's own address: {call} --address https://lab.example.org (for that link alone; the variable "
+            "FORKLORE_ADDRESS holds for all of them, and for the page)."
+        )
+
+
+def _send_away(asked: Asked, store: Store) -> None:
+    person = store.people.remove(asked.name)
     print(f"{person.name} can no longer come; open pages of theirs stop answering now.")
-    if action == "remove":
+    if asked.action == "remove":
         print(f"What they made is kept; `people erase {person.name}` deletes it, `people renew` gives a new link.")
-        return 0
+        return
     gone = store.belongings.delete_all(viewer=person.viewer)
     print(f"Deleted for good: {many(gone.runs, 'run')}, {many(gone.sessions, 'annotation session')}.")
-    return 0
 
 
 def link(secret: str, settings: Settings) -> str:

@@ -272,7 +272,7 @@ def test_people_are_managed_from_the_command_line(
     store: Store, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*words: str) -> str:
-        assert people_module.run(words, store, settings) == 0
+        assert people_module.run(people_module.understood(words), store, settings) == 0
         return capsys.readouterr().out
 
     link = re.search(r"http://localhost:7860/\?person=([\w-]{43})", said("add", "Ada", "Lovelace"))
@@ -285,7 +285,7 @@ def test_people_are_managed_from_the_command_line(
     assert "0 runs" in said("erase", "Ada Lovelace")
     for wrong in ((), ("add",), ("shout", "Ada"), ("add", "  "), ("list", "Ada")):
         with pytest.raises(BadInput, match="Say one of"):
-            people_module.run(wrong, store, settings)
+            people_module.understood(wrong)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +303,8 @@ def test_a_link_begins_with_the_address_that_was_given_and_one_for_this_machine_
 ) -> None:
     settings = parse(["--mode", "team", *flags], {})
     for action in ("add", "renew"):
-        assert people_module.run([action, "Ada"], store, settings) == 0
+        assert people_module.run(people_module.understood([action, "Ada"]), store, settings) == 0
         said = capsys.readouterr().out
         assert f"Ada: {begin}person=" in said and ("FORKLORE_ADDRESS" in said) == told
+        call = f"people renew Ada --database {settings.database} --address https://lab.example.org (for that link alone"
+        assert (call in said) == told and "from now on" not in said

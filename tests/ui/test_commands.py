@@ -291,6 +291,19 @@ def test_what_cannot_be_done_is_one_sentence_and_makes_no_library(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [["list"], ["remove", "Ada"], ["renew", "Ada"], ["erase", "Ada"]])
+def test_only_adding_somebody_makes_a_library_and_says_which(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = tmp_path / "new" / "none.db"
+    at = ("--database", str(nowhere))
+    assert f"There is no library at {nowhere}" in refused(capsys, "people", *words, *at)
+    assert "Say one of" in refused(capsys, "people", *at)
+    assert list(tmp_path.iterdir()) == []
+    assert commands.run(["people", "add", "Ada", *at]) == 0 and str(nowhere) in said(capsys)
+    assert commands.run(["people", "list", *at]) == 0 and "Ada" in said(capsys)
+
+
 def test_the_program_itself_takes_the_commands(library: Path, root: Path) -> None:
     call = [sys.executable, "app.py", "check", f"--database={library}"]
     run = subprocess.run(call, cwd=root, capture_output=True, text=True, timeout=120)
