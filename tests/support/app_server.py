@@ -30,12 +30,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(happened: Callable[[], bool], seconds: float) -> None:
-    """Look every so often whether something is so; an AssertionError when it is not in time."""
+def wait_until(happened: Callable[[], object], seconds: float, otherwise: str = "it did not happen in time") -> None:
+    """Look every so often whether something is so; an AssertionError with a sentence when it is not in time."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from tests.support.app_server import free_port
+from tests.support.app_server import free_port, wait_until
 
 CLIENT, PASSWORD = "forklore-test", "a secret of the app and the provider"
 
@@ -59,8 +59,7 @@ class Provider:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
+        wait_until(lambda: self._server.started, 60, "the provider of sign-ins did not start within a minute")
         return self
 
     def stop(self) -> None:

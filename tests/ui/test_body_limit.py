@@ -9,7 +9,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from tests.support.app_server import free_port
+from tests.support.app_server import free_port, wait_until
 from ui.body_limit import BodyBounds, BodyLimit
 from ui.errors import Caught
 from ui.last_word import LastWord
@@ -79,13 +79,6 @@ async def events(request: Request) -> StreamingResponse:
     return StreamingResponse(slowly())
 
 
-def until(true: Callable[[], object]) -> None:
-    ends = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-
-
 @contextmanager
 def serving() -> Iterator[int]:
     routes = [
@@ -100,8 +93,7 @@ def serving() -> Iterator[int]:
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_until(lambda: server.started, 60, "the server did not start within a minute")
     yield port
     server.should_exit = True
     thread.join(10)
@@ -130,7 +122,7 @@ def raw(port: int, head: str, *parts: bytes, pause: float = 0.0) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
         asked = clock.asked
         line.sendall(head.encode())
-        until(lambda: not pause or clock.asked > asked)
+        wait_until(lambda: not pause or clock.asked > asked, 60)
         for part in parts:
             clock.now += pause
             try:
@@ -200,8 +192,8 @@ def test_a_refused_body_and_a_caller_who_hangs_up_are_no_defects(
         asked = clock.asked
         with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
             line.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx".encode())
-            until(lambda: clock.asked >= asked + 2)
-        until(lambda: heard == [GONE])
+            wait_until(lambda: clock.asked >= asked + 2, 60)
+        wait_until(lambda: heard == [GONE], 60)
         # what comes next on the same loop comes after what there was to say about it
         assert send(port, "/take", b"x")[0] == 200
     assert caplog.records == []
@@ -211,5 +203,5 @@ def test_what_does_go_wrong_is_still_logged_and_told(port: int, caplog: pytest.L
     with caplog.at_level(logging.ERROR, "forklore"):
         status, text = send(port, "/broken", b"x")
         # it is told before it is written down
-        until(lambda: caplog.records)
+        wait_until(lambda: caplog.records, 60)
     assert status == 500 and json.loads(text)["error"] and len(caplog.records) == 1
