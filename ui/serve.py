@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -62,29 +62,47 @@ def serve(settings: Settings) -> int:
         store, snapshots = open_store(settings, held)
         examples.install(store)
         install_session(store)
-        host = ModelHost(cache_dir=settings.cache_dir)
-        limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
-        quotas = Quotas(QuotaLimits.of(settings.mode), ledger=store.usage)
-        workbench = Workbench(store, host, limits, turn_limits=TurnLimits.of(settings.mode), quotas=quotas)
-        usage = Task("usage", USAGE_SECONDS, quotas.write_down, first=USAGE_SECONDS)
-        upkeep = Upkeep([*chores.tasks(store, settings, snapshots), usage])
-        copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
-        page = build_page(workbench, Shelf(store, import_limits(settings)), settings, copies)
+        parts = parts_of(settings, store, snapshots)
+        host, turns = parts.workbench.host, parts.workbench.turns
         model, trouble = lambda: host.state.status, lambda: host.state.trouble
-        watch = Watch(VERSION, settings.database, model, workbench.turns.waiting, copies.state, trouble)
-        open_port(page, settings, watch, People(store))
+        watch = Watch(VERSION, settings.database, model, turns.waiting, parts.copies.state, trouble)
+        open_port(parts.page, settings, watch, People(store))
         # only now: importing and loading a model beside the start of the page would slow both
         host.start(settings.model, quantization=settings.quantization, device=settings.device, dtype=settings.dtype)
-        workbench.turns.ended = job_ended
-        upkeep.start()
+        turns.ended = job_ended
+        parts.upkeep.start()
         # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
         gc.collect()
         gc.freeze()
         say_where(settings)
         ending.wait()
-        end_app(ending, workbench.turns, upkeep, page.server, snapshots)
+        end_app(ending, turns, parts.upkeep, parts.page.server, snapshots)
     ending.leave()
     return ending.code
+
+
+@dataclass(frozen=True)
+class Parts:
+    """An app put together: the use cases, what it does for itself, and the page over both; none of them at work yet."""
+
+    workbench: Workbench
+    shelf: Shelf
+    upkeep: Upkeep
+    copies: Copies
+    page: gr.Blocks
+
+
+def parts_of(settings: Settings, store: Store, snapshots: Snapshots | None) -> Parts:
+    """The parts of the app over this store, bounded as the mode of these settings asks."""
+    host = ModelHost(cache_dir=settings.cache_dir)
+    limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
+    quotas = Quotas(QuotaLimits.of(settings.mode), ledger=store.usage)
+    workbench = Workbench(store, host, limits, turn_limits=TurnLimits.of(settings.mode), quotas=quotas)
+    shelf = Shelf(store, import_limits(settings))
+    usage = Task("usage", USAGE_SECONDS, quotas.write_down, first=USAGE_SECONDS)
+    upkeep = Upkeep([*chores.tasks(store, settings, snapshots), usage])
+    copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
+    return Parts(workbench, shelf, upkeep, copies, build_page(workbench, shelf, settings, copies))
 
 
 def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | None]:

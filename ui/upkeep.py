@@ -42,6 +42,11 @@ class Upkeep:
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is done here."""
+        return tuple(self._tasks.values())
+
     def start(self) -> None:
         """Begin; tasks whose time has come run at once."""
         self._thread.start()
