@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Page, expect
 
 from tests.browser.test_page import open_page
 from tests.support.app_server import AppServer
@@ -30,6 +31,13 @@ SHOWN = """value => {
   const element = document.querySelector('#masthead');
   element.querySelector('.fl-piece').replaceChildren();
   Forklore.mountMasthead({element, props: {value}, watch: () => {}});
+}"""
+BEGINS = """() => {
+  const words = document.createRange();
+  const left = (node) => { words.selectNodeContents(node); return words.getBoundingClientRect().left; };
+  const brand = left(document.querySelector('.fl-brand'));
+  return [left(document.querySelector('#views > .tab-wrapper button[role=tab]')) - brand,
+          document.querySelector('#ask-row').getBoundingClientRect().left - brand];
 }"""
 FOUND = """() => {
   const tabs = [...document.querySelectorAll('#views > .tab-wrapper button[role=tab]')];
@@ -63,3 +71,30 @@ def test_the_parts_of_the_head_leave_each_other_room(page: Page, app: AppServer)
         for name, state in STATES.items():
             page.evaluate(SHOWN, json.dumps(state))
             assert page.evaluate(FOUND) == wanted, (width, name)
+
+
+@pytest.mark.parametrize("width", [1090, 900, 390])
+def test_where_the_views_have_a_line_of_their_own_it_begins_where_the_page_does(
+    page: Page, app: AppServer, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_page(page, app)
+    assert page.evaluate(BEGINS) == pytest.approx([0, 0], abs=1)
+
+
+@pytest.mark.console_ok("ERR_FAILED")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_lost_connection_is_said_below_the_head_until_it_is_there_again(
+    page: Page, app: AppServer, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    open_page(page, app)
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    said = page.locator(".toast-body")
+    expect(said).to_contain_text("Connection to the server was lost", timeout=30_000)
+    page.wait_for_timeout(500)
+    box = said.bounding_box()
+    assert box and box["y"] > 400 and box["y"] + box["height"] <= 800 and box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    page.unroute_all()
+    expect(said).to_have_count(0, timeout=30_000)
