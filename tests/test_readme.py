@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.catalogue import read_catalogue
+from engine.limits import Limits
+from storage.limits import MEBIBYTE, ImportLimits, StoreLimits
 from tests.test_requirements import requirements
+from ui.quotas import HOURS, QuotaLimits
 from ui.settings import OPTIONS
+from ui.turns import TurnLimits
 
 # Flags in the README that belong to other programs.
 FOREIGN_FLAGS = {"--index-url"}
@@ -93,6 +100,8 @@ def test_the_space_is_described_as_the_project_is(readme: str, root: Path) -> No
     assert front["sdk"] == "gradio" and wanted["gradio"].specifier.contains(front["sdk_version"])
     assert (root / front["app_file"]).is_file()
     assert front["license"] == "apache-2.0"
+    # else the Space has no way to sign in
+    assert front["hf_oauth"] == "true"
     assert tuple(map(int, front["python_version"].split("."))) >= (3, 11)
     assert len(front["short_description"]) <= 60
 
@@ -108,6 +117,56 @@ def test_every_endpoint_it_names_exists(readme: str, root: Path) -> None:
 def test_the_notebook_code_is_python(readme: str) -> None:
     assert "Client(" in block(section(readme, "From a notebook"), "python")
     ast.parse(block(section(readme, "From a notebook"), "python"))
+
+
+LIMITS: dict[str, Callable[[str], Any]] = {
+    "TurnLimits": TurnLimits.of,
+    "QuotaLimits": QuotaLimits.of,
+    "Limits": lambda mode: Limits.public() if mode == "public" else Limits(),
+    "StoreLimits": lambda mode: StoreLimits.public() if mode == "public" else StoreLimits(),
+    "ImportLimits": lambda mode: ImportLimits.public() if mode == "public" else ImportLimits(),
+}
+# what a page for others cannot be run without knowing
+SAID = {"each_person", "each_address", "short_seconds", "long_seconds", "jobs", "tokens", "runs_each", "tokens_each"}
+UNBOUNDED = "–"
+
+
+def limits(text: str) -> dict[str, dict[str, str]]:
+    """The table of what others may have: {"Class.field": {mode: figure}}."""
+    lines = [line for line in section(text, "Who may do what").splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    modes = rows[0][1:-1]
+    return {row[-1].strip("`"): dict(zip(modes, row[1:-1], strict=True)) for row in rows[1:]}
+
+
+def bound(name: str, mode: str) -> str:
+    """A bound as the table has it; bytes as megabytes."""
+    kind, _, field = name.partition(".")
+    value = getattr(LIMITS[kind](mode), field)
+    if value is None or value == math.inf:
+        return UNBOUNDED
+    return f"{value / MEBIBYTE if field.endswith('_bytes') else value:,.10g}"
+
+
+def test_what_others_may_have_is_what_the_app_gives_them(readme: str) -> None:
+    table = limits(readme)
+    assert {name.partition(".")[2] for name in table} >= SAID
+    for name, figures in table.items():
+        assert figures == {mode: bound(name, mode) for mode in ("team", "public")}, name
+    # as the rows call them
+    assert QuotaLimits.of("team").window_seconds == QuotaLimits.of("public").window_seconds == 10 * 60
+    assert HOURS == 24
+
+
+def test_the_check_of_limits_would_notice_another_figure() -> None:
+    head = "## Who may do what\n\n| most | team | public | set by |\n|---|---|---|---|\n"
+    table = limits(
+        head + "| places | 4 | 3 | `TurnLimits.each_person` |\n| file | – | 1,024 | `StoreLimits.file_bytes` |\n"
+    )
+    assert table["TurnLimits.each_person"] == {"team": "4", "public": "3"}
+    assert [bound("TurnLimits.each_person", mode) for mode in ("team", "public")] == ["4", "2"]
+    assert [bound("StoreLimits.file_bytes", mode) for mode in ("team", "public")] == [UNBOUNDED, "8,192"]
+    assert bound("QuotaLimits.tokens", "team") == "20,000,000"
 
 
 PROMISES = "What is promised and how it is tested"

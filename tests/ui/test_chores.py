@@ -41,6 +41,10 @@ def test_an_app_has_the_chores_of_its_settings(store: Store, tmp_path: Path) -> 
     for task in chores.tasks(store, public, kept):
         task.run()
     assert kept.state.saved_at is not None
+    every = {task.name: (task.every, task.first) for task in chores.tasks(store, public, kept)}
+    assert every["snapshot"] == (5 * 60, 20), "every five minutes, as the page and the README say"
+    assert every["expiry"] == every["bin"] == (3_600, 20) and every["file"] == (3_600, 3_600)
+    assert timedelta(days=30) == chores.DELETED_KEPT
 
 
 def test_the_bin_loses_what_is_old_in_small_transactions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
