@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from engine.errors import Busy, StoreDamaged, UserError
+from storage.private_files import begin_private
 
 # how long readers of an older state are waited for; nobody else can write meanwhile
 FOLD_MILLISECONDS = 1_000
@@ -40,6 +41,7 @@ def lenient_text(raw: bytes) -> str:
 
 def connect(path: Path, *, busy_seconds: float, query_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode with every pragma the store relies on; the file is created when missing."""
+    begin_private(path)
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = lenient_text

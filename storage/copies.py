@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from engine.errors import BadInput, UserError
+from storage.private_files import begin_private
 
 
 def copy_database(connection: sqlite3.Connection, target: Path, *, overwrite: bool = False) -> Path:
@@ -25,6 +26,7 @@ def copy_database(connection: sqlite3.Connection, target: Path, *, overwrite: bo
         raise BadInput(f"There is no folder {target.parent.name} to write {target.name} into; create it first.")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        begin_private(temporary)
         connection.execute("VACUUM INTO ?", (str(temporary),))
         flush(temporary)
         if overwrite:

@@ -21,6 +21,7 @@ from storage.copies import flush
 from storage.database import Store
 from storage.inspection import read_only, stored_version
 from storage.migrations import MIGRATIONS
+from storage.private_files import begin_private, make_private
 from storage.records import CheckReport
 
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -73,6 +74,7 @@ def restore(source: Path, database: Path) -> PutBack:
 
 def copy_pages(source: Path, target: Path) -> None:
     """Copy a store page by page: damage stays where it is and is found, and nothing is written beside the source."""
+    begin_private(target)
     with (
         translated(source),
         closing(sqlite3.connect(read_only(source), uri=True)) as old,
@@ -103,8 +105,8 @@ def _set_aside(database: Path) -> Path | None:
     kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
     for path, ending in zip(beside, _BESIDE, strict=True):
         if path.exists():
-            path.replace(kept.with_name(kept.name + ending))
-    database.replace(kept)
+            make_private(path.replace(kept.with_name(kept.name + ending)))
+    make_private(database.replace(kept))
     return kept
 
 

@@ -24,6 +24,7 @@ from storage.in_use import lock_beside, sole_use
 from storage.inspection import stored_version
 from storage.migrations import MIGRATIONS, newest
 from storage.owners import OtherRows, count_others, runs_by_owner, sessions_by_owner
+from storage.private_files import begin_private
 from storage.records import CheckReport
 from storage.transfer import manifest
 from ui import session_files
@@ -73,6 +74,7 @@ def export(target: str, database: Path) -> int:
     """Write every run and annotation session to a zip file; what is damaged is named and left out."""
     destination = _new_file(target)
     part = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+    begin_private(part)
     try:
         with _opened(database) as store, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             runs, sessions, damaged = _written(store, archive)
