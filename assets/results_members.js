@@ -14,7 +14,7 @@
       this.shown = el("div", { class: "fl-rs-link", role: "status", hidden: true });
       this.table = el("div", {});
       this.form = el("div", {});
-      this.root = el("section", {}, this.table, this.shown, this.form);
+      this.root = el("section", { class: "fl-rs-wide" }, this.table, this.shown, this.form);
     }
 
     update() {
@@ -35,12 +35,12 @@
         { label: "Person", value: (one) => one.name || one.me, heads: ["Pseudonym", "Name"], raw: (one) => [one.me, one.name || ""], cell: (one) => el("span", {}, el("span", { class: one.revoked ? "fl-rs-off" : "" }, el("b", { text: one.me }), " ", one.name && one.name !== one.me ? words(one.name) : null), one.revoked ? Forklore.resultsBadge("revoked") : null) },
         { label: "Role", value: (one) => one.role },
         { label: "Done", number: true, value: (one) => one.done, cell: (one) => el("span", { class: "fl-rs-done" }, format.count(one.done), bar(needed ? one.done / needed : one.done / Math.max(1, ...overview.members.map((other) => other.done)))) },
-        number("Begun", "open", "Items begun and not yet submitted"), number("Skipped", "skipped"), number("Flags", "flags"),
+        number("Open", "open", "Items given out to them and not yet submitted"), number("Skipped", "skipped"), number("Flags", "flags"),
         { label: "Median time", number: true, heads: ["Median seconds"], title: "Per item, pauses left out", value: (one) => one.seconds, cell: (one) => (one.done ? format.seconds(one.seconds) : "") },
         { label: "Hasty", number: true, title: "Items under 2 seconds", value: (one) => one.hasty, cell: (one) => this.flagged(one.hasty, one.done) },
         { label: "Slow", number: true, title: "Items over five times the person's own median", value: (one) => one.slow, cell: (one) => this.flagged(one.slow, one.done) },
         ...(checked ? [{ label: "Checks", number: true, title: "Hidden items with a known answer: right of those seen", heads: ["Checks right", "Checks seen"], value: (one) => (one.checks?.of ? one.checks.right / one.checks.of : null), raw: (one) => [one.checks?.right ?? null, one.checks?.of ?? null], cell: (one) => (one.checks?.of ? `${one.checks.right} of ${one.checks.of}` : format.NA) }] : []),
-        { label: "Last seen", value: (one) => one.last || "", cell: (one) => el("span", { class: "fl-rs-when", text: one.last ? format.date(one.last) : "not yet" }) },
+        { label: "Last action", title: "When they last labelled, skipped or took something back", value: (one) => one.last || "", cell: (one) => el("span", { class: "fl-rs-when", text: one.last ? format.date(one.last) : "none yet" }) },
         ...(owner ? [{ label: "", fixed: true, heads: [], raw: () => [], value: () => null, cell: (one) => this.acts(one) }] : []),
       ];
     }

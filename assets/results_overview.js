@@ -13,7 +13,7 @@
       Object.assign(this, { session, rows: [], total: 0 });
       this.progress = el("div", { class: "fl-rs-progress" });
       this.people = new Forklore.SessionMembers(session);
-      this.items = el("div", {});
+      this.items = el("div", { class: "fl-rs-wide" });
       this.guidelines = el("section", {});
       this.schema = el("section", {});
       this.settings = el("section", {});

@@ -73,8 +73,12 @@ def test_progress_is_told_by_person_and_by_item(page: Page) -> None:
     expect(ana).not_to_contain_text("▲")
     expect(cy).to_contain_text("revoked")
     expect(cy).to_contain_text("n/a")
+    expect(people.get_by_role("columnheader", name="Last action")).to_be_visible()
+    expect(cy).to_contain_text("none yet")
     items = piece.get_by_role("region", name="Items (20)")
     expect(items.locator("tbody tr")).to_have_count(20)
+    edges = [(box["x"], box["width"]) for box in (people.bounding_box(), items.bounding_box()) if box]
+    assert len(edges) == 2 and edges[0] == edges[1], "the tables begin and end at the same edges"
     expect(items.locator("tbody tr").nth(3)).to_contain_text("deleted from the library; this session keeps its copy")
     expect(items.locator("tbody tr").nth(3)).to_contain_text("n/a")
     expect(items.locator("tbody tr").nth(4)).to_contain_text("hidden check")
@@ -88,8 +92,8 @@ def test_a_table_is_copied_with_all_its_numbers(page: Page) -> None:
     piece = open_session(page)
     rows = copied(page, piece.get_by_role("button", name="Copy the table People (3)"))
     assert rows[0] == [
-        "Pseudonym", "Name", "Role", "Done", "Begun", "Skipped", "Flags", "Median seconds", "Hasty", "Slow",
-        "Checks right", "Checks seen", "Last seen",
+        "Pseudonym", "Name", "Role", "Done", "Open", "Skipped", "Flags", "Median seconds", "Hasty", "Slow",
+        "Checks right", "Checks seen", "Last action",
     ]  # fmt: skip
     assert rows[2][:4] == ["A2", "Bo", "annotator", "12"] and rows[2][8:12] == ["3", "1", "2", "5"]
     assert rows[3][7] == "", "what does not exist is an empty cell"
