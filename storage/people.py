@@ -28,7 +28,8 @@ LABEL = "The list of people"
 
 @dataclass(frozen=True)
 class Person:
-    """One person of the team. seen_at: about when they last came, None for never; revoked: may not come any more."""
+    """One person of the team. seen_at: the hour in which they last came, None for never; revoked: may not come
+    any more."""
 
     uid: str
     name: str
@@ -99,10 +100,10 @@ class PeopleStore:
         return _to_person(rows[0])
 
     def saw(self, uid: str, now: datetime) -> None:
-        """Note that a person came."""
+        """Note that a person came, of which only the hour is kept."""
         with self._connections.write() as session:
-            for row in find(session, PersonRow, LABEL, uid=uid):
-                change_row(session, PersonRow, row, seen_at=microseconds(now))
+            for row in find(session, PersonRow, LABEL, uid=uid, revoked=0):
+                change_row(session, PersonRow, row, seen_at=microseconds(_hour(now)))
 
 
 def verify_people(session: Session) -> None:
@@ -128,4 +129,10 @@ def _named(session: Session, name: str) -> Row:
 
 def _to_person(row: Row) -> Person:
     seen = to_moment(row["seen_at"])
-    return Person(row["uid"], row["name"], moment(row["created_at"]), seen, bool(row["revoked"]))
+    # rounded here too: older libraries hold the moment
+    hour = None if seen is None else _hour(seen)
+    return Person(row["uid"], row["name"], moment(row["created_at"]), hour, bool(row["revoked"]))
+
+
+def _hour(when: datetime) -> datetime:
+    return when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -177,4 +177,8 @@ def _lines(people: Sequence[Person]) -> list[str]:
 def _state(person: Person) -> str:
     if person.revoked:
         return "removed"
-    return "has not come yet" if person.seen_at is None else f"last here {person.seen_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        "has not come yet"
+        if person.seen_at is None
+        else f"last here {person.seen_at:%Y-%m-%d}, hour {person.seen_at:%H} UTC"
+    )

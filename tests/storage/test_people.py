@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from engine.errors import BadInput, NotFound, StoreDamaged
+from storage.annotation_rows import change_row, find
 from storage.database import Store
-from storage.people import hashed
+from storage.people import LABEL, hashed
+from storage.schema import PersonRow
+from storage.values import microseconds
 
 
 def test_the_secret_of_a_link_is_told_once_and_names_its_person(store: Store) -> None:
@@ -59,12 +62,30 @@ def test_a_name_is_one_person_s_for_good(store: Store) -> None:
     assert len(store.people.list()) == 1
 
 
-def test_when_somebody_was_here_last_is_kept(store: Store) -> None:
+def seen_in_the_file(store: Store) -> int:
+    with closing(sqlite3.connect(store.path)) as connection:
+        return int(connection.execute("SELECT seen_at FROM person").fetchone()[0])
+
+
+def test_of_when_somebody_was_here_last_the_hour_is_kept(store: Store) -> None:
     ada, _ = store.people.add("Ada")
     assert ada.seen_at is None
-    moment = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-    store.people.saw(ada.uid, moment)
-    assert [person.seen_at for person in store.people.list()] == [moment]
+    hour = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    elsewhere = timezone(timedelta(hours=5, minutes=30))
+    for moment in (hour, hour + timedelta(minutes=59, seconds=59, microseconds=999_999), hour.astimezone(elsewhere)):
+        store.people.saw(ada.uid, moment)
+        assert [person.seen_at for person in store.people.list()] == [hour]
+        assert seen_in_the_file(store) == microseconds(hour)
+
+
+def test_a_moment_that_an_older_program_kept_is_told_by_the_hour(store: Store) -> None:
+    ada, _ = store.people.add("Ada")
+    moment = datetime(2026, 11, 22, 8, 17, 3, 141, tzinfo=UTC)
+    with store.write() as session:
+        (row,) = find(session, PersonRow, LABEL, uid=ada.uid)
+        change_row(session, PersonRow, row, seen_at=microseconds(moment))
+    assert seen_in_the_file(store) == microseconds(moment)
+    assert [person.seen_at for person in store.people.list()] == [moment.replace(minute=0, second=0, microsecond=0)]
 
 
 @pytest.mark.parametrize("change", ["revoked = 0, secret_hash = 'x' || substr(secret_hash, 2)", "name = 'Eve'"])
