@@ -110,8 +110,10 @@ def _no_cut(record: logging.LogRecord) -> bool:
 
 def end_app(ending: Ending, turns: Turnstile, upkeep: Upkeep, server: Any, snapshots: Snapshots | None) -> None:
     """End everything in an order in which nothing is lost: jobs, chores, the page, and a last copy of the library."""
-    kept = end_jobs(turns, JOBS_SECONDS) and end_saves(ending.left() - SERVER_SECONDS)
-    upkeep.stop(CHORE_SECONDS)
+    stopped = end_jobs(turns, JOBS_SECONDS)
+    # also beside a job that hangs: what others made is saved meanwhile
+    kept = end_saves(ending.left() - SERVER_SECONDS) and stopped
+    upkeep.stop(max(0.0, min(CHORE_SECONDS, ending.left() - SERVER_SECONDS)))
     with suppress(UserError):
         # nobody's share is given back by a restart
         turns.quotas.write_down()

@@ -6,14 +6,19 @@ import logging
 import signal
 import subprocess
 import sys
+import threading
 import time
 from asyncio import CancelledError
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from ui.ending import end_app
+from ui import ending
+from ui.actions import SAVING
+from ui.ending import SERVER_SECONDS, end_app
 
 # each child is signalled at one more step of its waiting, in the main thread, with whatever lock that holds
 EVERY_STEP = """
@@ -80,6 +85,15 @@ os._exit(9)
 STEPS = 40
 
 
+@pytest.fixture(autouse=True)
+def filters() -> Iterator[None]:
+    """What an end keeps from the server's log is told again to whoever comes after it."""
+    logger = logging.getLogger("uvicorn.error")
+    before = list(logger.filters)
+    yield
+    logger.filters[:] = before
+
+
 def python(code: str, *words: str, root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *words], cwd=root, capture_output=True, text=True, timeout=120)
 
@@ -114,10 +128,54 @@ def test_closing_connections_at_the_end_is_no_error_and_everything_else_is_told(
 
     server = SimpleNamespace(config=SimpleNamespace(), should_exit=False, thread=SimpleNamespace(join=close))
     ends = SimpleNamespace(began=began, left=lambda: 1.0)
-    filters = list(logger.filters)
-    try:
-        end_app(ends, turns, SimpleNamespace(stop=lambda seconds: True), server, None)  # type: ignore[arg-type]
-    finally:
-        logger.filters[:] = filters
+    end_app(ends, turns, SimpleNamespace(stop=lambda seconds: True), server, None)  # type: ignore[arg-type]
     told = [record for record in caplog.records if record.name == "uvicorn.error"]
     assert [type(record.exc_info[1]) for record in told if record.exc_info] == [ValueError] and len(told) == 1
+
+
+def parts(jobs: int, seconds: float, chores: list[tuple[float, int]]) -> list[Any]:
+    """What `end_app` is given: so many jobs that never stop, so many seconds, and no snapshots. chores: filled with the
+    seconds that a chore at work was given, and how many saves were under way then."""
+
+    def stop(given: float) -> bool:
+        chores.append((given, sum(thread.name == SAVING for thread in threading.enumerate())))
+        return True
+
+    began = time.monotonic()
+    ends = SimpleNamespace(began=began, left=lambda: max(0.0, began + seconds - time.monotonic()))
+    turns = SimpleNamespace(stop_all=lambda why: jobs, quotas=SimpleNamespace(write_down=lambda: None))
+    server = SimpleNamespace(config=SimpleNamespace(), thread=SimpleNamespace(join=lambda seconds: None))
+    return [ends, turns, SimpleNamespace(stop=stop), server, None]
+
+
+@pytest.mark.parametrize(("jobs", "outcome"), [(0, "kept"), (1, "cut")])
+def test_what_is_being_saved_is_waited_for_also_beside_a_job_that_hangs(
+    jobs: int, outcome: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "JOBS_SECONDS", 0.05)
+    chores: list[tuple[float, int]] = []
+    saving = threading.Thread(target=time.sleep, args=(0.5,), name=SAVING, daemon=True)
+    saving.start()
+    with caplog.at_level(logging.INFO, "forklore"):
+        end_app(*parts(jobs, 60.0, chores))
+    assert chores == [(ending.CHORE_SECONDS, 0)] and not saving.is_alive()
+    assert [record.outcome for record in caplog.records] == [outcome]  # type: ignore[attr-defined]
+
+
+def test_a_save_that_hangs_beside_a_job_that_hangs_takes_no_time_from_the_rest(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "JOBS_SECONDS", 0.05)
+    chores: list[tuple[float, int]] = []
+    over = threading.Event()
+    saving = threading.Thread(target=over.wait, args=(60,), name=SAVING, daemon=True)
+    saving.start()
+    try:
+        with caplog.at_level(logging.INFO, "forklore"):
+            end_app(*parts(1, SERVER_SECONDS + 0.3, chores))
+    finally:
+        over.set()
+        saving.join(60)
+    ((given, saves),) = chores
+    assert 0 <= given < 0.05 and saves == 1
+    assert [record.outcome for record in caplog.records] == ["cut"]  # type: ignore[attr-defined]
