@@ -248,15 +248,18 @@ class Turnstile:
 
     def read(self, tokens: int) -> None:
         """The model reads so many tokens: they count for the job whose turn it is. Called once for each pass."""
-        ticket = self._turn
-        if ticket is None:
-            return
-        ticket.read(tokens)
-        if ticket.unspent >= CHARGED_AT_ONCE:
-            self._charge(ticket)
-        if ticket.allowed is not None and ticket.unspent >= ticket.allowed and not ticket.cancelled.is_set():
-            self._charge(ticket)
-            ticket.end(f"{self.quotas.used_up(ticket.viewer)} What there was is kept, and you can go on with it then.")
+        # a turn may be ended from another thread: what is read is charged once, and never to a turn that is over
+        with self._changed:
+            ticket = self._turn
+            if ticket is None:
+                return
+            ticket.read(tokens)
+            if ticket.unspent >= CHARGED_AT_ONCE:
+                self._charge(ticket)
+            if ticket.allowed is not None and ticket.unspent >= ticket.allowed and not ticket.cancelled.is_set():
+                self._charge(ticket)
+                used_up = self.quotas.used_up(ticket.viewer)
+                ticket.end(f"{used_up} What there was is kept, and you can go on with it then.")
 
     def stop(self, viewer: Viewer) -> int:
         """Ask the jobs of this page to stop within one step, where it has none all of its person; how many."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -179,6 +180,25 @@ def test_a_run_that_was_cut_is_kept_and_continued_to_the_very_same_tokens(store:
     first = bench.store.runs.get(uid_of(whole), viewer=ME.name).trace
     assert longer.token_ids.tolist() == first.token_ids.tolist()
     tiny.meter.listener = None
+
+
+def test_a_pass_that_is_counted_while_its_turn_is_ended_elsewhere_is_charged() -> None:
+    counting, ended = threading.Event(), threading.Event()
+
+    def clock() -> float:
+        # in the middle of counting the first pass; the turn has this long to end meanwhile
+        counting.set()
+        ended.wait(0.2)
+        return 0.0
+
+    turns = Turnstile(quotas=Quotas(QuotaLimits(tokens=1_000)), clock=clock)
+    reader = threading.Thread(target=turns.read, args=(5,))
+    with turns.enter(ME):
+        reader.start()
+        assert counting.wait(60)
+    ended.set()
+    reader.join(60)
+    assert turns.quotas.tokens_left(ME) == 1_000 - 5
 
 
 def test_another_model_is_counted_too_and_the_one_before_is_let_go_of(store: Store) -> None:
