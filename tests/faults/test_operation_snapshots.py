@@ -3,12 +3,14 @@ and one library is served by one app."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -58,6 +60,17 @@ def lose_disk(server: AppServer) -> None:
             path.unlink()
 
 
+def saved_line(server: AppServer) -> dict[str, Any]:
+    """What the page of the one who runs the app says about copies, as any open page is told."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        config = client.get("/config").json()
+        (masthead,) = [one["id"] for one in config["components"] if one["props"].get("elem_id") == "masthead"]
+        index = next(one["id"] for one in config["dependencies"] if masthead in one["outputs"])
+        call = {"fn_index": index, "data": [], "session_hash": "line"}
+        told, *_ = client.post("/gradio_api/run/predict", json=call).json()["data"]
+    return dict(json.loads(told)["saved"])
+
+
 def held_by(folder: Path) -> set[str]:
     """Titles of the sessions in the newest snapshot."""
     newest = folder / snapshot_names(folder)[0]
@@ -72,6 +85,7 @@ def test_after_a_kill_and_a_lost_disk_everything_up_to_the_last_snapshot_is_ther
     run = client.predict("Tell me about pears", max_new_tokens=12, seed=3, api_name="/generate")
     owner = Endpoints(server.url)
     wait_until(lambda: len(snapshot_names(folder)) > 0, chores.START_SECONDS + 60)
+    wait_until(lambda: saved_line(server)["text"].endswith(("just now", " min ago")), 30)
     # closing a session asks for a snapshot at once, long before five minutes are over
     session = owner.call("create_session", "Pears", [run["uid"]], SCHEMA, "", {})["session"]
     count = len(snapshot_names(folder))
@@ -128,5 +142,7 @@ def test_snapshots_that_cannot_be_written_are_said_and_the_app_goes_on(server: A
     owner.call("edit_session", session, {"status": "closed"})
     wait_until(lambda: httpx.get(f"{server.url}/healthz", timeout=30).status_code == 503, 90)
     assert "lasting storage" in server.health()["reason"]
+    line = saved_line(server)
+    assert line["late"] and "failed" in line["text"]
     assert client.predict("Tell me", max_new_tokens=4, api_name="/generate")["text"]
     assert "upkeep failed" in server.log(10**6) and "could not be written" in server.log(10**6)
