@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Select, select, text, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -112,10 +113,7 @@ class Belongings:
         Labels in sessions of others stay there without name and login.
         """
         check_viewer(viewer)
-        runs = select(col(RunRow.id)).where(col(RunRow.owner) == viewer, col(RunRow.example) == 0)
-        sessions = select(col(AnnotationSession.id)).where(
-            col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
-        )
+        runs, sessions = _runs_of(viewer), _sessions_of(viewer)
         with self._connections.read() as reading:
             many = len(_ids(reading, runs.limit(WHOLE + 1))) > WHOLE
         if many:
@@ -129,6 +127,12 @@ class Belongings:
             removed = remove_runs(session, _ids(session, runs))
             gone = remove_sessions(session, _ids(session, sessions))
             return Removed(removed, gone, analyses, leave_sessions(session, viewer))
+
+    def held(self, *, viewer: str) -> Removed:
+        """How many runs and annotation sessions `delete_all` would remove now."""
+        check_viewer(viewer)
+        with self._connections.read() as session:
+            return Removed(len(_ids(session, _runs_of(viewer))), len(_ids(session, _sessions_of(viewer))))
 
     def expire(self, *, before: datetime) -> Removed:
         """Remove for good what strangers have not changed since a moment: runs with all that was made of them, analyses
@@ -194,7 +198,7 @@ class Belongings:
         if giver == to:
             raise BadInput("What is somebody's cannot be handed over to them again.")
         with self._connections.write() as session:
-            runs = _ids(session, select(col(RunRow.id)).where(col(RunRow.owner) == giver, col(RunRow.example) == 0))
+            runs = _ids(session, _runs_of(giver))
             analyses = _ids(session, select(col(AnalysisRow.id)).where(col(AnalysisRow.owner) == giver))
             session.execute(update(RunRow).where(col(RunRow.owner) == giver, col(RunRow.example) == 0).values(owner=to))
             session.execute(update(AnalysisRow).where(col(AnalysisRow.owner) == giver).values(owner=to))
@@ -210,6 +214,15 @@ class Belongings:
         if not wanted or len(wanted) > self._limits.uids:
             raise BadInput(f"Name between 1 and {self._limits.uids:,} runs to delete; {len(wanted):,} came.")
         return {int(find_own(session, uid, viewer, binned=True).run["id"]) for uid in wanted}
+
+
+def _runs_of(viewer: str) -> Select[Any]:
+    return select(col(RunRow.id)).where(col(RunRow.owner) == viewer, col(RunRow.example) == 0)
+
+
+def _sessions_of(viewer: str) -> Select[Any]:
+    mine = col(AnnotationSession.owner) == viewer, col(AnnotationSession.example) == 0
+    return select(col(AnnotationSession.id)).where(*mine)
 
 
 def _hand_over_sessions(session: Session, giver: str, to: str) -> None:

@@ -24,6 +24,8 @@ from storage.values import clean_text, microseconds, moment
 
 SECRET_BYTES = 32
 LABEL = "The list of people"
+# how the name of who was erased begins, which no name of anybody can
+_NAMELESS = " "
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ class PeopleStore:
         return _to_person(row), secret
 
     def list(self) -> tuple[Person, ...]:
-        """Everybody, those who were sent away included, by name. StoreDamaged."""
+        """Everybody, those who were sent away included, by name; not who was erased. StoreDamaged."""
         with self._connections.read() as session:
-            return tuple(_to_person(row) for row in _everybody(session))
+            return tuple(_to_person(row) for row in _everybody(session) if not is_nameless(row))
 
     def renew(self, name: str) -> tuple[Person, str]:
         """A new link for a person, also for one who was sent away; the old one ends at once. NotFound."""
@@ -89,6 +91,21 @@ class PeopleStore:
         """End a person's link at once; what they made is kept. NotFound."""
         with self._connections.write() as session:
             return _to_person(change_row(session, PersonRow, _named(session, name), secret_hash="", revoked=1))
+
+    def named(self, name: str) -> Person:
+        """Who is called so. NotFound."""
+        with self._connections.read() as session:
+            return _to_person(_named(session, name))
+
+    def erase(self, name: str) -> None:
+        """End a person's link and take name and times out, overwritten in the file and its log. NotFound.
+
+        What stays is a row of nobody, by which a copy that is put back later knows whom it must let go of.
+        """
+        with self._connections.erase() as session:
+            row = _named(session, name)
+            nobody = {"name": f"{_NAMELESS}{row['uid']}", "secret_hash": "", "revoked": 1, "created_at": 0}
+            change_row(session, PersonRow, row, **nobody, seen_at=None)
 
     def by_secret(self, secret: str) -> Person | None:
         """Whose link this is the secret of, None for nobody's. StoreDamaged."""
@@ -113,6 +130,11 @@ def verify_people(session: Session) -> None:
 
 def _everybody(session: Session) -> list[Row]:
     return read(session, query(PersonRow).order_by(col(PersonRow.name)), PersonRow, LABEL)
+
+
+def is_nameless(row: Row) -> bool:
+    """Whether a row is what stays of somebody who was erased."""
+    return str(row["name"]).startswith(_NAMELESS)
 
 
 def hashed(secret: str) -> str:

@@ -15,6 +15,7 @@ from engine.catalogue import read_catalogue
 from engine.limits import Limits
 from storage.limits import MEBIBYTE, ImportLimits, StoreLimits
 from tests.test_requirements import requirements
+from ui.commands import COMMANDS
 from ui.quotas import HOURS, QuotaLimits
 from ui.settings import OPTIONS
 from ui.turns import TurnLimits
@@ -79,7 +80,8 @@ def test_every_command_is_a_target_of_the_makefile(readme: str, root: Path) -> N
 
 def test_every_flag_and_variable_exists(readme: str) -> None:
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - FOREIGN_FLAGS - {"--help"}
-    assert flags and flags <= {option.flag for option in OPTIONS}
+    switches = {switch for command in COMMANDS.values() for switch in command.form.switches}
+    assert flags and flags <= {option.flag for option in OPTIONS} | switches
     assert set(re.findall(r"FORKLORE_[A-Z_]+", readme)) <= {option.variable for option in OPTIONS}
 
 

@@ -16,6 +16,7 @@ from ui.settings_values import quoted
 DAMAGED = 1
 WRONG = 2
 INTERRUPTED = 130
+YES = "--yes"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Command:
     open_ended: bool = False
 
 
-def _form(rest: str, meaning: str, *more: str) -> Form:
-    flags = " ".join(f"[--{field} {field.upper()}]" for field in ("database", *more))
-    return Form(f"python app.py {rest} {flags}", meaning, frozenset({"database", *more}))
+def _form(rest: str, meaning: str, *more: str, switches: Mapping[str, str] | None = None) -> Form:
+    flags = [f"[--{field} {field.upper()}]" for field in ("database", *more)] + [f"[{one}]" for one in switches or {}]
+    return Form(f"python app.py {rest} {' '.join(flags)}", meaning, frozenset({"database", *more}), switches or {})
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -52,6 +53,7 @@ COMMANDS: Mapping[str, Command] = {
             "address",
             "host",
             "port",
+            switches={YES: "erase without asking; needed where nobody is at a terminal to be asked"},
         ),
         open_ended=True,
     ),
@@ -62,8 +64,8 @@ def asked_for(argv: Sequence[str]) -> tuple[str, ...] | None:
     """The call of a command with its name first, also where flags stand before it; None to serve the page."""
     at = 0
     while at < len(argv) and argv[at].startswith("--"):
-        # every flag but --help has a value, which may look like a command
-        at += 1 if "=" in argv[at] or argv[at] == "--help" else 2
+        # every other flag has a value, which may look like a command
+        at += 1 if "=" in argv[at] or argv[at] in ("--help", YES) else 2
     if at >= len(argv) or argv[at] not in COMMANDS:
         return None
     return (argv[at], *argv[:at], *argv[at + 1 :])
@@ -101,7 +103,7 @@ def _do(name: str, words: Sequence[str], settings: Settings) -> int:
     from ui import maintenance
 
     if name == "people":
-        return maintenance.people(words, settings)
+        return maintenance.people([word for word in words if word != YES], settings, YES in words)
     if name == "check":
         return maintenance.check(settings.database)
     work = {"backup": maintenance.backup, "restore": maintenance.restore, "export": maintenance.export}[name]

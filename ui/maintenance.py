@@ -93,11 +93,11 @@ def export(target: str, database: Path) -> int:
     return 1 if damaged else 0
 
 
-def people(words: Sequence[str], settings: Settings) -> int:
-    """Who may use a team's page."""
+def people(words: Sequence[str], settings: Settings, sure: bool) -> int:
+    """Who may use a team's page. sure: whoever erases need not be asked."""
     from ui import people as people_of_a_team
 
-    asked = people_of_a_team.understood(words)
+    asked = people_of_a_team.understood(words, sure)
     if asked.action == "add":
         _make_folder(settings.database)
     else:

@@ -7,6 +7,7 @@ are stored or who asks for a page.
 from __future__ import annotations
 
 import shlex
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,16 +82,17 @@ def secret_in(pasted: str) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the words after `people` ask for. name: of whom, "" for everybody."""
+    """What the words after `people` ask for. name: of whom, "" for everybody; sure: erase without asking."""
 
     action: str
     name: str = ""
+    sure: bool = False
 
 
-def understood(words: Sequence[str]) -> Asked:
+def understood(words: Sequence[str], sure: bool = False) -> Asked:
     """What is asked for. BadInput."""
-    asked = Asked(words[0] if words else "", " ".join(words[1:]).strip())
-    if asked.action not in _ACTIONS or (asked.action == "list") == bool(asked.name):
+    asked = Asked(words[0] if words else "", " ".join(words[1:]).strip(), sure)
+    if asked.action not in _ACTIONS or (asked.action == "list") == bool(asked.name) or sure > (asked.action == "erase"):
         raise BadInput(_USAGE)
     return asked
 
@@ -102,8 +104,12 @@ def run(asked: Asked, store: Store, settings: Settings) -> int:
             print(line)
     elif asked.action in ("add", "renew"):
         _let_in(asked, store, settings)
+    elif asked.action == "remove":
+        person = store.people.remove(asked.name)
+        print(f"{person.name} can no longer come; open pages of theirs stop answering now.")
+        print(f"What they made is kept; `people erase {person.name}` deletes it, `people renew` gives a new link.")
     else:
-        _send_away(asked, store)
+        _erase(asked, store)
     return 0
 
 
@@ -122,14 +128,26 @@ def _let_in(asked: Asked, store: Store, settings: Settings) -> None:
         )
 
 
-def _send_away(asked: Asked, store: Store) -> None:
-    person = store.people.remove(asked.name)
+def _erase(asked: Asked, store: Store) -> None:
+    person = store.people.named(asked.name)
+    held = store.belongings.held(viewer=person.viewer)
+    goes = f"{many(held.runs, 'run')} and {many(held.sessions, 'annotation session')} for good, and the name"
+    if not asked.sure:
+        _ask(f"Erasing {person.name} deletes {goes}", person.name)
+    store.people.remove(person.name)
     print(f"{person.name} can no longer come; open pages of theirs stop answering now.")
-    if asked.action == "remove":
-        print(f"What they made is kept; `people erase {person.name}` deletes it, `people renew` gives a new link.")
-        return
     gone = store.belongings.delete_all(viewer=person.viewer)
-    print(f"Deleted for good: {many(gone.runs, 'run')}, {many(gone.sessions, 'annotation session')}.")
+    store.people.erase(person.name)
+    print(f"Deleted for good: {many(gone.runs, 'run')}, {many(gone.sessions, 'annotation session')}, and the name.")
+
+
+def _ask(what: str, name: str) -> None:
+    """BadInput unless somebody at a terminal types the name."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise BadInput(f"{what}; nothing was changed: say --yes to do it.")
+    print(f"{what}. Type the name to do it: ", end="", flush=True)
+    if sys.stdin.readline().strip() != name:
+        raise BadInput("Nothing was changed: the name that was typed is another.")
 
 
 def link(secret: str, settings: Settings) -> str:
@@ -152,10 +170,13 @@ def people_afterwards(people: CarriedPeople) -> list[str]:
         if names:
             verb = what.format(s="s" if len(names) == 1 else "")
             said.append(f"{many_people(len(names))} {verb}: {', '.join(names)}.")
+    if people.erased:
+        verb = "stays" if people.erased == 1 else "stay"
+        said.append(f"{many_people(people.erased)} erased since {verb} erased.")
     if people.unread:
         said.append(
             "Whom the library before lists could not be read in full: some links are as they were when the copy was "
-            "made. Remove or renew (`people`) whom you removed or renewed since."
+            "made. Remove, renew or erase (`people`) whom you removed, renewed or erased since."
         )
     if people.allowed:
         said.append(f"{many_people(len(people.allowed))} may come to a team's page: {', '.join(people.allowed)}.")

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,11 +85,13 @@ class _Option:
 
 @dataclass(frozen=True)
 class Form:
-    """How a call of the program is written: usage, what it is for, and the fields of Settings it reads flags for."""
+    """How a call of the program is written: usage, what it is for, the fields of Settings it reads flags for, and flags
+    without a value: each, when it is given, comes back among the words."""
 
     usage: str = "python app.py [flags]\n       python app.py {check,backup,restore,export,people} ... [flags]"
     meaning: str = "Forklore: see where a language model could have said something else."
     fields: frozenset[str] = frozenset()
+    switches: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> list[_Option]:
@@ -144,6 +146,8 @@ def _given(argv: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str, 
     for option in form.options:
         text = f"{option.meaning} [{option.variable}; default: {option.shown_default}]"
         parser.add_argument(option.flag, metavar=option.metavar, help=text)
+    for switch, meaning in form.switches.items():
+        parser.add_argument(switch, dest=switch, action="store_true", help=meaning)
     try:
         known, rest = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
@@ -151,11 +155,12 @@ def _given(argv: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str, 
         refuse(f"{error.argument_name}: {error.message}{allowed.get(error.argument_name or '', '')}.")
     if unknown := [word for word in rest if word.startswith("-")]:
         _unknown(unknown[0], form)
-    return vars(known), tuple(rest)
+    given = vars(known)
+    return given, (*rest, *(switch for switch in form.switches if given.pop(switch, False)))
 
 
 def _unknown(word: str, form: Form) -> NoReturn:
-    flags = ", ".join(option.flag for option in form.options)
+    flags = ", ".join([*(option.flag for option in form.options), *form.switches])
     refuse(f"{quoted(word)} is not understood; the flags are {flags} and --help.")
 
 

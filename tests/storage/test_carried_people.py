@@ -10,6 +10,7 @@ import pytest
 
 from storage.database import Store
 from storage.restoring import restore
+from tests.storage.examples import small_trace
 
 
 def spoil(path: Path, where: str) -> None:
@@ -56,6 +57,36 @@ def test_the_same_name_in_a_library_begun_anew_keeps_the_newer_link_and_the_olde
     with Store(tmp_path / "fresh.db") as now:
         found = now.people.by_secret(new)
         assert found is not None and found.uid == ada.uid and now.people.by_secret(old) is None
+
+
+def test_who_was_erased_since_the_copy_is_erased_again_and_a_namesake_gets_nothing_of_theirs(
+    store: Store, tmp_path: Path
+) -> None:
+    ada, old = store.people.add("Ada")
+    ben, _ = store.people.add("Ben")
+    for owner in (ada.viewer, ben.viewer):
+        store.runs.add(small_trace(1, 30), owner=owner, status="finished", run_scores={})
+    copy = store.backup(tmp_path / "copy.db")
+    store.people.erase("Ada")
+    _, new = store.people.add("Ada")
+    store.close()
+
+    told = restore(copy, store.path).people
+    assert (told.erased, told.added, told.allowed, told.renewed) == (1, ("Ada",), ("Ada", "Ben"), ())
+    with Store(store.path) as now:
+        namesake = now.people.by_secret(new)
+        assert now.people.by_secret(old) is None and namesake is not None and namesake.viewer != ada.viewer
+        assert [now.belongings.held(viewer=one.viewer).runs for one in (ada, ben, namesake)] == [0, 1, 0]
+
+
+def test_who_is_erased_in_the_copy_stays_so_whatever_an_older_library_says(store: Store, tmp_path: Path) -> None:
+    _, secret = store.people.add("Ada")
+    older = store.backup(tmp_path / "older.db")
+    store.people.erase("Ada")
+    copy = store.backup(tmp_path / "copy.db")
+    assert restore(copy, older).people.allowed == ()
+    with Store(older) as now:
+        assert now.people.by_secret(secret) is None and now.people.list() == () and now.check().ok
 
 
 def test_without_a_list_to_follow_it_is_told_who_comes_in(store: Store, tmp_path: Path) -> None:

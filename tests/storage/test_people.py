@@ -62,6 +62,25 @@ def test_a_name_is_one_person_s_for_good(store: Store) -> None:
     assert len(store.people.list()) == 1
 
 
+def test_of_who_was_erased_neither_name_nor_time_nor_link_is_left_and_the_name_is_free(store: Store) -> None:
+    ada, secret = store.people.add("Ada Lovelace")
+    ben, _ = store.people.add("Ben")
+    store.people.saw(ada.uid, datetime(2026, 11, 22, 8, 0, tzinfo=UTC))
+    store.people.erase("Ada Lovelace")
+    assert [person.name for person in store.people.list()] == ["Ben"] and store.check().ok
+    assert store.people.by_secret(secret) is None and store.people.by_secret("") is None
+    for action in (store.people.renew, store.people.remove, store.people.erase, store.people.named):
+        for name in ("Ada Lovelace", ada.uid, f" {ada.uid}", ""):
+            with pytest.raises(NotFound):
+                action(name)
+    with closing(sqlite3.connect(store.path)) as connection:
+        row = connection.execute("SELECT secret_hash, created_at, seen_at FROM person WHERE uid = ?", (ada.uid,))
+        assert row.fetchall() == [("", 0, None)]
+    assert not any(b"Lovelace" in path.read_bytes() for path in store.path.parent.iterdir())
+    again, _ = store.people.add("Ada Lovelace")
+    assert again.viewer not in (ada.viewer, ben.viewer), "who is called the same has nothing of hers"
+
+
 def seen_in_the_file(store: Store) -> int:
     with closing(sqlite3.connect(store.path)) as connection:
         return int(connection.execute("SELECT seen_at FROM person").fetchone()[0])

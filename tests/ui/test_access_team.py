@@ -282,10 +282,13 @@ def test_people_are_managed_from_the_command_line(
     assert renewed and renewed[1] != link[1] and store.people.by_secret(link[1]) is None
     assert "can no longer come" in said("remove", "Ada Lovelace") and "removed" in said("list")
     assert store.people.by_secret(renewed[1]) is None
-    assert "0 runs" in said("erase", "Ada Lovelace")
+    assert people_module.run(people_module.understood(["erase", "Ada Lovelace"], sure=True), store, settings) == 0
+    assert "0 runs" in capsys.readouterr().out and "Nobody yet" in said("list")
     for wrong in ((), ("add",), ("shout", "Ada"), ("add", "  "), ("list", "Ada")):
         with pytest.raises(BadInput, match="Say one of"):
             people_module.understood(wrong)
+    with pytest.raises(BadInput, match="Say one of"):
+        people_module.understood(["remove", "Ada"], sure=True)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sqlite3
@@ -252,7 +253,7 @@ def test_a_backup_that_cannot_be_restored_is_not_to_be_mended_with_a_backup(
     assert "copy.db is cut off" in err and "restore another backup" in err and "from a backup" not in err
 
 
-@pytest.mark.parametrize("before", [(), ("--database", "check"), ("--port=7861",), ("--port", "7861")])
+@pytest.mark.parametrize("before", [(), ("--database", "check"), ("--yes",), ("--port=7861",), ("--port", "7861")])
 def test_a_command_is_found_behind_flags_and_a_value_is_none(before: tuple[str, ...]) -> None:
     assert commands.asked_for([*before, "people", "list"]) == ("people", *before, "list")
     assert commands.asked_for([*before]) is None and commands.asked_for([*before, "--help"]) is None
@@ -302,6 +303,45 @@ def test_only_adding_somebody_makes_a_library_and_says_which(
     assert list(tmp_path.iterdir()) == []
     assert commands.run(["people", "add", "Ada", *at]) == 0 and str(nowhere) in said(capsys)
     assert commands.run(["people", "list", *at]) == 0 and "Ada" in said(capsys)
+
+
+@pytest.fixture
+def ada(library: Path) -> Path:
+    """The library with a run of Ada's."""
+    with Store(library) as store:
+        viewer = store.people.add("Ada")[0].viewer
+        store.runs.add(small_trace(7, 30), owner=viewer, status="finished", run_scores={})
+    return library
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    stdin = io.StringIO(typed)
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+
+def test_erasing_says_what_goes_and_is_refused_where_nobody_can_be_asked(
+    ada: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Ada\n"))
+    asked = refused(capsys, "people", "erase", "Ada")
+    assert "1 run and 0 annotation sessions for good, and the name" in asked and "--yes" in asked
+    assert commands.run(["people", "list"]) == 0 and "has not come yet" in said(capsys)
+    assert commands.run(["people", "erase", "Ada", "--yes"]) == 0 and "1 run, " in said(capsys)
+    assert commands.run(["people", "list"]) == 0 and "Ada" not in said(capsys)
+    assert commands.run(["check"]) == 0 and "6 runs" in said(capsys)
+
+
+@pytest.mark.parametrize(("typed", "code"), [("Ada\n", 0), ("ada\n", 2), ("\n", 2), ("", 2)])
+def test_erasing_at_a_terminal_asks_for_the_name(
+    typed: str, code: int, ada: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_terminal(monkeypatch, typed)
+    assert commands.run(["people", "erase", "Ada"]) == code
+    out, err = capsys.readouterr()
+    assert "1 run and 0 annotation sessions" in out and ("Nothing was changed" in err) == bool(code)
+    commands.run(["people", "list"])
+    assert ("Ada" in said(capsys)) == bool(code)
 
 
 def test_the_program_itself_takes_the_commands(library: Path, root: Path) -> None:
