@@ -6,12 +6,15 @@ Each says in a line or two what it did; damage is named and makes the exit code 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import tempfile
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import BadInput, NotFound, StoreDamaged, UserError
@@ -34,6 +37,7 @@ from ui.settings import Settings
 from ui.settings_values import many
 
 RUNS_IN_A_FILE = 2_000
+INDEX = "people.json"
 BUSY_SECONDS = 30.0
 IN_USE = "Forklore is running on this library (process {pid}): stop it first, then restore."
 
@@ -77,7 +81,8 @@ def export(target: str, database: Path) -> int:
     begin_private(part)
     try:
         with _opened(database) as store, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            runs, sessions, damaged = _written(store, archive)
+            found = _written(store, archive)
+            whose = _index(store, archive, found)
             others = count_others(store, without=BUILT_IN)
         flush(part)
         part.rename(destination)
@@ -85,12 +90,13 @@ def export(target: str, database: Path) -> int:
         raise UserError(f"{destination.name} could not be written: {error.strerror}; try another place.") from error
     finally:
         part.unlink(missing_ok=True)
+    runs, sessions = (sum(getattr(folder, what) for folder in found.folders.values()) for what in ("runs", "sessions"))
     _say(f"{many(runs, 'run')} and {many(sessions, 'annotation session')} written to {destination}.")
-    for sentence in _not_meant(others):
+    for sentence in (*whose, *_not_meant(others)):
         _say(sentence)
-    for sentence in damaged:
+    for sentence in found.damaged:
         _say(f"Left out: {sentence}")
-    return 1 if damaged else 0
+    return 1 if found.damaged else 0
 
 
 def people(words: Sequence[str], settings: Settings, sure: bool) -> int:
@@ -106,15 +112,30 @@ def people(words: Sequence[str], settings: Settings, sure: bool) -> int:
         return people_of_a_team.run(asked, store, settings)
 
 
-def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str]]:
-    damaged: list[str] = []
-    runs = sessions = 0
+@dataclass
+class _Folder:
+    """What is in one folder of an export."""
+
+    runs: int = 0
+    sessions: int = 0
+
+
+@dataclass
+class _Found:
+    """What an export holds, by owner, and a sentence for each thing that it cannot hold."""
+
+    folders: dict[str, _Folder]
+    damaged: list[str]
+
+
+def _written(store: Store, archive: zipfile.ZipFile) -> _Found:
+    found, damaged = defaultdict[str, _Folder](_Folder), list[str]()
     for owner, uids in runs_by_owner(store, without=BUILT_IN).items():
         for number, start in enumerate(range(0, len(uids), RUNS_IN_A_FILE), 1):
             lines, lost = _lines(store, owner, uids[start : start + RUNS_IN_A_FILE])
             archive.writestr(f"{_folder(owner)}/runs-{number}.jsonl", manifest(len(lines)) + "".join(lines))
             damaged += lost
-            runs += len(lines)
+            found[owner].runs += len(lines)
     for owner, uids in sessions_by_owner(store, without=BUILT_IN).items():
         for uid in uids:
             try:
@@ -123,8 +144,25 @@ def _written(store: Store, archive: zipfile.ZipFile) -> tuple[int, int, list[str
                 damaged.append(str(damage))
                 continue
             archive.writestr(f"{_folder(owner)}/session-{uid}.jsonl", session_files.export(whole, "jsonl", True)[2])
-            sessions += 1
-    return runs, sessions, damaged
+            found[owner].sessions += 1
+    return _Found(found, damaged)
+
+
+def _index(store: Store, archive: zipfile.ZipFile, found: _Found) -> list[str]:
+    """Write whose the folders of a team's people are, and a sentence for each; without the list, which is named."""
+    try:
+        names = {person.viewer: person.name for person in store.people.list()}
+    except StoreDamaged as damage:
+        found.damaged.append(str(damage))
+        return []
+    theirs = {owner: folder for owner, folder in found.folders.items() if owner in names}
+    if theirs:
+        whose = {_folder(owner): names[owner] for owner in theirs}
+        archive.writestr(INDEX, json.dumps(whose, ensure_ascii=False, indent=2) + "\n")
+    return [
+        f"{_folder(owner)}: {names[owner]}, {many(folder.runs, 'run')}, {many(folder.sessions, 'annotation session')}."
+        for owner, folder in theirs.items()
+    ]
 
 
 def _not_meant(others: OtherRows) -> list[str]:

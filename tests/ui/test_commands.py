@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import sqlite3
@@ -218,6 +219,38 @@ def test_an_export_and_what_it_names_as_left_out_are_all_that_a_check_counts(
                 import_runs(other, archive.read(name), owner="local")
         written = {run.uid for run in other.runs.list(RunQuery("local")).rows}
     assert len(written) == 5 and mine < written and not any(uid.startswith("demonstration") for uid in written)
+
+
+def test_an_export_says_whose_each_folder_of_a_team_is(
+    ada: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(ada) as store:
+        person = next(one for one in store.people.list() if one.name == "Ada")
+        store.people.add("Ben, who made nothing")
+        store.belongings.hand_over("local", to=person.viewer)
+    assert commands.run(["export", str(tmp_path / "all.zip")]) == 0
+    out = said(capsys)
+    line = re.search(r"^(person-\S+): Ada, 5 runs, 1 annotation session\.$", out, re.MULTILINE)
+    assert line and "Ben" not in out
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert json.loads(archive.read("people.json")) == {line[1]: "Ada"}
+        assert {f"{line[1]}/runs-1.jsonl"} < set(archive.namelist())
+
+
+def test_an_export_without_people_has_no_index_and_one_whose_list_is_damaged_says_so(
+    ada: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(ada)) as connection, connection:
+        connection.execute("UPDATE person SET row_hash = 'x'")
+    assert commands.run(["export", str(tmp_path / "damaged.zip")]) == 1
+    out = said(capsys)
+    assert "7 runs" in out and "Left out: The list of people is damaged" in out
+    with closing(sqlite3.connect(ada)) as connection, connection:
+        connection.execute("DELETE FROM person")
+    assert commands.run(["export", str(tmp_path / "none.zip")]) == 0
+    for name in ("damaged.zip", "none.zip"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert "people.json" not in archive.namelist()
 
 
 def test_restore_says_whose_links_work_afterwards(
