@@ -81,9 +81,11 @@ FIELD_NAMES = (
     "strategy_parameters",
 )  # fmt: skip
 LEADS_NOWHERE = "There is no run behind this link: it was deleted, or it is not shared with you any more."
-# when the opening run comes somebody may have begun to write: their words stay, and so does a field they are in
+# when the opening run comes somebody may have begun to write: their words stay, and so does a field they are in; what
+# they had written before the server went away comes back
 OFFER = """(offered, ...written) => {
-  const texts = JSON.parse(offered || "[]");
+  const kept = Forklore.keptWords();
+  const texts = JSON.parse(offered || "[]").map((text, i) => kept[i] || text);
   const fields = ["prompt", "score-context", "score-text"].map((id) => document.querySelector(`#${id} textarea`));
   const free = (i) => texts[i] && !written[i] && !fields[i]?.value && fields[i] !== document.activeElement;
   return written.map((_, i) => (free(i) ? texts[i] : { __type__: "update" }));
