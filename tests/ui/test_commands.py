@@ -312,6 +312,14 @@ def test_a_missing_file_name_and_words_too_many_are_refused(
     assert "'extra' is one word too many" in refused(capsys, "check", "extra")
 
 
+def test_a_mistyped_flag_or_action_of_a_command_is_answered_with_the_nearest(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "did you mean --yes?" in refused(capsys, "people", "erase", "Ada", "--yess")
+    assert "did you mean --database?" in refused(capsys, "check", "--databse", str(library))
+    assert "Did you mean erase?" in refused(capsys, "people", "erse", "Ada")
+
+
 def test_what_cannot_be_done_is_one_sentence_and_makes_no_library(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ui import settings as settings_module
-from ui.settings import OPTIONS, Settings, parse
+from ui.commands import COMMANDS as CALLS
+from ui.settings import COMMANDS, OPTIONS, Settings, parse
 
 GOOD = {
     "model": ("some/folder", "some/folder"),
@@ -169,6 +170,24 @@ def test_an_unknown_flag_is_named_with_the_flags_that_exist(
     sentence = refusal(capsys, argv)
     assert sentence.startswith(f"'{argv[0]}'")
     assert all(option.flag in sentence for option in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "word", "meant"),
+    [
+        (["chek"], "chek", "check"), (["--port", "7861", "exprt", "a.zip"], "exprt", "export"),
+        (["peple", "erase", "Ada", "--yes"], "peple", "people"), (["serve"], "serve", ""),
+        (["--prot", "7861"], "--prot", "--port"), (["--databse=a"], "--databse=a", "--database"), (["--x"], "--x", ""),
+    ],
+)  # fmt: skip
+def test_a_mistyped_word_is_answered_with_the_nearest_and_all_there_are(
+    argv: list[str], word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = refusal(capsys, argv)
+    assert sentence.startswith(f"'{word}' is not understood: ")
+    assert (f"did you mean {meant}? " in sentence) if meant else "did you mean" not in sentence
+    if not word.startswith("-"):
+        assert "commands are check, backup, restore, export and people" in sentence and set(COMMANDS) == set(CALLS)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda o: o.field)
