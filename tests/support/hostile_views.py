@@ -296,7 +296,7 @@ _CHIPS = """
 
 
 _ASKED = """
-  if (turn < 4) await hostile.tap('#library .fl-lib-tools .fl-menu-button', 2);
+  if (turn < 4) await hostile.tap('#library .fl-lib-tools .fl-menu:not(.fl-own-menu) .fl-menu-button', 2);
   const away = () => { for (const one of document.querySelectorAll('#library dialog')) one.close(); };
   const press = async (selector, words) => {
     const found = [...document.querySelectorAll(selector)].find((one) => one.textContent.startsWith(words));
