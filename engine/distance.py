@@ -13,15 +13,27 @@ from rapidfuzz.distance import Levenshtein
 
 from engine.edits import FORCED
 
+# comparisons of one character (id) with another; as many take half a second, and nothing else runs meanwhile
+MOST_COMPARISONS = 5_000_000_000
+
 
 def text_distance(a: str, b: str) -> float:
-    """Levenshtein distance in characters divided by the longer text's length, in [0, 1]; 0 for two empty texts."""
-    return float(Levenshtein.normalized_distance(a, b))
+    """Levenshtein distance in characters divided by the longer text's length, in [0, 1]; 0 for two empty texts.
+
+    NaN where both are so long (70,000 characters each) that it would take more than `MOST_COMPARISONS`.
+    """
+    return _distance(a, b)
 
 
 def token_distance(a: Sequence[int], b: Sequence[int]) -> float:
     """The same over token ids."""
-    return float(Levenshtein.normalized_distance(list(a), list(b)))
+    return _distance(list(a), list(b))
+
+
+def _distance(a: str | list[int], b: str | list[int]) -> float:
+    if len(a) * len(b) > MOST_COMPARISONS and a != b:
+        return float("nan")
+    return float(Levenshtein.normalized_distance(a, b))
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

@@ -50,6 +50,13 @@ def item_rows(items: Iterable[ItemRecord], schema: LabelSchema, limits: StoreLim
     return rows
 
 
+def size_of(rows: Iterable[tuple[Row, list[Row]]]) -> int:
+    """About how many bytes the texts of items take."""
+    return sum(
+        len(value) for _, runs in rows for run in runs for value in run.values() if isinstance(value, str | bytes)
+    )
+
+
 def write_items(session: Session, session_id: int, rows: Sequence[tuple[Row, list[Row]]]) -> str:
     """Insert the items of a new session; returns the hash over all of them and their texts."""
     first = next_id(session, AnnotationItem)

@@ -34,7 +34,7 @@ from storage.annotation_records import (
 from storage.annotation_results import AnnotationResults
 from storage.annotation_rows import Row, now_or
 from storage.annotation_settings import clean_items, clean_schema, schema_of_text, settings_of_row, settings_row
-from storage.room import check_room
+from storage.room import Allow, check_room, unasked
 from storage.schema import AnnotationSession
 from storage.values import clean_text, microseconds
 
@@ -60,10 +60,11 @@ class AnnotationStore(AnnotationResults):
         viewer: str,
         example: bool = False,
         uid: str | None = None,
+        allow: Allow = unasked,
     ) -> str:
         """Freeze the runs, which `viewer` must be able to open, and store the session; returns its uid.
 
-        The items keep the order given. BadInput, NotFound (a run).
+        The items keep the order given. allow: asked about their size. BadInput, NotFound (a run).
         """
         clean_text(owner, "The owner", self._limits.owner_chars, empty=False)
         wanted = clean_items(items, self._limits)
@@ -75,12 +76,13 @@ class AnnotationStore(AnnotationResults):
         ]
         body = clean_schema(schema, self._limits)
         rows = items_of.item_rows(records, schema_of_text(body), self._limits)
+        allow(items_of.size_of(rows))
         return self._write_new(
             owner, title, body, sessions_of.clean_guidelines(guidelines, self._limits),
             settings_row(settings, self._limits), rows, example, uid,
         )  # fmt: skip
 
-    def fork(self, uid: str, *, viewer: str, title: str, schema: Mapping[str, Any]) -> str:
+    def fork(self, uid: str, *, viewer: str, title: str, schema: Mapping[str, Any], allow: Allow = unasked) -> str:
         """A new session of the viewer's with the same items, settings and guidelines, without members and answers."""
         body = clean_schema(schema, self._limits)
         with self._connections.read() as session:
@@ -89,6 +91,7 @@ class AnnotationStore(AnnotationResults):
             sessions_of.check_expected(session, found, body, self._limits)
             guidelines = sessions_of.current_text(session, found, "guidelines")
         settings = {name: found[name] for name in ("overlap", "blind", "settings")}
+        allow(items_of.size_of(rows))
         return self._write_new(viewer, title, body, guidelines, settings, rows, False, None)
 
     def _write_new(

@@ -52,7 +52,7 @@ class StoreLimits:
 
     @classmethod
     def public(cls) -> StoreLimits:
-        """Bounds for strangers: a few weeks' curiosity of each, and a file that no crowd of them fills."""
+        """Bounds for strangers: a few weeks' curiosity of each, and a file that does not fill its disk."""
         return cls(
             session_items=500,
             session_members=60,
@@ -71,7 +71,8 @@ class ImportLimits:
     """Upper bounds for one imported file.
 
     file_bytes counts what arrives, unpacked_bytes what it holds after unzipping (base64 text included);
-    line_bytes bounds one run; runs the number of lines after the first; json_depth the nesting of one line.
+    line_bytes bounds one line; runs the number of lines after the first; json_depth the nesting of one line.
+    run_tokens, run_chars: tokens of one run, and characters of its prompt, system text and answer together.
     problems bounds how many sentences are kept; the rest are counted.
     """
 
@@ -79,10 +80,19 @@ class ImportLimits:
     unpacked_bytes: int = 512 * MEBIBYTE
     line_bytes: int = 64 * MEBIBYTE
     runs: int = 5_000
+    run_tokens: int = 200_000
+    run_chars: int = 12_000_000
     json_depth: int = 8
     problems: int = 100
 
     @classmethod
     def public(cls) -> ImportLimits:
-        """Bounds for strangers: a file of a few hundred runs."""
-        return cls(file_bytes=16 * MEBIBYTE, unpacked_bytes=64 * MEBIBYTE, line_bytes=8 * MEBIBYTE, runs=500)
+        """Bounds for strangers: a file of a few hundred runs, each as long as a page's own may become."""
+        return cls(
+            file_bytes=16 * MEBIBYTE,
+            unpacked_bytes=64 * MEBIBYTE,
+            line_bytes=8 * MEBIBYTE,
+            runs=500,
+            run_tokens=10_000,
+            run_chars=200_000,
+        )

@@ -17,11 +17,12 @@ from typing import IO
 from sqlalchemy.orm import Session
 
 from engine.errors import BadInput
+from engine.types import Trace
 from storage.database import Store
 from storage.exchange import IncomingRun, from_line, to_line
 from storage.known import bring_back, find_copy, find_holder, find_whole
 from storage.limits import ImportLimits
-from storage.room import check_room
+from storage.room import Allow, check_room, unasked
 from storage.strict_json import parse
 from storage.writing import NewRun, PreparedRun, add_run, check_new, prepare
 
@@ -71,16 +72,19 @@ def import_runs(
     owner: str,
     example: bool = False,
     limits: ImportLimits | None = None,
+    allow: Allow = unasked,
 ) -> ImportReport:
     """Store every good line of a file (JSON lines, plain or zipped) in one transaction; say what is wrong elsewhere.
 
     A run that `owner` sees already (an own one, an example) with the same content and run scores is skipped, whatever
     its labels; an own deleted one comes back; one whose uid belongs to other content or to somebody else gets a new
     uid, unless such a copy is there from an earlier import of it. BadInput when the file as a whole is refused (no
-    manifest, newer version, too large); then nothing is stored.
+    manifest, newer version, too large); then nothing is stored. allow: asked about what the file holds, unpacked.
     """
     bounds = limits or ImportLimits()
-    runs, problems = _read(store, _lines(data, bounds), owner, example, bounds)
+    lines = _Counted(_lines(data, bounds))
+    runs, problems = _read(store, lines, owner, example, bounds)
+    allow(lines.size)
     ordered = _parents_first(runs)
     ready = {i: prepare(runs[i], None, store.limits) for i in ordered if not runs[i].parent}
     with store.read() as session:
@@ -106,6 +110,18 @@ class _Placed:
     wanted: str
     added: bool
     unlinked: bool = False
+
+
+class _Counted(Iterator[bytes]):
+    """Lines, and how many bytes they have come to."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines, self.size = lines, 0
+
+    def __next__(self) -> bytes:
+        line = next(self._lines)
+        self.size += len(line)
+        return line
 
 
 class _Writer:
@@ -181,6 +197,7 @@ def _read(
             raise BadInput(f"The file holds more than {bounds.runs:,} runs; split it into smaller files.")
         try:
             run = _to_line(from_line(raw, store.limits, bounds), owner, example)
+            _check_length(run.trace, bounds)
             check_new(run, store.limits)
             runs.append(run)
         except BadInput as problem:
@@ -190,6 +207,13 @@ def _read(
     if bad > len(problems):
         problems.append(f"{bad - len(problems)} more lines have problems.")
     return runs, tuple(problems)
+
+
+def _check_length(trace: Trace, bounds: ImportLimits) -> None:
+    chars = len(trace.prompt) + len(trace.system or "") + len(trace.text)
+    for what, found, most in (("tokens", len(trace), bounds.run_tokens), ("characters", chars, bounds.run_chars)):
+        if found > most:
+            raise BadInput(f"it has {found:,} {what} with prompt and answer; at most {most:,} can be brought in here")
 
 
 def _to_line(run: IncomingRun, owner: str, example: bool) -> _Line:

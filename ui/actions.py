@@ -180,6 +180,7 @@ class Workbench:
     def import_logprobs(self, data: str | bytes, viewer: Viewer) -> list[str]:
         """Keep runs made from log-probabilities that an API returned; returns their uids."""
         traces = logprob_import.parse(data, self.limits)
+        self.quotas.keep(viewer, len(data))
         return [self.keep(trace, viewer) for trace in traces]
 
     def open_run(self, uid: str, viewer: Viewer) -> str:

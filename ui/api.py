@@ -135,7 +135,8 @@ def _shelf_endpoints(workbench: Workbench, shelf: Shelf) -> tuple[Callable[..., 
 
     def my_limits(request: gr.Request = None) -> dict:  # type: ignore[assignment]
         """What is left of your share of the model, before the next call: answers_left of answers in minutes, and
-        tokens_left of tokens a day (those that the model reads, in all rows of all passes); null where there is no
+        tokens_left of tokens a day (those that the model reads, in all rows of all passes, and one for every 512 bytes
+        of what is brought in); null where there is no
         bound. sentence: as it stands on the page."""
         left = workbench.quotas.remaining(viewer_of(request))
         return {

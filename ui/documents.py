@@ -5,7 +5,7 @@ Reads the store as one viewer; what that viewer may not see is left out. Does no
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from engine.counterfactual import replayable
@@ -19,11 +19,14 @@ from ui.chain_shelf import finished_chains
 from ui.fork_headline import BEST, fork_headline
 from ui.headlines import Headline
 from ui.live import opening, stored_document
+from ui.long_answers import LONG_RUNS
 from ui.origins import behind, children_line, origin_of, price_line, replicates_line, versus_line
 
 REPLICATES_KIND = "replicates"
 FORKS_KIND = "forks"
 MOST_CHILDREN = 200
+# tokens from which on a document takes a good part of a second to write, in which others get little done
+LONG = 4_000
 
 
 class Documents:
@@ -34,8 +37,10 @@ class Documents:
 
     def open(self, uid: str, viewer: Viewer, problem: str = "") -> str:
         """The document of a run, as it looked when it had just been made. problem: why it ended early, said with it.
-        Raises NotFound, StoreDamaged."""
-        return self.of(self._store.runs.get(uid, viewer=viewer.name), viewer, problem)
+        Raises NotFound, StoreDamaged, and of a long run Busy."""
+        run = self._store.runs.get(uid, viewer=viewer.name)
+        with LONG_RUNS.take(viewer) if len(run.trace) > LONG and not viewer.trusted else nullcontext():
+            return self.of(run, viewer, problem)
 
     def of(self, run: StoredRun, viewer: Viewer, problem: str = "") -> str:
         """The document of an opened run, with what attention has made known of it."""

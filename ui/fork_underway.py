@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import Busy
 from engine.types import ModelCard
 from ui.access import Viewer
-from ui.long_answers import OF_ALL
+from ui.long_answers import Places
 
 # files of draws that are handed out again while nothing about them has changed
 KEPT_FILES = 64
@@ -26,7 +25,11 @@ class Underway:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._drawn: set[str] = set()
-        self._readers: set[str] = set()
+        self._readers = Places(
+            of_one=1,
+            mine="An analysis is being read for you already: try again when it is there.",
+            others="Too many analyses are being read at the same time: try again in a moment.",
+        )
         self._files: dict[FileKey, Path] = {}
         self._paces: dict[tuple[str, str, str], float] = {}
         # held while an analysis is written, so that what is read for it is still so
@@ -50,17 +53,8 @@ class Underway:
     @contextmanager
     def alone(self, viewer: Viewer) -> Iterator[None]:
         """Work something out for this person, one thing at a time. Raises Busy."""
-        with self._lock:
-            if viewer.place in self._readers:
-                raise Busy("An analysis is being read for you already: try again when it is there.")
-            if len(self._readers) >= OF_ALL:
-                raise Busy("Too many analyses are being read at the same time: try again in a moment.")
-            self._readers.add(viewer.place)
-        try:
+        with self._readers.take(viewer):
             yield
-        finally:
-            with self._lock:
-                self._readers.discard(viewer.place)
 
     def file(self, key: FileKey, write: Callable[[], Path]) -> Path:
         """The file that was written for this key, or a new one where there is none, or none any more."""

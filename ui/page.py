@@ -67,7 +67,7 @@ def build_page(workbench: Workbench, shelf: Shelf, settings: Settings, copies: C
         fork_api.register(forks)
         chain_api.register(chains)
         results = Results(workbench.store)
-        sessions = Sessions(workbench.store, results, shelf.imports, copies.soon)
+        sessions = Sessions(workbench.store, results, shelf.imports, copies.soon, workbench.quotas)
         session_api.register(Annotating(workbench.store, copies.soon), sessions, results)
         wire_masthead(page, masthead, workbench, copies, explored.shares)
         explore.wire(page, explored, workbench, shelf)

@@ -22,6 +22,8 @@ HOURS = 24
 # how many addresses' shares the network has in which one person may have thousands of them
 NETWORK = 4
 MINUTE = 60
+# what is brought in counts as the tokens that writing it here would have taken: a token is recorded in about as much
+BYTES_A_TOKEN = 512
 
 
 @dataclass(frozen=True)
@@ -236,13 +238,21 @@ class Quotas:
         if not self.limits.any or tokens <= 0:
             return
         with self._lock:
-            now = self._clock()
-            hour = int(now // HOUR)
-            for these, who in self._of(viewer):
-                hours = these.own(who, now).hours
-                hours[hour] = hours.get(hour, 0) + tokens
-                if these is self._persons and self._ledger is not None:
-                    self._unwritten[who, hour] += tokens
+            self._count(viewer, tokens)
+
+    def keep(self, viewer: Viewer, size: int) -> None:
+        """Count bytes that somebody brings in as tokens; Busy, and nothing is counted, where they have not as many."""
+        if not self.limits.any or size <= 0:
+            return
+        tokens = -(-size // BYTES_A_TOKEN)
+        with self._lock:
+            left = self._shares(viewer).tokens_left
+            if left is not None and tokens > left:
+                raise Busy(
+                    f"Keeping this counts as {tokens:,} tokens, one for every {BYTES_A_TOKEN} bytes, and {left:,} are "
+                    "left to you today: bring in less, or try again tomorrow."
+                )
+            self._count(viewer, tokens)
 
     def write_down(self) -> None:
         """Hand what was spent meanwhile to the ledger; beside the jobs, which wait for no disk."""
@@ -273,15 +283,27 @@ class Quotas:
 
     def remaining(self, viewer: Viewer) -> Shares:
         """What is left to this person: the lesser of what they and their address have left."""
-        jobs, tokens = [], []
         with self._lock:
-            now = self._clock()
-            for these, who in self._of(viewer):
-                account = these.seen(who, now)
-                if these.limits.jobs is not None:
-                    jobs.append(max(0, these.limits.jobs - len(account.jobs)))
-                if these.limits.tokens is not None:
-                    tokens.append(max(0, these.limits.tokens - account.tokens))
+            return self._shares(viewer)
+
+    def _count(self, viewer: Viewer, tokens: int) -> None:
+        now = self._clock()
+        hour = int(now // HOUR)
+        for these, who in self._of(viewer):
+            hours = these.own(who, now).hours
+            hours[hour] = hours.get(hour, 0) + tokens
+            if these is self._persons and self._ledger is not None:
+                self._unwritten[who, hour] += tokens
+
+    def _shares(self, viewer: Viewer) -> Shares:
+        jobs, tokens = [], []
+        now = self._clock()
+        for these, who in self._of(viewer):
+            account = these.seen(who, now)
+            if these.limits.jobs is not None:
+                jobs.append(max(0, these.limits.jobs - len(account.jobs)))
+            if these.limits.tokens is not None:
+                tokens.append(max(0, these.limits.tokens - account.tokens))
         limits = self.limits
         return Shares(
             min(jobs, default=None) if limits.jobs is not None else None,

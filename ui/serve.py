@@ -38,7 +38,7 @@ from ui.last_word import LastWord
 from ui.logs import job_ended, logging_events, take_over_server_log
 from ui.other_sites import OwnPagesOnly, outermost
 from ui.page import build_page
-from ui.people import NoPeople, People, many_people
+from ui.people import NoPeople, People, many_people, nobody_yet
 from ui.quotas import QuotaLimits, Quotas
 from ui.routes import OpenRoutes
 from ui.settings import Settings
@@ -74,7 +74,7 @@ def serve(settings: Settings) -> int:
         # what is loaded by now stays: without this every full collection walks it, and stops the tokens meanwhile
         gc.collect()
         gc.freeze()
-        say_where(settings)
+        say_where(settings, store)
         ending.wait()
         end_app(ending, turns, parts.upkeep, parts.page.server, snapshots)
     ending.leave()
@@ -98,7 +98,7 @@ def parts_of(settings: Settings, store: Store, snapshots: Snapshots | None) -> P
     limits = replace(Limits.public() if settings.public else Limits(), rollout_megabytes=settings.rollout_memory)
     quotas = Quotas(QuotaLimits.of(settings.mode), ledger=store.usage)
     workbench = Workbench(store, host, limits, turn_limits=TurnLimits.of(settings.mode), quotas=quotas)
-    shelf = Shelf(store, import_limits(settings))
+    shelf = Shelf(store, import_limits(settings), quotas)
     usage = Task("usage", USAGE_SECONDS, quotas.write_down, first=USAGE_SECONDS)
     upkeep = Upkeep([*chores.tasks(store, settings, snapshots), usage])
     copies = Copies(lambda: snapshots.state, lambda: upkeep.soon(chores.SNAPSHOT)) if snapshots else Copies()
@@ -126,11 +126,13 @@ def open_store(settings: Settings, held: ExitStack) -> tuple[Store, Snapshots | 
     return store, Snapshots(store, folder) if folder else None
 
 
-def say_where(settings: Settings) -> None:
-    """The one line for the person at the terminal."""
+def say_where(settings: Settings, store: Store) -> None:
+    """The one line for the person at the terminal, and one more where a team's page would let nobody in."""
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
     shown = settings.address or f"http://{shown_host}:{settings.port}"
-    print(f"Forklore is at {shown}", file=sys.__stdout__, flush=True)
+    for line in (f"Forklore is at {shown}", nobody_yet(store, settings)):
+        if line:
+            print(line, file=sys.__stdout__, flush=True)
 
 
 def say_restored(source: str, store: Store) -> None:
@@ -140,7 +142,7 @@ def say_restored(source: str, store: Store) -> None:
     if allowed:
         print(
             f"The library is the snapshot {source}; {many_people(allowed)} may come to a team's page with the links of "
-            "that time. Remove or renew (`people`) whom you removed or renewed since.",
+            "that time. Remove, renew or erase (`people`) whom you removed, renewed or erased since.",
             file=sys.__stdout__,
             flush=True,
         )

@@ -166,7 +166,7 @@ class Results:
                 "You label in this blind session yourself: submit your items first, or close the session, and take "
                 "the file then."
             )
-        with self._places.take(viewer.place):
+        with self._places.take(viewer):
             whole = self._store.annotations.whole(desk.session, **desk.asking)
             name, kind, data = session_files.export(whole, _text(form, "form"), names)
         return {"name": name, "type": kind, "base64": base64.b64encode(data).decode()}
@@ -203,7 +203,7 @@ class Results:
     def _kept(
         self, desk: Desk, asked: tuple[Any, ...], viewer: Viewer, work: Callable[[SessionStates], dict[str, Any]]
     ) -> dict[str, Any]:
-        with self._places.take(viewer.place):
+        with self._places.take(viewer):
             found = self._read(desk)
             # a change of anything that counts changes the question: events, settlements, the runs that are still there
             mark = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from engine import run_scores
@@ -18,6 +19,7 @@ from storage.limits import ImportLimits
 from ui import session_import
 from ui.access import Viewer
 from ui.long_answers import beside
+from ui.quotas import QuotaLimits, Quotas
 from ui.session_fields import checked_items, items_of, order_scores, settings_fields, settings_of
 from ui.session_presets import PRESETS
 from ui.session_results import Results
@@ -31,7 +33,7 @@ GUIDELINES = "Read the whole answer first. Mark the smallest span that is wrong;
 
 class Sessions:
     """The owners' use cases over one store. results: how a session is shown; imports: how much one file may hold;
-    closed: called when a session was closed."""
+    closed: called when a session was closed; quotas: how much one person may have kept."""
 
     def __init__(
         self,
@@ -39,11 +41,13 @@ class Sessions:
         results: Results,
         imports: ImportLimits | None = None,
         closed: Callable[[], object] = lambda: None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._store = store
         self._closed = closed
         self._results = results
         self._imports = imports or ImportLimits()
+        self._quotas = Quotas(QuotaLimits()) if quotas is None else quotas
 
     def defaults(self) -> dict[str, Any]:
         """What a new session begins with."""
@@ -80,6 +84,7 @@ class Sessions:
             settings=chosen,
             items=self._in_order(items, chosen, viewer),
             viewer=viewer.name,
+            allow=partial(self._quotas.keep, viewer),
         )
         return self._shown(uid, viewer)
 
@@ -110,7 +115,11 @@ class Sessions:
         record = self._own(session, viewer, example=True)
         parsed = parse_schema(_text(schema, "schema")) if schema else schema_of(record.schema)
         uid = self._store.annotations.fork(
-            record.uid, viewer=viewer.name, title=_title(title), schema=schema_fields(parsed)
+            record.uid,
+            viewer=viewer.name,
+            title=_title(title),
+            schema=schema_fields(parsed),
+            allow=partial(self._quotas.keep, viewer),
         )
         return self._shown(uid, viewer)
 
@@ -166,6 +175,7 @@ class Sessions:
     def bring_in(self, data: Any, viewer: Viewer) -> dict[str, Any]:
         """A session from a file, as the viewer's own."""
         contents = session_import.read_session(_text(data, "file"), self._imports)
+        self._quotas.keep(viewer, len(data))
         return self._shown(self._store.annotations.restore_export(contents, viewer=viewer.name), viewer)
 
     @beside
@@ -175,6 +185,7 @@ class Sessions:
         items = self._store.annotations.items(record, viewer=viewer.name)
         schema = schema_of(record.schema)
         labels, refused = session_import.read_labels(_text(data, "file"), items, schema, self._imports)
+        self._quotas.keep(viewer, len(data))
         added = self._store.annotations.import_labels(record, labels, viewer=viewer.name) if labels else 0
         return {"added": added, "refused": refused}
 

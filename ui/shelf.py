@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from ui import compare_view, library_view
 from ui.access import Viewer
 from ui.examples import FIRST_SHOWN, example_uid
 from ui.long_answers import beside
+from ui.quotas import QuotaLimits, Quotas
 
 PAGE_ROWS = 50
 EXPORT_LIMIT = 5000
@@ -38,11 +40,12 @@ Choice = TypeVar("Choice", str, bool)
 
 
 class Shelf:
-    """The library's use cases over one store. imports: how much one file may bring in."""
+    """The library's use cases over one store. imports: how much one file may bring in; quotas: and one person."""
 
-    def __init__(self, store: Store, imports: ImportLimits | None = None) -> None:
+    def __init__(self, store: Store, imports: ImportLimits | None = None, quotas: Quotas | None = None) -> None:
         self.store = store
         self.imports = imports or ImportLimits()
+        self._quotas = Quotas(QuotaLimits()) if quotas is None else quotas
 
     def listing(
         self, query: Mapping[str, Any], viewer: Viewer, *, deleted: Sequence[str] = (), message: str = ""
@@ -137,7 +140,8 @@ class Shelf:
     @beside
     def import_text(self, data: str | bytes, viewer: Viewer) -> dict[str, Any]:
         """Keep runs from exported JSONL; says what was added, skipped and refused."""
-        report = transfer.import_runs(self.store, data, owner=viewer.name, limits=self.imports)
+        allow = partial(self._quotas.keep, viewer)
+        report = transfer.import_runs(self.store, data, owner=viewer.name, limits=self.imports, allow=allow)
         return {
             "added": list(report.added),
             "skipped": list(report.skipped),

@@ -63,6 +63,7 @@ class Trees:
 
     def __init__(self, workbench: Workbench) -> None:
         self._shelf = workbench.tree_shelf
+        self._quotas = workbench.quotas
         self._jobs = TreeJobs(workbench, self._shelf)
 
     def open(self, uid: str, viewer: Viewer) -> str:
@@ -216,6 +217,7 @@ class Trees:
         opened = self._jobs.load(uid, viewer)
         check_fits(file, opened)
         merged, placed = joined(file, opened, bounds, self._jobs.at_hand(opened.run.trace))
+        self._quotas.keep(viewer, len(str(text)))
         theirs = moved(file.marks, placed, len(file.tree))
         self._shelf.save(
             merged,

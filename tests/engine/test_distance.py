@@ -1,11 +1,19 @@
 """Distances between answers, by hand."""
 
 import math
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.distance import common_prefix, percentile, same_row_agreement, text_distance, token_distance
+from engine.distance import (
+    MOST_COMPARISONS,
+    common_prefix,
+    percentile,
+    same_row_agreement,
+    text_distance,
+    token_distance,
+)
 
 
 def test_edit_distance_is_divided_by_the_longer_text():
@@ -17,6 +25,18 @@ def test_edit_distance_is_divided_by_the_longer_text():
 def test_distance_is_symmetric_bounded_and_zero_only_for_equal_texts(a, b):
     assert text_distance(a, b) == text_distance(b, a) and 0 <= text_distance(a, b) <= 1
     assert (text_distance(a, b) == 0) == (a == b)
+
+
+def test_texts_of_any_length_keep_nobody_waiting():
+    """What would take minutes, in which nothing else runs, is unknown; equal texts are equal at any length."""
+    long, other = "ab" * 2_000_000, "ba" * 2_000_000
+    assert math.isnan(text_distance(long, other)) and text_distance(long, "ab" * 2_000_000) == 0
+    assert text_distance(long, "ab") == 1 - 2 / len(long), "a long one and a short one are compared"
+    assert math.isnan(token_distance([1, 2] * 100_000, [2, 1] * 100_000))
+    just = math.isqrt(MOST_COMPARISONS)
+    began = time.thread_time()
+    assert 0 < text_distance(("abcd" * just)[:just], ("dcab" * just)[:just]) < 1
+    assert time.thread_time() - began < 5
 
 
 def test_where_answers_part_and_what_they_share():

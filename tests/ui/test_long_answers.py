@@ -12,8 +12,9 @@ import pytest
 
 from engine.errors import BadInput, Busy, UserError
 from tests.support.bench import ME, OTHER
+from ui.access import Viewer
 from ui.fork_underway import Underway
-from ui.long_answers import BESIDE, MOST_KEPT, OF_ALL, OF_ONE, Kept, Places
+from ui.long_answers import BESIDE, MOST_KEPT, OF_ADDRESS, OF_ALL, OF_ONE, Kept, Places
 from ui.shelf import Shelf
 
 
@@ -53,8 +54,11 @@ def test_an_error_is_raised_and_not_kept() -> None:
 def test_one_person_and_all_together_have_so_many_places() -> None:
     places, go = Places(), threading.Event()
 
+    def of(who: str) -> Viewer:
+        return Viewer(who, who, False)
+
     def hold(who: str) -> None:
-        with places.take(who):
+        with places.take(of(who)):
             go.wait(10)
 
     with ThreadPoolExecutor(OF_ALL) as pool:
@@ -64,10 +68,26 @@ def test_one_person_and_all_together_have_so_many_places() -> None:
             pool.submit(hold, f"b{n}")
         time.sleep(0.2)
         for who in ("a", "somebody"):
-            with pytest.raises(Busy), places.take(who):
+            with pytest.raises(Busy), places.take(of(who)):
                 pass
         go.set()
-    with places.take("a"):
+    with places.take(of("a")):
+        pass
+
+
+@pytest.mark.parametrize("address", ["203.0.113.{}", "2001:db8:1:{}::1"])
+def test_who_drops_a_cookie_has_no_more_places_of_an_address(address: str) -> None:
+    """Addresses of one IPv6 network are one person's; those of IPv4 are not."""
+    places, one_network = Places(), ":" in address
+    with ExitStack() as held:
+        for n in range(OF_ADDRESS):
+            where = address.format(n if one_network else 1)
+            held.enter_context(places.take(Viewer(f"visitor:{n}", f"{n}", False, where)))
+        with pytest.raises(Busy), places.take(Viewer("visitor:new", "new", False, address.format(1))):
+            pass
+        with places.take(Viewer("visitor:else", "else", False, "198.51.100.7")):
+            pass
+    with places.take(Viewer("visitor:new", "new", False, address.format(1))):
         pass
 
 
@@ -75,7 +95,7 @@ def test_files_are_read_and_written_by_so_many_at_once_and_the_place_is_given_ba
     shelf = Shelf(bench.store)
     with ExitStack() as held:
         for _ in range(OF_ONE):
-            held.enter_context(BESIDE.take(ME.place))
+            held.enter_context(BESIDE.take(ME))
         for work in (
             lambda: shelf.import_text("", ME),
             lambda: shelf.export_text(["x"], ME),

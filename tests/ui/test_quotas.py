@@ -12,7 +12,7 @@ from engine.errors import Busy, UserError
 from storage.database import Store
 from tests.support.clock import HandClock
 from ui.access import Viewer, digest_of
-from ui.quotas import HOUR, QuotaLimits, Quotas
+from ui.quotas import BYTES_A_TOKEN, HOUR, QuotaLimits, Quotas
 from ui.turns import TurnLimits, Turnstile
 
 ME = Viewer("visitor:me", "page", False, "203.0.113.5")
@@ -245,3 +245,20 @@ def test_a_network_of_many_addresses_has_the_shares_of_four(clock: HandClock) ->
     assert "Your network's share of 20 answers" in refusal(quotas, many[20])
     quotas.admit(Viewer("visitor:far", "page", False, "2001:db8:8:1::/64"))
     quotas.admit(STRANGER)
+
+
+def test_what_is_brought_in_counts_as_the_tokens_it_would_have_taken(clock: HandClock) -> None:
+    quotas = Quotas(LIMITS, clock)
+    quotas.keep(ME, 40 * BYTES_A_TOKEN + 1)
+    assert quotas.remaining(ME).tokens_left == 100 - 41
+    with pytest.raises(Busy, match=r"counts as 60 tokens, one for every 512 bytes, and 59 are left to you today"):
+        quotas.keep(ME, 60 * BYTES_A_TOKEN)
+    assert quotas.remaining(ME).tokens_left == 59, "a refusal costs nothing"
+    quotas.keep(ME, 59 * BYTES_A_TOKEN)
+    for number in range(50):
+        # a cookie a file does not help: the address has a share, too
+        quotas.keep(replace(ME, name=f"visitor:{number}"), BYTES_A_TOKEN)
+    with pytest.raises(Busy, match="0 are left"):
+        quotas.keep(replace(ME, name="visitor:fresh"), 1)
+    quotas.keep(STRANGER, 100 * BYTES_A_TOKEN)
+    Quotas(QuotaLimits(), clock).keep(ME, 10**12)
