@@ -122,11 +122,11 @@ def _let_in(asked: Asked, store: Store, settings: Settings) -> None:
     if asked.action == "add":
         print(f"{person.name} is on the list of the library at {settings.database}, which the page must be given.")
     if is_loopback_host(urlsplit(link(secret, settings)).netloc):
-        call = shlex.join(["python", "app.py", "people", "renew", person.name, "--database", str(settings.database)])
+        elsewhere = f"{_call('renew', person.name, settings)} --address https://lab.example.org"
         print(
             "The link begins with this machine's name for itself and works here alone. One for elsewhere begins with "
-            f"the page's own address: {call} --address https://lab.example.org (for that link alone; the variable "
-            "FORKLORE_ADDRESS holds for all of them, and for the page)."
+            f"the page's own address: {elsewhere} (for that link alone; the variable FORKLORE_ADDRESS holds for all of "
+            "them, and for the page)."
         )
 
 
@@ -159,6 +159,24 @@ def link(secret: str, settings: Settings) -> str:
     host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{settings.port}/?{PARAMETER}={secret}"
+
+
+def nobody_yet(store: Store, settings: Settings) -> str:
+    """What to say at the start of a team's page to which nobody may come, "" otherwise."""
+    if settings.mode != "team":
+        return ""
+    try:
+        if any(not person.revoked for person in store.people.list()):
+            return ""
+    except UserError:
+        # the page is there for whose row is sound; `check` names the others
+        return ""
+    address = f" --address {shlex.quote(settings.address)}" if settings.address else ""
+    return f"Nobody is on the list yet: {_call('add', 'NAME', settings)}{address} prints the link of the first."
+
+
+def _call(action: str, name: str, settings: Settings) -> str:
+    return shlex.join(["python", "app.py", "people", action, name, "--database", str(settings.database)])
 
 
 def people_afterwards(people: CarriedPeople) -> list[str]:
