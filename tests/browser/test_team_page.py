@@ -181,7 +181,7 @@ def test_a_run_is_shared_by_its_link_until_that_is_stopped(page: Page, team: Tea
     ask.get_by_role("button", name="Stop sharing").click()
     expect(ask).to_contain_text("Only you can see this run.")
     other.goto(f"{team.url}?run=adas")
-    expect(other.locator("#notice")).to_contain_text("There is no run behind this link", timeout=60_000)
+    expect(other.locator("#notice")).to_contain_text("it was deleted, or is not shared with you.", timeout=60_000)
     expect(other.locator(".fl-reading [role=option]").first).to_be_visible()
     expect(other.locator("#notice")).not_to_contain_text("adas")
     assert other.url == f"{team.url}?run=adas", "the address does not become that of the example shown instead"

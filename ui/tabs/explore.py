@@ -80,7 +80,7 @@ FIELD_NAMES = (
     "prompt", "system", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "strategy",
     "strategy_parameters",
 )  # fmt: skip
-LEADS_NOWHERE = "There is no run behind this link: it was deleted, or it is not shared with you any more."
+LEADS_NOWHERE = "There is no run behind this link: it was deleted, or is not shared with you."
 # when the opening run comes somebody may have begun to write: their words stay, and so does a field they are in; what
 # they had written before the server went away comes back
 OFFER = """(offered, ...written) => {
