@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_page import explorer, finished
 from tests.support.app_server import AppServer
+from tests.support.piece_page import until
 
 OWN = "Which of my words are still here?"
 
@@ -26,8 +27,7 @@ class Held:
             self.routes.append(route)
 
     def let_go(self, page: Page) -> None:
-        while not self.routes:
-            page.wait_for_timeout(50)
+        until(page, lambda: self.routes, 60)
         self.free = True
         for route in self.routes:
             route.continue_()

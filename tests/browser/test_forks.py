@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_page import explorer, finished, generate, open_page, wait_for_model
 from tests.support.app_server import AppServer
+from tests.support.piece_page import until
 
 QUESTION = "What is 7 + 5? Answer in one short sentence."
 PATIENCE = 240_000
@@ -51,14 +51,6 @@ def ask(panel: Locator, **fields: str) -> None:
 
 def drawn(panel: Locator) -> int:
     return int(panel.get_attribute("data-draws") or 0)
-
-
-def until(page: Page, done: Callable[[], bool], seconds: int = 60) -> None:
-    for _ in range(10 * seconds):
-        if done():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"it did not happen within {seconds} seconds")
 
 
 def first_alternative(panel: Locator) -> Locator:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.support.library_page import HOSTILE, ME, OTHER_MODEL, Served
+from tests.support.piece_page import until
 
 
 def rows(library: Locator) -> Locator:
@@ -21,14 +21,6 @@ def rows(library: Locator) -> Locator:
 
 def titles(library: Locator) -> list[str]:
     return library.locator(".fl-lib-title").all_inner_texts()
-
-
-def until(page: Page, done: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if done():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not happen within five seconds")
 
 
 def test_fifty_runs_are_sent_at_a_time_and_more_on_request(library: Locator, served: Served) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.piece_page import ServedPage
+from tests.support.piece_page import ServedPage, until
 from tests.support.probe_page import RUNS, serve
 
 
@@ -30,14 +30,6 @@ def board(page: Page, probed: ServedPage) -> Locator:
     expect(found.locator(".fl-pr-sentence")).to_contain_text("Luck being the same")
     probed.heard.clear()
     return found
-
-
-def until(page: Page, done: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if done():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not happen within five seconds")
 
 
 def cell(board: Locator, row: int, column: int) -> Locator:

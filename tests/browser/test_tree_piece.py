@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support import tree_page
-from tests.support.piece_page import ServedPage
-from tests.support.tree_page import HOSTILE, TREE, chip, focus, heard, press, selected, until
+from tests.support.piece_page import ServedPage, until
+from tests.support.tree_page import HOSTILE, TREE, chip, focus, heard, press, selected
 
 
 def test_arrows_walk_to_parent_best_child_and_siblings(page: Page, tree: Locator) -> None:

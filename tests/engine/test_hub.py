@@ -14,6 +14,7 @@ import pytest
 from engine.hub import wanted
 from engine.testing import save_tiny_folder
 from tests.support.hub_server import COMMIT, HubServer, serve_hub
+from tests.support.refusals import only_pickle
 
 # Asks for each model in turn and prints one JSON line each: what came, or why not, and how long it took.
 SCRIPT = """
@@ -61,7 +62,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, root: Path):
         path.write_bytes(b"junk")
     save_tiny_folder(folder / "trouble" / "gated")
     save_tiny_folder(folder / "old" / "pickled")
-    (folder / "old" / "pickled" / "model.safetensors").rename(folder / "old" / "pickled" / "pytorch_model.bin")
+    only_pickle(folder / "old" / "pickled")
     with serve_hub(folder) as server:
         yield Hub(root, server, tmp_path_factory.mktemp("cache"))
 

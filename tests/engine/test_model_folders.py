@@ -13,7 +13,7 @@ import torch
 from engine.errors import ModelUnavailable
 from engine.models import load_model
 from engine.testing import byte_tokenizer, save_tiny_folder, tiny_model
-from tests.support.refusals import refusal
+from tests.support.refusals import only_pickle, refusal
 
 
 def cut(path: Path, size: int) -> None:
@@ -27,10 +27,6 @@ def edit_json(path: Path, **changes: object) -> None:
 
 def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
-
-
-def only_pickle(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
 def shards_missing(folder: Path) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine import generate
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
+from tests.support.bench import bench_of
 from tests.support.jobs import SHORT
 from ui import actions, chains, fork_job, probe_board, tree_growing
 from ui.actions import Workbench
@@ -29,7 +28,5 @@ def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """The use cases over a store in a temporary folder."""
     for module in (actions, chains, fork_job, probe_board, tree_growing):
         monkeypatch.setattr(module, "FRAME_SECONDS", 0.0)
-    host = ModelHost(patience=0.0)
-    host.hold(tiny)
     with Store(tmp_path / "library.db") as store:
-        yield Workbench(store, host, Limits())
+        yield bench_of(tiny, store)

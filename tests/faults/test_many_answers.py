@@ -20,15 +20,12 @@ import pytest
 import torch
 
 from engine import generate
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
-from tests.support.bench import ME, lines
+from tests.support.bench import ME, bench_of, lines
 from tests.support.jobs import KINDS
 from ui import actions
-from ui.actions import Workbench
 
 ANSWERS = 500
 CLOSED = 500
@@ -72,12 +69,6 @@ def assert_not_grown(before: Held, store: Store, what: str) -> None:
 def finish(job: Iterator[str]) -> None:
     *_, document = job
     assert not any(line.get("problem") for line in lines(document))
-
-
-def bench_of(model: LanguageModel, store: Store) -> Workbench:
-    host = ModelHost(patience=0.0)
-    host.hold(model)
-    return Workbench(store, host, Limits())
 
 
 @pytest.fixture

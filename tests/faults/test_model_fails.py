@@ -26,6 +26,7 @@ from engine.testing import save_tiny_folder
 from storage.database import Store
 from tests.faults.test_out_of_memory import REFUSALS
 from tests.support.app_server import AppServer
+from tests.support.refusals import only_pickle
 from tests.ui.test_api import client_of, served
 from ui import examples
 from ui.actions import Workbench
@@ -115,10 +116,6 @@ def weights_of_no_number(folder: Path) -> None:
     save_file(arrays, path, metadata={"format": "pt"})
 
 
-def only_a_pickle(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
 def wrong_architecture(folder: Path) -> None:
     _configure(folder, architectures=["BertForMaskedLM"], model_type="bert")
 
@@ -154,7 +151,7 @@ WAYS: list[tuple[Callable[[Path], None], str]] = [
     (scribbled_weights, "weights|safetensors"),
     (some_weights_gone, "lack 1 of the network's arrays"),
     (weights_of_no_number, "not finite"),
-    (only_a_pickle, "safetensors"),
+    (only_pickle, "safetensors"),
     (wrong_architecture, "no causal language model"),
     (unknown_architecture, "no causal language model"),
     (other_sizes, "lack|do not fit"),

@@ -19,18 +19,15 @@ import pytest
 
 from engine import generate
 from engine.errors import NotFound, StoreDamaged
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.types import GenerationRequest
 from storage.database import Store
 from storage.records import RunQuery
 from tests.faults.counts import DAMAGED_SHOWN, TORN_LOGS
 from tests.faults.test_store_damage import WAYS
-from tests.support.bench import ME
+from tests.support.bench import ME, bench_of
 from tests.support.jobs import KINDS, SHORT
 from tests.support.sessions import OWNER, label, make
-from ui.actions import Workbench
 from ui.annotating import Annotating
 from ui.chains import NONE_READABLE as chains_unreadable
 from ui.chains import Chains
@@ -116,12 +113,6 @@ class Library:
         for number, secret in enumerate(self.secrets):
             views[f"who {number}"] = lambda secret=secret: [getattr(People(store).known_by(secret), "label", None)]  # type: ignore[misc]
         return views
-
-
-def bench_of(model: LanguageModel, store: Store) -> Workbench:
-    host = ModelHost(patience=0.0)
-    host.hold(model)
-    return Workbench(store, host, Limits())
 
 
 def listed(document: str) -> str:

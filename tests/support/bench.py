@@ -1,10 +1,14 @@
-"""People, fields and small readers for tests of the use cases; the bench itself is a fixture of tests/ui."""
+"""People, fields and small readers for tests of the use cases, and the bench itself."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from engine.host import ModelHost
+from engine.limits import Limits
+from engine.models import LanguageModel
+from storage.database import Store
 from storage.records import RunHeader, RunQuery
 from ui.access import Viewer
 from ui.actions import Workbench
@@ -13,6 +17,13 @@ ME = Viewer("local", "session-1", True)
 OTHER = Viewer("local", "session-2", True)
 STRANGER = Viewer("visitor:a", "visitor:a", False)
 FIELDS = {"prompt": "Tell me", "max_new_tokens": 40, "seed": 3}
+
+
+def bench_of(model: LanguageModel, store: Store) -> Workbench:
+    """The use cases of one person's app over this store, with this model."""
+    host = ModelHost(patience=0.0)
+    host.hold(model)
+    return Workbench(store, host, Limits())
 
 
 def lines(document: str) -> list[dict[str, Any]]:

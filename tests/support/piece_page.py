@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from playwright.sync_api import Page
 
 from tests.support.app_server import free_port
 from tests.support.doors import app_kwargs
@@ -30,6 +31,15 @@ class ServedPage:
     def events(self, name: str) -> list[dict[str, Any]]:
         """What every event of this name carried, oldest first."""
         return [data for heard, data in self.heard if heard == name]
+
+
+def until(page: Page, done: Callable[[], object], seconds: float = 5.0) -> None:
+    """Let the page go on until something is so; an AssertionError when it is not in time."""
+    for _ in range(round(20 * seconds)):
+        if done():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"it did not happen within {seconds:g} seconds")
 
 
 def address(port: int) -> str:

@@ -1,6 +1,8 @@
-"""Asking for a model that cannot be had, and checking the form of the answer."""
+"""Making a model that cannot be had, asking for one, and checking the form of the answer."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +17,8 @@ def refusal(name: str, **options: str) -> str:
     sentence = str(caught.value)
     assert sentence.endswith(".") and "\n" not in sentence
     return sentence
+
+
+def only_pickle(folder: Path) -> None:
+    """Leave a model's weights in no other form than the one that can run code."""
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

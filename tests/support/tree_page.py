@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import gradio as gr
 from playwright.sync_api import Locator, Page
 
-from tests.support.piece_page import QUIET, ServedPage, served_page
+from tests.support.piece_page import QUIET, ServedPage, served_page, until
 from ui.components.branches import Branches
 
 TREE = "Forklore.branchesPiece.tree"
@@ -162,14 +161,6 @@ def serve() -> AbstractContextManager[ServedPage]:
 
 def chip(tree: Locator, node: int) -> Locator:
     return tree.locator(f"[role=treeitem][data-node='{node}']")
-
-
-def until(page: Page, done: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if done():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not happen within five seconds")
 
 
 def heard(page: Page, served: ServedPage, name: str) -> dict[str, object]:

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine import generate
-from engine.host import ModelHost
-from engine.limits import Limits
 from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
-from tests.support.bench import FIELDS, ME, lines
+from tests.support.bench import FIELDS, ME, bench_of, lines
 from tests.support.chains import SUM
 from tests.support.sessions import Desk, make, with_runs
 from ui import actions, fork_job, tree_growing
@@ -28,10 +26,8 @@ from ui.trees import Trees
 def bench(tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
     """The use cases of one person's app."""
     monkeypatch.setattr(actions, "FRAME_SECONDS", 0.0)
-    host = ModelHost(patience=0.0)
-    host.hold(tiny)
     with Store(tmp_path / "forklore.db") as store:
-        yield Workbench(store, host, Limits())
+        yield bench_of(tiny, store)
 
 
 @pytest.fixture
