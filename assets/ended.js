@@ -4,7 +4,7 @@
   "use strict";
   const { el } = window.Forklore.dom;
   const REFUSED = 401;
-  const SENTENCE = "Your access has ended: you signed out elsewhere, or your link was taken back. What is on show stays until you leave this page.";
+  const SENTENCE = "Your access has ended: you signed out elsewhere, or your link was taken back (ask whoever runs this page for a new one). What is on show stays until you leave this page.";
   const ask = window.fetch.bind(window);
   let over = false;
 
@@ -18,6 +18,8 @@
   function end() {
     if (over) return;
     over = true;
+    // nothing is waited for any more
+    document.querySelector(".fl-reach")?.remove();
     document.body.append(el("div", { class: "fl-ended-access", role: "alert" }, el("p", { text: SENTENCE }), el("a", { href: "./", text: "Sign in again" })));
   }
 

@@ -12,7 +12,7 @@
 
   const runs = (count) => (count === 1 ? "1 run" : `${format.count(count)} runs`);
   const branches = (count) => (count === 1 ? "1 branch" : `${format.count(count)} branches`);
-  const whatGoes = (count) => `This cannot be undone. ${count === 1 ? "Its text, its scores and every analysis of it" : "Their texts, their scores and every analysis of them"} go at once.`;
+  const whatGoes = (count) => `This cannot be undone. ${count === 1 ? "Its text, its scores and every analysis of it" : "Their texts, their scores and every analysis of them"} go at once, and ${count === 1 ? "a link to it opens" : "links to them open"} nothing any more.`;
   const whatStays = (count, of) => `You made ${branches(count)} of ${of === 1 ? "it" : "them"}; ${count === 1 ? "it keeps all its tokens if it stays" : "those keep all their tokens if they stay"}.`;
   const linkOf = (uid) => { const url = new URL("./", location.href); url.searchParams.set("run", uid); return url.href; };
   const sentence = (error) => (error && error.sentence) || "Something went wrong; try again.";

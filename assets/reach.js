@@ -13,6 +13,7 @@
   addEventListener("click", (event) => { pressed = event.target instanceof Element ? event.target.closest("button") : null; }, true);
 
   function show() {
+    if (document.querySelector(".fl-ended-access")) return;
     const beside = pressed?.isConnected ? pressed.getBoundingClientRect() : null;
     line.textContent = "Waiting for the server …";
     document.body.append(line);

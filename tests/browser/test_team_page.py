@@ -141,17 +141,29 @@ def test_an_open_page_says_once_that_access_has_ended_and_asks_no_more(page: Pag
     expect(ended).to_have_count(1, timeout=30_000)
     expect(ended).to_contain_text("Your access has ended")
     # what was under way when the first refusal came may still be refused itself
-    page.wait_for_timeout(1_000)
+    until_quiet(page, asked)
     asked.clear()
     page.wait_for_timeout(6_500)
     page.get_by_role("tab", name="Explore").click()
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(900)
+    expect(page.locator(".fl-reach")).to_have_count(0)
     assert [request.url for request in asked] == [], "the page's clock ticks every five seconds"
     expect(ended).to_have_count(1)
     expect(page.locator(".toast-body")).to_have_count(0)
     ended.get_by_role("link", name="Sign in again").click()
     expect(page.get_by_label("Your personal link")).to_be_visible()
+
+
+@pytest.mark.console_ok("401")
+def test_a_button_that_finds_the_access_ended_is_not_said_to_wait_for_the_server(page: Page, team: Team) -> None:
+    _, team.links["Emil"] = team.store.people.add("Emil")
+    enter(page, team, "Emil")
+    team.store.people.remove("Emil")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".fl-ended-access")).to_contain_text("ask whoever runs this page", timeout=30_000)
+    page.wait_for_timeout(900)
+    expect(page.locator(".fl-reach")).to_have_count(0)
 
 
 def test_a_run_is_shared_by_its_link_until_that_is_stopped(page: Page, team: Team, chromium: Browser) -> None:
