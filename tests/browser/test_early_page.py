@@ -10,6 +10,15 @@ from tests.support.app_server import AppServer
 from tests.support.piece_page import until
 
 OWN = "Which of my words are still here?"
+LOADING = ".gradio-container > .main > .wrap.full > .loading"
+# at every change of the page: whether gradio's word for the wait can be seen, without and beside the page's own pieces
+WATCH_LOADING = f"""
+  window.watched = {{alone: [], beside: []}};
+  new MutationObserver(() => {{
+    const word = document.querySelector('{LOADING}');
+    if (word) watched[document.querySelector('#masthead') ? 'beside' : 'alone'].push(getComputedStyle(word).visibility);
+  }}).observe(document, {{subtree: true, childList: true}});
+"""
 
 
 class Held:
@@ -94,17 +103,13 @@ def test_a_job_that_does_not_reach_the_server_says_so_beside_its_button(page: Pa
 
 
 def test_while_parts_of_the_page_are_on_their_way_nothing_stands_over_what_is_there(page: Page, app: AppServer) -> None:
-    held: list[Route] = []
-    page.route("**/assets/Textbox-*.js", lambda route: held.append(route))
-    page.goto(app.url, wait_until="commit")
-    expect(page.locator(".fl-empty-title")).to_be_visible()
-    waiting = page.locator(".gradio-container > .main > .wrap.full > .loading")
-    expect(waiting).to_be_attached()
-    expect(waiting).to_be_hidden()
-    for route in held:
-        route.continue_()
-    page.unroute_all()
-    expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
+    page.add_init_script(WATCH_LOADING)
+    page.goto(app.url)
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible()
+    alone, beside = (page.evaluate(f"watched.{name}") for name in ("alone", "beside"))
+    assert "visible" in alone, "on an empty page gradio says that it loads"
+    assert set(beside) == {"hidden"}, "and where the page is, it does not"
+    expect(page.locator(LOADING)).to_have_count(0)
 
 
 @pytest.mark.console_ok("ERR_CONNECTION_RE", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE")
