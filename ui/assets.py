@@ -19,7 +19,7 @@ INSTRUMENT = (
     "whatif_rows", "whatif_text", "whatif_strip", "whatif", "files", "status", "keys", "explorer", "standalone",
 )  # fmt: skip
 PAGE = (
-    "ended", "reach", "away", "server", "who", "own_work", "masthead", "shares",
+    "ended", "leaving", "reach", "away", "server", "who", "own_work", "masthead", "shares",
     "library_labels", "library_rows", "library_tools", "library",
     "plot_bridge", "compare_text", "compare_curve", "compare", "methods",
     "probe_plot", "probe", "probe_shelf",

@@ -109,6 +109,16 @@ def test_ask_stop_and_come_back(page: Page, app: AppServer) -> None:
     expect(page.get_by_role("button", name="Generate")).to_be_enabled()
 
 
+def test_a_page_that_is_left_in_the_middle_of_an_answer_complains_of_nothing(page: Page, app: AppServer) -> None:
+    for leave in (page.reload, lambda: page.goto("about:blank"), lambda: page.goto(f"{app.url}/?run=example-1-1")):
+        open_page(page, app)
+        wait_for_model(page)
+        generate(page, "Write a long story about a lighthouse.", tokens=300)
+        page.wait_for_function("Number(document.querySelector('.fl-explorer').dataset.tokens) >= 5")
+        leave()
+        page.wait_for_timeout(300)
+
+
 def test_choose_a_score_hover_pin_and_walk_by_keyboard(page: Page, app: AppServer) -> None:
     open_page(page, app)
     page.get_by_role("radio", name="Surprisal").click()
