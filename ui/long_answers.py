@@ -92,6 +92,9 @@ class Places:
     def _bounds(self, viewer: Viewer) -> dict[tuple[str, str], int]:
         """Among whose places a call counts, and how many each may have; who drops a cookie keeps the address."""
         bounds = {("person", viewer.place): self._of_one}
+        if viewer.trusted:
+            # all pages of one's own machine have its address
+            return bounds
         if viewer.address:
             bounds["address", viewer.address] = self._of_address
         if network := network_of(viewer.address):

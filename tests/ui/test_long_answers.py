@@ -75,6 +75,15 @@ def test_one_person_and_all_together_have_so_many_places() -> None:
         pass
 
 
+def test_pages_of_ones_own_machine_are_bounded_each_and_not_by_its_address() -> None:
+    places = Places()
+    with ExitStack() as held:
+        for n in range(OF_ALL):
+            held.enter_context(places.take(replace(ME, session=f"page {n}", address="127.0.0.1")))
+        with pytest.raises(Busy), places.take(replace(ME, session="one more", address="127.0.0.1")):
+            pass
+
+
 @pytest.mark.parametrize("address", ["203.0.113.{}", "2001:db8:1:{}::1"])
 def test_who_drops_a_cookie_has_no_more_places_of_an_address(address: str) -> None:
     """Addresses of one IPv6 network are one person's; those of IPv4 are not."""
