@@ -15,6 +15,7 @@ from storage import annotation_members as people
 from storage import annotation_rows as rows_of
 from storage import annotation_sessions as sessions_of
 from storage.access import check_viewer
+from storage.annotation_recent import Recent
 from storage.annotation_records import MemberRecord, SessionRecord
 from storage.annotation_rows import Row
 from storage.annotation_saving import Saving
@@ -33,6 +34,7 @@ class AnnotationAccess:
     def __init__(self, connections: Connections, limits: StoreLimits) -> None:
         self._connections = connections
         self._limits = limits
+        self._recent = Recent()
 
     def _look(self, session: Session, name: SessionName, viewer: str, member: MemberName | None) -> tuple[Row, bool]:
         """The session for one who may see what everybody did, and whether with names. NotFound, BadInput."""
@@ -50,7 +52,7 @@ class AnnotationAccess:
 
     def _saving(self, session: Session, found: Row, member: Row, item: Row, now: datetime) -> Saving:
         schema = schema_of_text(sessions_of.current_text(session, found, "schema"))
-        return Saving(session, found, member, item, schema, settings_of_row(found), self._limits, now)
+        return Saving(session, found, member, item, schema, settings_of_row(found), self._limits, now, self._recent)
 
 
 def uid_of(name: Any) -> str:

@@ -51,10 +51,14 @@ def query(table: type[SQLModel], *conditions: Any) -> Select[Any]:
 
 
 def find(session: Session, table: type[SQLModel], label: str, *, order: str = "", **keys: Any) -> list[Row]:
-    """Verified rows whose columns have these values. What every save asks for: no statement is built for it."""
-    names = tuple(table.model_fields)
-    found = session.connection().exec_driver_sql(_select(table, tuple(keys), order), tuple(keys.values())).fetchall()
-    return [_verified(dict(zip(names, values, strict=True)), table, label) for values in found]
+    """Verified rows whose columns have these values."""
+    return [verified(values, table, label) for values in fetch(session, table, order=order, **keys)]
+
+
+def fetch(session: Session, table: type[SQLModel], *, order: str = "", **keys: Any) -> list[tuple[Any, ...]]:
+    """What lies in the rows whose columns have these values, not verified. No statement is built for it."""
+    found = session.connection().exec_driver_sql(_select(table, tuple(keys), order), tuple(keys.values()))
+    return [tuple(values) for values in found]
 
 
 def insert_rows(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> None:
@@ -98,12 +102,13 @@ def read(session: Session, statement: Select[Any], table: type[SQLModel], label:
 
 def scan(session: Session, statement: Select[Any], table: type[SQLModel], label: str) -> Iterator[Row]:
     """The same one after another, where they are too many to hold."""
-    names = tuple(table.model_fields)
     for values in session.execute(statement):
-        yield _verified(dict(zip(names, values, strict=True)), table, label)
+        yield verified(values, table, label)
 
 
-def _verified(row: Row, table: type[SQLModel], label: str) -> Row:
+def verified(values: Iterable[Any], table: type[SQLModel], label: str) -> Row:
+    """The values of a row by its columns; StoreDamaged naming `label` where they do not match its hash."""
+    row = dict(zip(table.model_fields, values, strict=True))
     if row["row_hash"] != _hash(table, row):
         raise damaged(label, f"a row of its {_PARTS[str(table.__tablename__)]} does not match its checksum")
     return row

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +19,9 @@ from engine.label_course import Course
 from engine.label_events import LabelEvent, check_event, check_milliseconds, check_uuid
 from engine.label_schema import LabelSchema
 from storage.annotation_dealing import RESERVED, find_place, is_filled, reserve
-from storage.annotation_events import linked, read_own, to_events
+from storage.annotation_events import linked
 from storage.annotation_items import tokens_of
+from storage.annotation_recent import Recent, Standing, standing_of
 from storage.annotation_records import EventRecord, SessionSettings
 from storage.annotation_rows import Row, change_row, insert_rows, next_id, sealed
 from storage.limits import StoreLimits
@@ -61,6 +62,7 @@ class Saving:
     settings: SessionSettings
     limits: StoreLimits
     now: datetime
+    recent: Recent
 
 
 def save_events(saving: Saving, events: Sequence[LabelEvent]) -> tuple[EventRecord, ...]:
@@ -83,20 +85,18 @@ def import_events(saving: Saving, events: Sequence[LabelEvent]) -> int:
 
 def _add(saving: Saving, place: Row, events: Sequence[LabelEvent], *, while_open: bool) -> tuple[EventRecord, ...]:
     session, found = saving.session, saving.found
-    rows = read_own(session, found, saving.item, saving.member)
-    before = _records(saving, rows)
-    course = Course()
-    for record in before:
-        course.add(record.event)
-    news = _new_rows(saving, course, rows, events)
+    standing = standing_of(saving.recent, session, found, place, saving.item, saving.member)
+    news = _new_rows(saving, standing, events)
     if news:
         if while_open:  # asked here, so that a repeated save is answered as the first one was
             check_open(found, saving.settings, saving.now)
-            _check_wanted(saving, place, course)
+            _check_wanted(saving, place, standing.course)
         insert_rows(session, AnnotationEvent, news)
         mark_answered(session, found, saving.now)
-    _update_place(saving, place, course, news)
-    return (*before, *_records(saving, news))
+    changed = _update_place(saving, place, standing.course, news)
+    if while_open:
+        saving.recent.keep(changed["chain"], standing)
+    return tuple(standing.records)
 
 
 def _check_wanted(saving: Saving, place: Row, course: Course) -> None:
@@ -113,11 +113,6 @@ def _check_wanted(saving: Saving, place: Row, course: Course) -> None:
         )
 
 
-def _records(saving: Saving, rows: Sequence[Row]) -> tuple[EventRecord, ...]:
-    member, item = saving.member, saving.item
-    return to_events(rows, {member["id"]: member["uid"]}, {item["id"]: item["uid"]})
-
-
 def mark_answered(session: Session, found: Row, now: datetime) -> Row:
     """From the first event on a session counts as answered."""
     if found["answered_at"] is not None:
@@ -125,27 +120,26 @@ def mark_answered(session: Session, found: Row, now: datetime) -> Row:
     return change_row(session, AnnotationSession, found, answered_at=microseconds(now))
 
 
-def _new_rows(saving: Saving, course: Course, rows: Sequence[Row], events: Sequence[LabelEvent]) -> list[Row]:
+def _new_rows(saving: Saving, standing: Standing, events: Sequence[LabelEvent]) -> list[Row]:
     """The rows of those events that are not there yet, in order, each allowed by what came before it.
 
-    course: of the rows that are there; follows the new ones as well.
+    standing: what is there; follows the new ones as well.
     """
-    there = {row["uuid"]: row for row in [*_same_uuids(saving, events), *rows]}
+    item = saving.item
+    there = _same_uuids(saving, events)
+    there |= {one.uuid: (item["id"], one.event.kind, one.event.payload) for one in standing.records}
     news: list[Row] = []
     first = next_id(saving.session, AnnotationEvent)
     for event in events:
-        payload = check_event(saving.schema, event.kind, event.payload, tokens_of(saving.item))
+        payload = check_event(saving.schema, event.kind, event.payload, tokens_of(item))
+        said = (item["id"], event.kind, payload)
         known = there.get(event.uuid)
         if known is None:
-            _check_allowed(saving, course, event.kind, payload)
-            course.add(replace(event, payload=payload))
-            there[event.uuid] = _sealed(saving, first + len(news), event, payload)
-            news.append(there[event.uuid])
-        elif (known["item_id"], known["kind"], json.loads(known["payload"])) != (
-            saving.item["id"],
-            event.kind,
-            payload,
-        ):
+            _check_allowed(saving, standing.course, event.kind, payload)
+            news.append(_sealed(saving, first + len(news), event, payload))
+            standing.add(news[-1])
+            there[event.uuid] = said
+        elif known != said:
             raise BadInput(f"The action {event.uuid} was saved before with another content; send it as a new one.")
     return news
 
@@ -185,22 +179,21 @@ def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, A
     )
 
 
-def _same_uuids(saving: Saving, events: Sequence[LabelEvent]) -> list[Row]:
-    """What was saved by this member under these uuids, on whichever item."""
-    names = ("uuid", "item_id", "kind", "payload")
+def _same_uuids(saving: Saving, events: Sequence[LabelEvent]) -> dict[str, tuple[int, str, Any]]:
+    """What was saved by this member under these uuids, on whichever item: (item id, kind, payload) by uuid."""
     uuids = {check_uuid(event.uuid) for event in events}
     marks = ", ".join("?" * len(uuids))
-    asked = f"SELECT {', '.join(names)} FROM annotation_event WHERE member_id = ? AND uuid IN ({marks})"
+    asked = f"SELECT uuid, item_id, kind, payload FROM annotation_event WHERE member_id = ? AND uuid IN ({marks})"
     found = saving.session.connection().exec_driver_sql(asked, (saving.member["id"], *uuids))
-    return [dict(zip(names, row, strict=True)) for row in found]
+    return {uuid: (item_id, kind, json.loads(payload)) for uuid, item_id, kind, payload in found}
 
 
-def _update_place(saving: Saving, place: Row, course: Course, news: Sequence[Row]) -> None:
+def _update_place(saving: Saving, place: Row, course: Course, news: Sequence[Row]) -> Row:
     """Let status, reservation and running hash follow; a late save renews what had run out."""
     chain = place["chain"]
     for row in news:
         chain = linked(chain, row["row_hash"])
-    change_row(
+    return change_row(
         saving.session,
         AnnotationPlace,
         place,

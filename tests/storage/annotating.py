@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from sqlalchemy import text
+
 from engine.label_events import LabelEvent
 from engine.label_schema import parse_schema, schema_fields
 from storage.annotation_records import ItemRecord, MemberRecord, NewItem, SessionSettings
@@ -128,3 +130,16 @@ def desk(store: Store, runs: int = 4, members: int = 2, items: list[NewItem] | N
     for _ in range(members):
         made.add()
     return made
+
+
+def break_it(store: Store, *statements: str) -> None:
+    """Change rows behind the triggers' backs."""
+    with store.write() as session:
+        connection = session.connection().connection.dbapi_connection
+        assert connection is not None
+        names = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+        for name in names:
+            session.execute(text(f"DROP TRIGGER {name}"))
+        session.execute(text("PRAGMA defer_foreign_keys=ON"))
+        for statement in statements:
+            session.execute(text(statement))

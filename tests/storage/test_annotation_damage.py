@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from engine.errors import StoreDamaged
 from storage.database import Store
-from tests.storage.annotating import KNOWN, OWNER, Desk, NewItem, desk, event
+from tests.storage.annotating import KNOWN, OWNER, Desk, NewItem, break_it, desk, event
 from tests.storage.examples import small_trace
 
 DAMAGE = [
@@ -65,19 +65,6 @@ def two(store: Store) -> tuple[Desk, str]:
     at.api.add_final(at.uid, at.api.outline(at.uid)[1].uid, KNOWN, viewer=OWNER)
     whole = at.api.whole(at.uid, viewer=OWNER)
     return at, at.api.restore_export(whole, viewer=OWNER)
-
-
-def break_it(store: Store, *statements: str) -> None:
-    """Change rows behind the triggers' backs."""
-    with store.write() as session:
-        connection = session.connection().connection.dbapi_connection
-        assert connection is not None
-        names = session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
-        for name in names:
-            session.execute(text(f"DROP TRIGGER {name}"))
-        session.execute(text("PRAGMA defer_foreign_keys=ON"))
-        for statement in statements:
-            session.execute(text(statement))
 
 
 def see_everything(at: Desk, uid: str) -> None:
