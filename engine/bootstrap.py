@@ -7,7 +7,6 @@ not know what an item is, nor which estimate it is asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,22 +57,3 @@ def interval(value: float, samples: np.ndarray, n: int, *, level: float = LEVEL,
     if high - low <= 1e-12:
         return Interval(value, n=n, reason=ALL_EQUAL if np.ptp(there) <= 1e-12 else MOSTLY_EQUAL)
     return Interval(value, float(low), float(high), n)
-
-
-def bootstrap(
-    statistic: Callable[[np.ndarray], float],
-    ratings: np.ndarray,
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> Interval:
-    """The interval of any statistic of ratings [raters, items], NaN for not rated, computed anew for each resample.
-
-    The measures of `engine.agreement` have faster intervals of their own, with the same draws.
-    """
-    values = np.asarray(ratings, dtype=np.float64)
-    items = values.shape[1]
-    places = np.arange(items)
-    samples = [statistic(values[:, np.repeat(places, row)]) for row in draw_counts(items, draws, seed)]
-    return interval(statistic(values), np.array(samples, dtype=np.float64), items, level=level)

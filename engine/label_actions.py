@@ -120,29 +120,6 @@ _READERS: dict[str, tuple[tuple[str, ...], _Reader]] = {
 KINDS = tuple(_READERS)
 
 
-def read_event(
-    schema: LabelSchema,
-    raw: Any,
-    tokens: Sequence[int],
-    *,
-    schema_version: int = 1,
-    guidelines_version: int = 1,
-) -> LabelEvent:
-    """An event as a browser sends it: {uuid, kind, payload, active_ms, wall_ms}. BadInput for anything else."""
-    names = {"uuid", "kind", "payload", "active_ms", "wall_ms"}
-    if not isinstance(raw, Mapping) or not {"uuid", "kind", "payload"} <= set(raw) <= names:
-        raise BadInput("An action has uuid, kind, payload, and perhaps active_ms and wall_ms, and nothing else.")
-    return LabelEvent(
-        check_uuid(raw["uuid"]),
-        raw["kind"],
-        check_event(schema, raw["kind"], raw["payload"], tokens),
-        check_milliseconds(raw.get("active_ms", 0)),
-        check_milliseconds(raw.get("wall_ms", 0)),
-        schema_version=schema_version,
-        guidelines_version=guidelines_version,
-    )
-
-
 def check_milliseconds(value: Any) -> int:
     """A time an action took, whole milliseconds of at most a month; BadInput for what is no such number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_MS:

@@ -13,13 +13,13 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.errors import BadInput
-from engine.label_actions import KINDS, LabelEvent, check_event, check_milliseconds, check_uuid, read_event
+from engine.label_actions import KINDS, LabelEvent, check_event, check_milliseconds, check_uuid
 from engine.label_layers import AppliedLabel, Layers, place
 from engine.label_types import LabelSchema, LabelSet
 
 __all__ = [
     "KINDS", "UNDOABLE", "AppliedLabel", "ItemState", "LabelEvent", "Status", "check_event", "check_milliseconds",
-    "check_result", "check_uuid", "fold", "grid", "missing", "read_event", "result_fields", "result_state",
+    "check_result", "check_uuid", "fold", "grid", "missing", "result_fields", "result_state",
     "standing", "state_fields", "status_after",
 ]  # fmt: skip
 

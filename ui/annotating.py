@@ -20,8 +20,9 @@ from engine.types import Trace
 from storage.annotation_records import EventRecord, FrozenRun, ItemRecord, MemberRecord, SessionRecord
 from storage.database import Store
 from ui.access import Viewer
+from ui.given import text_of
 from ui.known_answers import compare
-from ui.wire import REPLACEMENT, number
+from ui.wire import REPLACEMENT, minute, number
 
 MOST_EVENTS = 500
 
@@ -61,7 +62,7 @@ class Annotating:
     def item(self, session: Any, item: Any, link: Any, viewer: Viewer) -> dict[str, Any]:
         """One of the items that this person was given."""
         record, member = self._who(session, link, viewer)
-        uid = _text(item, "item")
+        uid = text_of(item, "item")
         if uid not in {row[0] for row in self._store.annotations.own_items(record, member)}:
             raise NotFound(f"The item {uid[:64]!a} was not given to you in this session.")
         return self._shown(record, member, self._store.annotations.item(record, uid))
@@ -70,7 +71,7 @@ class Annotating:
         """Keep what was done, all or nothing; the same action sent twice is kept once."""
         record, member = self._who(session, link, viewer)
         _ready(record, member)
-        uid = _text(item, "item")
+        uid = text_of(item, "item")
         found = self._store.annotations.save(record, member, uid, events_of(events))
         state = _folded(record, found)
         saved = max((row.event.at for row in found if row.event.at), default=datetime.now(UTC))
@@ -84,8 +85,8 @@ class Annotating:
         }
 
     def _who(self, session: Any, link: Any, viewer: Viewer) -> tuple[SessionRecord, MemberRecord]:
-        secret = _text(link, "labelling link") if link else ""
-        uid = _text(session, "session") if session else ""
+        secret = text_of(link, "labelling link") if link else ""
+        uid = text_of(session, "session") if session else ""
         if secret:
             record, member = self._store.annotations.who(secret=secret)
             if uid and record.uid != uid:
@@ -114,7 +115,7 @@ class Annotating:
             "guidelines": session.guidelines, "guidelines_version": session.guidelines_version,
             "guidelines_read": member.begun_at is not None, "schema": dict(session.schema),
             "blind": session.settings.blind, "show_scores": shown, "status": session.status,
-            "opens_at": _moment(session.settings.opens_at), "closes_at": _moment(session.settings.closes_at),
+            "opens_at": minute(session.settings.opens_at), "closes_at": minute(session.settings.closes_at),
             "quiz": [{"question": row["question"], "options": row["options"]} for row in session.settings.quiz],
             "progress": self._progress(session, member), "example": session.example,
             "scores": _score_entries() if shown else [],
@@ -200,7 +201,7 @@ def events_of(events: Any) -> list[LabelEvent]:
         found.append(
             LabelEvent(
                 check_uuid(row.get("uuid")),
-                _text(row.get("kind"), "event's kind"),
+                text_of(row.get("kind"), "event's kind"),
                 dict(row.get("payload", {})),
                 check_milliseconds(row.get("active_ms", 0)),
                 check_milliseconds(row.get("wall_ms", 0)),
@@ -256,13 +257,3 @@ def _score_entries() -> list[dict[str, Any]]:
         for entry in token_scores.REGISTRY.values()
         if entry.reads == "distribution"
     ]  # fmt: skip
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
-    return value

@@ -13,6 +13,7 @@ from engine.errors import BadInput
 from storage.records import RunHeader
 from ui.access import Viewer
 from ui.actions import Workbench
+from ui.given import text_of
 
 EVERYTHING = "everything"
 
@@ -27,14 +28,15 @@ class OwnWork:
 
     def access(self, uid: Any, viewer: Viewer) -> dict[str, Any]:
         """Who may see a run that the viewer sees: {run, mine, shared, branches}; branches: the viewer's own of it."""
-        return self._access(self._store.runs.header(_uid(uid), viewer=viewer.name), viewer)
+        return self._access(self._store.runs.header(text_of(uid, "run id"), viewer=viewer.name), viewer)
 
     def share(self, uid: Any, shared: Any, viewer: Viewer) -> dict[str, Any]:
         """Let whoever has a run's link open it, or nobody else any more. NotFound unless it is the viewer's own."""
         if not isinstance(shared, bool):
             raise BadInput(f"Whether the run is shared must be true or false, not {type(shared).__name__}.")
         visibility = "unlisted" if shared else "private"
-        return self._access(self._store.runs.update(_uid(uid), viewer=viewer.name, visibility=visibility), viewer)
+        header = self._store.runs.update(text_of(uid, "run id"), viewer=viewer.name, visibility=visibility)
+        return self._access(header, viewer)
 
     def delete(self, uids: Any, with_branches: Any, viewer: Viewer) -> int:
         """Remove runs for good, with all that the viewer made of them where asked; returns how many went."""
@@ -75,9 +77,3 @@ class OwnWork:
         branches = self._store.belongings.branches([header.uid], viewer=viewer.name) if mine else 0
         shared = header.visibility == "unlisted"
         return {"run": header.uid, "mine": mine, "shared": shared, "example": header.example, "branches": branches}
-
-
-def _uid(value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"The run id must be text, not {type(value).__name__}.")
-    return value

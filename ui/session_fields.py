@@ -15,6 +15,7 @@ from engine.errors import BadInput
 from engine.label_events import check_result
 from engine.label_schema import LabelSchema
 from storage.annotation_records import NewItem, SessionSettings
+from ui.wire import minute
 
 ORDERS = ("shuffled", "fixed", "uncertain")
 PARTS = ("work", "training", "check")
@@ -69,8 +70,8 @@ def settings_fields(settings: SessionSettings) -> dict[str, Any]:
     """Settings as the page and scripts see them: times as ISO 8601 in UTC or null."""
     return {
         **{name: getattr(settings, name) for name in FIELDS if name not in ("opens_at", "closes_at", "quiz")},
-        "opens_at": _written(settings.opens_at),
-        "closes_at": _written(settings.closes_at),
+        "opens_at": minute(settings.opens_at),
+        "closes_at": minute(settings.closes_at),
         "quiz": [dict(row) for row in settings.quiz],
     }
 
@@ -179,10 +180,6 @@ def _moment(value: Any, field: str) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadInput(f"The date {field} {str(value)[:40]!a} cannot be read; write it as 2026-12-31 18:00.") from error
-
-
-def _written(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def _quiz(value: Any) -> tuple[Mapping[str, Any], ...]:

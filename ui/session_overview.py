@@ -6,7 +6,6 @@ Pure: from what was read to JSON. Does not know where it was read, nor measures 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -16,7 +15,7 @@ from storage.annotation_records import FinalRecord, ItemOutline, MemberRecord, S
 from ui.known_answers import compare
 from ui.session_fields import settings_fields
 from ui.session_states import SessionStates
-from ui.wire import number
+from ui.wire import minute, number
 
 HASTY_SECONDS = 2.0
 # of the person's own median
@@ -35,7 +34,7 @@ def overview(
     parts = [item.part for item in found.outline]
     return {
         "session": session.uid, "title": session.title, "status": session.status, "role": role,
-        "blind": session.settings.blind, "example": session.example, "created": _moment(session.created_at),
+        "blind": session.settings.blind, "example": session.example, "created": minute(session.created_at),
         "settings": settings_fields(session.settings), "answered": session.answered,
         "schema": schema_fields(found.schema), "schema_yaml": schema_yaml(found.schema),
         "schema_version": session.schema_version, "guidelines": session.guidelines,
@@ -128,7 +127,7 @@ def _member(
         "hasty": sum(time < HASTY_SECONDS for time in times),
         "slow": sum(time > SLOW_TIMES * middle for time in times) if middle else 0,
         "checks": _checks(found.schema, own, parts), "revoked": member.revoked, "linked": member.link,
-        "expires": _moment(member.expires_at), "begun": member.begun_at is not None, "last": found.last.get(member.uid),
+        "expires": minute(member.expires_at), "begun": member.begun_at is not None, "last": found.last.get(member.uid),
     }  # fmt: skip
 
 
@@ -141,7 +140,3 @@ def _checks(schema: LabelSchema, own: dict[str, ItemState], parts: dict[str, Ite
             found = compare(schema, item.expected, state, [[""] * count for count in item.tokens])
             right, of = right + (state.status == "submitted" and found.right == found.of), of + 1
     return {"right": right, "of": of}
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")

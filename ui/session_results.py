@@ -20,6 +20,7 @@ from storage.database import Store
 from ui import session_files, session_measures
 from ui.access import Viewer
 from ui.annotating import run_fields, trace_of
+from ui.given import text_of, whole_of
 from ui.long_answers import Kept, Places
 from ui.session_overview import disputed, item_row, overview
 from ui.session_states import Desk, SessionStates, StateBook
@@ -66,7 +67,7 @@ class Results:
     def items(self, session: Any, offset: Any, limit: Any, link: Any, viewer: Viewer) -> dict[str, Any]:
         """A page of the items, most disagreement first, then in their order."""
         desk = self._desk(session, link, viewer)
-        first, rows = _whole(offset, "first row", 10**9), _whole(limit, "number of rows", MOST_ROWS)
+        first, rows = whole_of(offset, "first row", 10**9), whole_of(limit, "number of rows", MOST_ROWS)
         found = self._read(desk)
         settled = {final.item for final in self._finals(desk)}
         ranks = {row[0].uid: place for place, row in enumerate(disputed(found))}
@@ -78,7 +79,7 @@ class Results:
     def agreement(self, session: Any, target: Any, link: Any, viewer: Viewer) -> dict[str, Any]:
         """How far annotators agree on one target."""
         desk = self._desk(session, link, viewer)
-        asked = _text(target, "target")
+        asked = text_of(target, "target")
         return self._kept(desk, ("agreement", asked), viewer, lambda found: session_measures.agreement(found, asked))
 
     def scores(
@@ -86,7 +87,7 @@ class Results:
     ) -> dict[str, Any]:
         """Which score predicts the labels of one target."""
         desk = self._desk(session, link, viewer)
-        asked = session_measures.Question(_text(target, "target"), _text(against, "side"), _value(positive))
+        asked = session_measures.Question(text_of(target, "target"), text_of(against, "side"), _value(positive))
         return self._kept(
             desk, ("scores", asked), viewer, lambda found: session_measures.scores(found, asked, **self._material(desk))
         )
@@ -96,8 +97,8 @@ class Results:
     ) -> dict[str, Any]:
         """One score against the labels of one target, as curves and items."""
         desk = self._desk(session, link, viewer)
-        asked = session_measures.Question(_text(target, "target"), _text(against, "side"), _value(positive))
-        name = _text(score, "score")
+        asked = session_measures.Question(text_of(target, "target"), text_of(against, "side"), _value(positive))
+        name = text_of(score, "score")
         return self._kept(
             desk,
             ("curves", asked, name),
@@ -146,9 +147,9 @@ class Results:
                 )
             settled, told = result_fields(side[2]), ACCEPTED + side[1]
         if confidence is not None:
-            confidence = _whole(confidence, "confidence", 5, 1)
+            confidence = whole_of(confidence, "confidence", 5, 1)
         self._store.annotations.add_final(
-            desk.session, record.uid, settled, **desk.asking, reason=_text(reason, "reason"),
+            desk.session, record.uid, settled, **desk.asking, reason=text_of(reason, "reason"),
             confidence=confidence, source=told,
         )  # fmt: skip
         left = [row for row in self.disputes(session, link, viewer) if not row["final"]]
@@ -168,22 +169,22 @@ class Results:
             )
         with self._places.take(viewer):
             whole = self._store.annotations.whole(desk.session, **desk.asking)
-            name, kind, data = session_files.export(whole, _text(form, "form"), names)
+            name, kind, data = session_files.export(whole, text_of(form, "form"), names)
         return {"name": name, "type": kind, "base64": base64.b64encode(data).decode()}
 
     def _desk(self, session: Any, link: Any, viewer: Viewer) -> Desk:
         if link:
-            record, member = self._store.annotations.who(secret=_text(link, "labelling link"))
+            record, member = self._store.annotations.who(secret=text_of(link, "labelling link"))
             if member.role not in READERS or (session and session != record.uid):
                 raise NotFound("This labelling link does not lead to the results of a session.")
             return Desk(record, member)
-        return Desk(self._store.annotations.get(_text(session, "session"), viewer=viewer.name), viewer.name)
+        return Desk(self._store.annotations.get(text_of(session, "session"), viewer=viewer.name), viewer.name)
 
     def _finals(self, desk: Desk) -> tuple[FinalRecord, ...]:
         return self._store.annotations.finals(desk.session, **desk.asking)
 
     def _item(self, desk: Desk, item: Any) -> ItemRecord:
-        return self._store.annotations.item(desk.session, _text(item, "item"))
+        return self._store.annotations.item(desk.session, text_of(item, "item"))
 
     def _sides(self, desk: Desk, item: str) -> list[tuple[str, str, ItemState]]:
         """(letter, member, state) of who submitted the item, in an order that the item's id decides."""
@@ -260,16 +261,4 @@ def _final(final: FinalRecord | None) -> dict[str, Any] | None:
 
 
 def _value(value: Any) -> str | None:
-    return None if value in (None, "") else _text(value, "positive value")
-
-
-def _whole(value: Any, field: str, high: int, low: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"The {field} must be a whole number from {low} to {high:,}, not {str(value)[:40]!a}.")
-    return value
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
-    return value
+    return None if value in (None, "") else text_of(value, "positive value")

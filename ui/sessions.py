@@ -18,6 +18,7 @@ from storage.database import Store
 from storage.limits import ImportLimits
 from ui import session_import
 from ui.access import Viewer
+from ui.given import text_of
 from ui.long_answers import beside
 from ui.quotas import QuotaLimits, Quotas
 from ui.session_fields import checked_items, items_of, order_scores, settings_fields, settings_of
@@ -62,7 +63,7 @@ class Sessions:
     def check_schema(self, text: Any) -> dict[str, Any]:
         """Whether a schema can be used, and what is wrong with it line by line."""
         try:
-            schema = parse_schema(_text(text, "schema"))
+            schema = parse_schema(text_of(text, "schema"))
         except SchemaError as error:
             problems = [{"line": one.line, "reason": one.reason} for one in error.problems]
             return {"ok": False, "problems": problems, "schema": None}
@@ -72,7 +73,7 @@ class Sessions:
         self, title: Any, runs: Any, schema: Any, guidelines: Any, settings: Any, viewer: Viewer
     ) -> dict[str, Any]:
         """A new session of the viewer; its runs are frozen as they are now."""
-        parsed = parse_schema(_text(schema, "schema"))
+        parsed = parse_schema(text_of(schema, "schema"))
         chosen = settings_of(settings, SessionSettings())
         listed = items_of(runs)
         items = checked_items(parsed, listed, [[self._tokens(uid, viewer) for uid in item.runs] for item in listed])
@@ -80,7 +81,7 @@ class Sessions:
             owner=viewer.name,
             title=_title(title),
             schema=schema_fields(parsed),
-            guidelines=_text(guidelines, "guidelines"),
+            guidelines=text_of(guidelines, "guidelines"),
             settings=chosen,
             items=self._in_order(items, chosen, viewer),
             viewer=viewer.name,
@@ -96,9 +97,9 @@ class Sessions:
         if "title" in known:
             values["title"] = _title(known["title"])
         if "guidelines" in known:
-            values["guidelines"] = _text(known["guidelines"], "guidelines")
+            values["guidelines"] = text_of(known["guidelines"], "guidelines")
         if "schema" in known:
-            values["schema"] = schema_fields(parse_schema(_text(known["schema"], "schema")))
+            values["schema"] = schema_fields(parse_schema(text_of(known["schema"], "schema")))
         if "settings" in known:
             values["settings"] = settings_of(known["settings"], record.settings)
         if "status" in known:
@@ -113,7 +114,7 @@ class Sessions:
     def fork(self, session: Any, title: Any, schema: Any, viewer: Viewer) -> dict[str, Any]:
         """The same items under another schema, as a new session."""
         record = self._own(session, viewer, example=True)
-        parsed = parse_schema(_text(schema, "schema")) if schema else schema_of(record.schema)
+        parsed = parse_schema(text_of(schema, "schema")) if schema else schema_of(record.schema)
         uid = self._store.annotations.fork(
             record.uid,
             viewer=viewer.name,
@@ -125,13 +126,13 @@ class Sessions:
 
     def delete(self, session: Any, viewer: Viewer) -> dict[str, Any]:
         """Into the bin."""
-        self._store.annotations.delete(_text(session, "session"), viewer=viewer.name)
+        self._store.annotations.delete(text_of(session, "session"), viewer=viewer.name)
         return {"session": session, "deleted": True}
 
     def restore(self, session: Any, viewer: Viewer) -> dict[str, Any]:
         """Out of the bin."""
-        self._store.annotations.restore(_text(session, "session"), viewer=viewer.name)
-        return self._shown(_text(session, "session"), viewer)
+        self._store.annotations.restore(text_of(session, "session"), viewer=viewer.name)
+        return self._shown(text_of(session, "session"), viewer)
 
     def add(self, session: Any, name: Any, role: Any, days: Any, viewer: Viewer) -> dict[str, Any]:
         """Somebody with a labelling link, which is told this once."""
@@ -166,7 +167,7 @@ class Sessions:
         if "days" in known:
             values["expires_at"] = _expiry(known["days"])
         changed, secret = self._store.annotations.change_member(
-            record.uid, _text(member, "annotator"), viewer=viewer.name, **values
+            record.uid, text_of(member, "annotator"), viewer=viewer.name, **values
         )
         link = link_of(secret) if secret else ""
         return {"member": changed.uid, "link": link, "overview": self._shown(record.uid, viewer)}
@@ -174,7 +175,7 @@ class Sessions:
     @beside
     def bring_in(self, data: Any, viewer: Viewer) -> dict[str, Any]:
         """A session from a file, as the viewer's own."""
-        contents = session_import.read_session(_text(data, "file"), self._imports)
+        contents = session_import.read_session(text_of(data, "file"), self._imports)
         self._quotas.keep(viewer, len(data))
         return self._shown(self._store.annotations.restore_export(contents, viewer=viewer.name), viewer)
 
@@ -184,13 +185,13 @@ class Sessions:
         record = self._own(session, viewer)
         items = self._store.annotations.items(record, viewer=viewer.name)
         schema = schema_of(record.schema)
-        labels, refused = session_import.read_labels(_text(data, "file"), items, schema, self._imports)
+        labels, refused = session_import.read_labels(text_of(data, "file"), items, schema, self._imports)
         self._quotas.keep(viewer, len(data))
         added = self._store.annotations.import_labels(record, labels, viewer=viewer.name) if labels else 0
         return {"added": added, "refused": refused}
 
     def _own(self, session: Any, viewer: Viewer, *, example: bool = False) -> SessionRecord:
-        record = self._store.annotations.get(_text(session, "session"), viewer=viewer.name)
+        record = self._store.annotations.get(text_of(session, "session"), viewer=viewer.name)
         if record.example and not example:
             raise BadInput("This demonstration comes with the page and cannot be changed; make a session of your own.")
         return record
@@ -254,20 +255,14 @@ def _flag(value: Any, field: str) -> bool:
 
 
 def _title(value: Any) -> str:
-    text = _text(value, "title").strip()
+    text = text_of(value, "title").strip()
     if not text:
         raise BadInput("The session needs a title.")
     return text
 
 
 def _name(value: Any) -> str:
-    text = _text(value, "name").strip()
+    text = text_of(value, "name").strip()
     if not text:
         raise BadInput("Give the annotator's name; others see only a letter and a number.")
     return text
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
-    return value

@@ -5,7 +5,6 @@ Needs no model. Engine values and stored rows meet here; does not know gradio.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from storage.records import RunHeader, RunQuery
 from ui import compare_view, library_view
 from ui.access import Viewer
 from ui.examples import FIRST_SHOWN, example_uid
+from ui.given import text_of, texts_of, whole_of
 from ui.long_answers import beside
 from ui.quotas import QuotaLimits, Quotas
 
@@ -67,22 +67,23 @@ class Shelf:
     def label(self, uid: Any, changes: Mapping[str, Any], viewer: Viewer) -> None:
         """Change title, tags or note of a run."""
         known = {name: changes[name] for name in ("title", "tags", "note") if changes.get(name) is not None}
-        self.store.runs.update(_uid(uid), viewer=viewer.name, **known)
+        self.store.runs.update(text_of(uid, "run id"), viewer=viewer.name, **known)
 
     def delete(self, uids: Sequence[str], viewer: Viewer) -> int:
         """Move runs to the bin, from where `restore` brings them back."""
-        return self.store.runs.delete(_uids(uids), viewer=viewer.name)
+        return self.store.runs.delete(texts_of(uids, "run ids"), viewer=viewer.name)
 
     def restore(self, uids: Sequence[str], viewer: Viewer) -> int:
         """Undo a deletion."""
-        return self.store.runs.restore(_uids(uids), viewer=viewer.name)
+        return self.store.runs.restore(texts_of(uids, "run ids"), viewer=viewer.name)
 
     def compare(self, a: Any, b: Any, viewer: Viewer) -> str:
         """Two runs aligned, as the browser draws them."""
         if a == b:
             raise BadInput("Choose two different runs to compare.")
         return compare_view.compare(
-            self.store.runs.get(_uid(a), viewer=viewer.name), self.store.runs.get(_uid(b), viewer=viewer.name)
+            self.store.runs.get(text_of(a, "run id"), viewer=viewer.name),
+            self.store.runs.get(text_of(b, "run id"), viewer=viewer.name),
         )
 
     def matching(self, query: Mapping[str, Any], viewer: Viewer) -> list[str]:
@@ -110,7 +111,7 @@ class Shelf:
         if asked.get("all"):
             uids, matching = self._matching(asked.get("query") or {}, viewer)
         else:
-            uids = list(_uids(asked.get("uids", ())))
+            uids = list(texts_of(asked.get("uids", ()), "run ids"))
             matching = len(uids)
         if not uids:
             raise BadInput("Select at least one run to export.")
@@ -125,7 +126,7 @@ class Shelf:
     @beside
     def export_text(self, uids: Sequence[str], viewer: Viewer) -> str:
         """Runs as JSONL that `import_text` takes back exactly."""
-        wanted = _uids(uids)
+        wanted = texts_of(uids, "run ids")
         if not wanted:
             raise BadInput("Select at least one run to export.")
         return "".join(transfer.export_runs(self.store, wanted, viewer=viewer.name))
@@ -154,50 +155,22 @@ class Shelf:
         examples = raw.get("examples")
         return RunQuery(
             viewer=viewer.name,
-            text=_text(raw.get("text", ""), "search text"),
-            tags=_names(raw.get("tags", ()), "tags"),
-            kinds=_names(raw.get("kinds", ()), "kinds"),
-            models=_names(raw.get("models", ()), "models"),
-            statuses=_names(raw.get("statuses", ()), "statuses"),
+            text=text_of(raw.get("text", ""), "search text"),
+            tags=texts_of(raw.get("tags", ()), "tags"),
+            kinds=texts_of(raw.get("kinds", ()), "kinds"),
+            models=texts_of(raw.get("models", ()), "models"),
+            statuses=texts_of(raw.get("statuses", ()), "statuses"),
             examples=examples if isinstance(examples, bool) else None,
             sort=_one_of(
                 raw.get("sort") or "created", "sort key", ("created", "tokens", "title", *run_scores.RECORDED)
             ),
             descending=_one_of(raw.get("descending", True), "direction (descending)", (True, False)),
-            limit=_count(raw.get("limit", PAGE_ROWS), "limit", 500),
-            offset=_count(raw.get("offset", 0), "offset", 10**9),
+            limit=whole_of(raw.get("limit", PAGE_ROWS), "limit", 500),
+            offset=whole_of(raw.get("offset", 0), "offset", 10**9),
         )
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"The {field} must be text, not {type(value).__name__}.")
-    return value
 
 
 def _one_of(value: Any, field: str, known: Sequence[Choice]) -> Choice:
     if not isinstance(value, type(known[0])) or value not in known:
         raise BadInput(f"The {field} {str(value)[:40]!r} is unknown; use one of {', '.join(map(str, known))}.")
     return value
-
-
-def _names(value: Any, field: str) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
-        raise BadInput(f"The {field} must be a list of texts.")
-    return tuple(value)
-
-
-def _count(value: Any, field: str, largest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= largest:
-        raise BadInput(
-            f"The {field} must be a whole number from 0 to {largest}, not {json.dumps(value, default=str)[:40]}."
-        )
-    return value
-
-
-def _uid(value: Any) -> str:
-    return _text(value, "run id")
-
-
-def _uids(values: Any) -> tuple[str, ...]:
-    return _names(values, "run ids")

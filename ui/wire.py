@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.types import Trace
@@ -38,6 +39,11 @@ def number(value: float | int | None) -> float | int | None:
         return None
     rounded = float(f"{value:.6g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+
+
+def minute(value: datetime | None) -> str | None:
+    """A moment in UTC to the minute, as 2026-12-31T18:00Z; None for none."""
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def token_fields(trace: Trace, i: int) -> dict[str, Any]:

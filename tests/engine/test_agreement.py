@@ -32,8 +32,9 @@ from engine.agreement import (
     most_rated,
     percent_agreement,
 )
-from engine.bootstrap import ALL_EQUAL, MOSTLY_EQUAL, bootstrap, draw_counts, interval
+from engine.bootstrap import ALL_EQUAL, MOSTLY_EQUAL, draw_counts, interval
 from engine.errors import BadInput
+from tests.engine.resampling import bootstrap
 
 LEVELS = ("nominal", "ordinal", "interval")
 # Fleiss, Psychological Bulletin 76 (1971): the diagnoses of 30 patients by 6 psychiatrists each; kappa .430

@@ -13,7 +13,6 @@ import pytest
 
 from engine import span_agreement
 from engine.agreement import NO_PAIRS, ONE_CATEGORY, krippendorff_alpha
-from engine.bootstrap import bootstrap
 from engine.span_agreement import (
     NO_SPANS,
     NOT_INSTALLED,
@@ -24,6 +23,7 @@ from engine.span_agreement import (
     span_f1_of,
     token_alpha,
 )
+from tests.engine.resampling import bootstrap
 
 NAN = math.nan
 

@@ -223,11 +223,18 @@ def test_a_check_item_looks_like_any_other_and_never_tells(store: Store, runs: l
         ("text", "list"),
         ([{"kind": "flag"}], "id"),
         ([{"uuid": "a b", "kind": "flag", "payload": {"on": True}}], "id"),
+        ([{"kind": "flag", "payload": {"on": True}}], "id"),
+        ([{"uuid": "a", "kind": "flag", "payload": []}], "payload"),
+        ([None], "payload"),
         ([event("explode", {})], "explode"),
         ([event("label", {"set": "errors", "label": "wrong", "run": 0, "start": 5, "stop": 99})], "token"),
         ([event("label", {"set": "nothing", "label": "wrong", "run": 0, "start": 0, "stop": 1})], "nothing"),
         ([event("answer", {"question": "correct", "value": "perhaps"})], "perhaps"),
-        ([{**event("flag", {"on": True}), "active_ms": float("nan")}], "time"),
+        *[
+            ([{**event("flag", {"on": True}), "active_ms": ms}], "time")
+            for ms in (float("nan"), -1, True, "5", 10**400)
+        ],
+        ([{**event("flag", {"on": True}), "wall_ms": -1}], "time"),
         ([event("comment", {"text": "x" * 20_000})], "20,000"),
     ],
 )
