@@ -118,7 +118,7 @@
       this.exportAll = el("button", { type: "button", class: "fl-lib-quiet", onclick: () => this.wishes.exports(true) });
       this.chosen = el("div", { class: "fl-lib-line fl-lib-selection", hidden: true }, this.number, this.compare, act("Export", () => this.wishes.exports(false)), this.share, this.remove,
         el("span", { class: "fl-lib-grow" }), el("button", { type: "button", class: "fl-lib-quiet", text: "Select all on show", onclick: () => this.wishes.selectAll() }),
-        el("button", { type: "button", class: "fl-lib-quiet", text: "Clear selection", onclick: () => this.wishes.clear() }));
+        el("button", { type: "button", class: "fl-lib-quiet", text: "Clear", "aria-label": "Clear selection", title: "Clear selection", onclick: () => this.wishes.clear() }));
     }
 
     columnChoices() {
