@@ -21,12 +21,12 @@ from engine.label_schema import LabelSchema
 from storage.annotation_dealing import RESERVED, find_place, is_filled, reserve
 from storage.annotation_events import linked
 from storage.annotation_items import tokens_of
-from storage.annotation_recent import Recent, Standing, standing_of
+from storage.annotation_recent import KnownPlace, Recent, known_place
 from storage.annotation_records import EventRecord, SessionSettings
-from storage.annotation_rows import Row, change_row, insert_rows, next_id, sealed
+from storage.annotation_rows import Row, change_row, damaged, insert_rows, label_of, next_id, sealed, verified
 from storage.limits import StoreLimits
 from storage.schema import AnnotationEvent, AnnotationPlace, AnnotationSession
-from storage.values import clean_json, microseconds
+from storage.values import clean_json, microseconds, whole_number
 
 _TARGETED = ("unlabel", "undo", "redo")
 # what may still be said of an item that was submitted
@@ -85,18 +85,18 @@ def import_events(saving: Saving, events: Sequence[LabelEvent]) -> int:
 
 def _add(saving: Saving, place: Row, events: Sequence[LabelEvent], *, while_open: bool) -> tuple[EventRecord, ...]:
     session, found = saving.session, saving.found
-    standing = standing_of(saving.recent, session, found, place, saving.item, saving.member)
-    news = _new_rows(saving, standing, events)
+    known = known_place(saving.recent, session, found, place, saving.item, saving.member)
+    news = _new_rows(saving, known, events)
     if news:
         if while_open:  # asked here, so that a repeated save is answered as the first one was
             check_open(found, saving.settings, saving.now)
-            _check_wanted(saving, place, standing.course)
+            _check_wanted(saving, place, known.course)
         insert_rows(session, AnnotationEvent, news)
         mark_answered(session, found, saving.now)
-    changed = _update_place(saving, place, standing.course, news)
+    changed = _update_place(saving, place, known.course, news)
     if while_open:
-        saving.recent.keep(changed["chain"], standing)
-    return tuple(standing.records)
+        saving.recent.keep(changed["chain"], known)
+    return tuple(known.records)
 
 
 def _check_wanted(saving: Saving, place: Row, course: Course) -> None:
@@ -120,28 +120,33 @@ def mark_answered(session: Session, found: Row, now: datetime) -> Row:
     return change_row(session, AnnotationSession, found, answered_at=microseconds(now))
 
 
-def _new_rows(saving: Saving, standing: Standing, events: Sequence[LabelEvent]) -> list[Row]:
+def _new_rows(saving: Saving, known: KnownPlace, events: Sequence[LabelEvent]) -> list[Row]:
     """The rows of those events that are not there yet, in order, each allowed by what came before it.
 
-    standing: what is there; follows the new ones as well.
+    known: what is there; follows the new ones as well.
     """
     item = saving.item
     there = _same_uuids(saving, events)
-    there |= {one.uuid: (item["id"], one.event.kind, one.event.payload) for one in standing.records}
     news: list[Row] = []
     first = next_id(saving.session, AnnotationEvent)
     for event in events:
         payload = check_event(saving.schema, event.kind, event.payload, tokens_of(item))
         said = (item["id"], event.kind, payload)
-        known = there.get(event.uuid)
-        if known is None:
-            _check_allowed(saving, standing.course, event.kind, payload)
+        if event.uuid not in there:
+            _check_found(saving, known, event)
+            _check_allowed(saving, known.course, event.kind, payload)
             news.append(_sealed(saving, first + len(news), event, payload))
-            standing.add(news[-1])
+            known.add(news[-1])
             there[event.uuid] = said
-        elif known != said:
+        elif there[event.uuid] != said:
             raise BadInput(f"The action {event.uuid} was saved before with another content; send it as a new one.")
     return news
+
+
+def _check_found(saving: Saving, known: KnownPlace, event: LabelEvent) -> None:
+    """StoreDamaged where the index does not find an action that is there: it must not be kept twice."""
+    if event.uuid in known.course:
+        raise damaged(label_of(saving.found["uid"]), "the library's index does not find what was labelled")
 
 
 def _check_allowed(saving: Saving, course: Course, kind: str, payload: dict[str, Any]) -> None:
@@ -157,6 +162,7 @@ def _check_allowed(saving: Saving, course: Course, kind: str, payload: dict[str,
 
 
 def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, Any]) -> Row:
+    now = saving.found["guidelines_version"]
     return sealed(
         AnnotationEvent,
         {
@@ -171,9 +177,7 @@ def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, A
             "wall_ms": check_milliseconds(event.wall_ms),
             "schema_version": saving.found["schema_version"],
             # somebody may still have an older version before them
-            "guidelines_version": min(
-                event.guidelines_version or saving.found["guidelines_version"], saving.found["guidelines_version"]
-            ),
+            "guidelines_version": min(whole_number(event.guidelines_version, "The guidelines' version") or now, now),
             "created_at": microseconds(saving.now),
         },
     )
@@ -182,10 +186,11 @@ def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, A
 def _same_uuids(saving: Saving, events: Sequence[LabelEvent]) -> dict[str, tuple[int, str, Any]]:
     """What was saved by this member under these uuids, on whichever item: (item id, kind, payload) by uuid."""
     uuids = {check_uuid(event.uuid) for event in events}
-    marks = ", ".join("?" * len(uuids))
-    asked = f"SELECT uuid, item_id, kind, payload FROM annotation_event WHERE member_id = ? AND uuid IN ({marks})"
+    names, marks = ", ".join(AnnotationEvent.model_fields), ", ".join("?" * len(uuids))
+    asked = f"SELECT {names} FROM annotation_event WHERE member_id = ? AND uuid IN ({marks})"
     found = saving.session.connection().exec_driver_sql(asked, (saving.member["id"], *uuids))
-    return {uuid: (item_id, kind, json.loads(payload)) for uuid, item_id, kind, payload in found}
+    rows = (verified(values, AnnotationEvent, label_of(saving.found["uid"])) for values in found)
+    return {row["uuid"]: (row["item_id"], row["kind"], json.loads(row["payload"])) for row in rows}
 
 
 def _update_place(saving: Saving, place: Row, course: Course, news: Sequence[Row]) -> Row:

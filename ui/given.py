@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import BadInput
+from engine.label_nodes import shown
 
 
 def text_of(value: Any, field: str) -> str:
@@ -28,5 +29,5 @@ def texts_of(value: Any, field: str) -> tuple[str, ...]:
 def whole_of(value: Any, field: str, high: int, low: int = 0) -> int:
     """The value, which is a whole number in [low, high] and no boolean; BadInput."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"The {field} must be a whole number from {low} to {high:,}, not {str(value)[:40]!a}.")
+        raise BadInput(f"The {field} must be a whole number from {low} to {high:,}, not {shown(value)}.")
     return value

@@ -15,6 +15,7 @@ from engine.errors import BadInput
 from engine.label_events import check_result
 from engine.label_schema import LabelSchema
 from storage.annotation_records import NewItem, SessionSettings
+from ui.given import whole_of
 from ui.wire import minute
 
 ORDERS = ("shuffled", "fixed", "uncertain")
@@ -143,9 +144,7 @@ def _is_answer(value: Any) -> bool:
 def _whole(value: Any, field: str, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadInput(f"The setting {field} must be a whole number from {low} to {high:,}, not {str(value)[:40]!a}.")
-    return value
+    return whole_of(value, f"setting {field}", high, low)
 
 
 def _one_of(value: Any, field: str, known: Sequence[str]) -> Any:

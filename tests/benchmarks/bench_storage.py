@@ -1,4 +1,4 @@
-"""What the store costs: file size, saving, opening, listing, searching, exchanging.
+"""What the store costs: file size, saving, opening, listing, searching, exchanging, labelling.
 
 The runs are made, not recorded: peaked random logits over a Zipf-like vocabulary of 49,152 tokens, and every score of
 the registry computed from them (see tests/storage/examples.py). Their floats are noise in the last digits as a model's
@@ -20,18 +20,20 @@ from storage.records import RunQuery
 from storage.transfer import export_runs, import_runs
 from storage.writing import NewRun, add_run, prepare
 from tests.benchmarks.rows import Row
+from tests.storage.annotating import desk, event
 from tests.storage.examples import realistic_trace, small_trace, word
 
 RUNS = 1_000
 LISTED = 10_000
 DISTINCT = 3
+ACTIONS = 4_000
 TAGS = ("arithmetic", "history", "torn", "checked")
 
 
 def measure(folder: Path, quick: bool) -> list[Row]:
     """Measured in a folder that may be written to; takes under a minute, quick or not."""
     traces = [realistic_trace(seed) for seed in range(DISTINCT)]
-    return [*_full_runs(folder, traces), *_long_list(folder)]
+    return [*_full_runs(folder, traces), *_long_list(folder), *_long_item(folder)]
 
 
 def _full_runs(tmp: Path, traces: list[Trace]) -> list[Row]:
@@ -94,6 +96,29 @@ def _long_list(tmp: Path) -> list[Row]:
             )
             for name, query in queries.items()
         ]
+
+
+def _long_item(tmp: Path) -> list[Row]:
+    """An action of somebody who did thousands on the same item: nobody else can save meanwhile."""
+    with Store(tmp / "labels.db") as store:
+        at = desk(store, members=1)
+        ada, item = at.members[0], at.take(at.members[0])
+        assert item is not None
+        for _ in range(0, ACTIONS, 400):
+            at.save(ada, item, *(event("time") for _ in range(400)))
+        known, anew = [], []
+        for _ in range(15):
+            at.save(ada, item, event("time"))  # sees what the other app added
+            known.append(_milliseconds(lambda _: at.save(ada, item, event("time")), 1))
+            with Store(store.path) as other:
+                started = replace(at, store=other)
+                started.api.who(secret=at.secrets[0])  # its connections are open then
+                anew.append(_milliseconds(lambda _, app=started: app.save(ada, item, event("time")), 1))
+    ratio = statistics.median(anew) / statistics.median(known)
+    return [
+        Row(f"saving an action on an item where the same person did {ACTIONS:,}", statistics.median(known), "ms"),
+        Row("the same by an app that proves each of them anew", ratio, "times", "at least 2 times", at_least=2.0),
+    ]
 
 
 def _scores(i: int) -> dict[str, float]:

@@ -40,6 +40,10 @@ def events_of(case):
     return [event_of(**raw) for raw in case["events"]]
 
 
+def test_a_time_is_kept_in_whole_milliseconds():
+    assert [check_milliseconds(value) for value in (0, 12.6, 13)] == [0, 13, 13]
+
+
 def event_of(uuid, kind, payload, active_ms=0, wall_ms=0):
     checked = check_event(SCHEMA, kind, payload, TOKENS)
     return LabelEvent(uuid, kind, checked, check_milliseconds(active_ms), check_milliseconds(wall_ms))

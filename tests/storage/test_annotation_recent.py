@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from engine.errors import BadInput, StoreDamaged
+from engine.errors import BadInput, StoreDamaged, UserError
 from engine.label_events import LabelEvent
 from storage import annotation_recent
-from storage.annotation_recent import Recent, Standing
+from storage import annotation_saving as saving_of
+from storage.annotation_recent import KnownPlace, Recent
 from storage.annotation_records import ItemRecord, MemberRecord
+from storage.annotation_rows import change_row, find
 from storage.database import Store
+from storage.schema import AnnotationEvent, AnnotationPlace
 from tests.storage.annotating import OWNER, Desk, answer, break_it, desk, event, label
 
 
@@ -25,9 +30,9 @@ def at(store: Store) -> Desk:
 
 
 @pytest.fixture
-def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The running numbers of the actions whose hash was computed anew."""
-    seen: list[str] = []
+def proofs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The row ids of the actions whose hash was computed anew."""
+    seen: list[int] = []
 
     def counted(values: Any, *more: Any) -> Any:
         seen.append(values[0])
@@ -111,6 +116,74 @@ def test_a_save_that_was_refused_is_not_remembered(at: Desk) -> None:
     assert at.store.check().ok
 
 
+def test_a_save_whose_transaction_was_not_carried_out_is_not_remembered(
+    at: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole save was done, and remembered, when the commit failed."""
+    ada = at.members[0]
+    item = taken(at, ada)
+    at.save(ada, item, label(uuid="one"))
+
+    def cut(*given: Any) -> None:
+        save(*given)
+        raise UserError("the disk is full")
+
+    save = saving_of.save_events
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="full"):
+        patch.setattr(saving_of, "save_events", cut)
+        at.save(ada, item, label(uuid="two"))
+    assert at.save(ada, item, label(uuid="three")) == 2
+    assert [row.uuid for row in at.api.own_events(at.uid, ada, item.uid)] == ["one", "three"]
+
+
+def test_a_session_that_comes_back_from_its_file_is_not_mistaken_for_the_one_that_was_purged(at: Desk) -> None:
+    """Its rows may be the same to the byte: ids are given out again."""
+    item = taken(at, at.members[0])
+    at.save(at.members[0], item, label(), answer())
+    whole = at.api.whole(at.uid, viewer=OWNER)
+    at.api.delete(at.uid, viewer=OWNER)
+    at.store.runs.purge(before=datetime.now(UTC) + timedelta(days=1))
+    uid = at.api.restore_export(whole, viewer=OWNER)
+    ada = at.api.members(uid, viewer=OWNER)[0]
+    task = at.api.own_items(uid, ada)[0][0]
+    found = at.api.save(uid, ada, task, [event("time")], now=at.now)
+    assert found == at.api.own_events(uid, ada, task)
+    assert {(row.member, row.item) for row in found} == {(ada.uid, task)} != {(at.members[0].uid, item.uid)}
+
+
+def test_imported_labels_and_saves_of_the_same_place_go_together(at: Desk) -> None:
+    ada = at.members[0]
+    item = taken(at, ada)
+    at.save(ada, item, label())
+    for number in range(3):
+        assert at.api.import_labels(at.uid, {item.uid: [label(number, number + 1)]}, viewer=OWNER) == 1
+        at.save(ada, item, event("time"))
+    member = next(one for one in at.api.members(at.uid, viewer=OWNER) if one.role == "import")
+    assert len(at.api.own_events(at.uid, member, item.uid)) == 3 and at.store.check().ok
+
+
+def test_an_action_that_an_index_has_lost_is_not_kept_twice(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = at.members[0]
+    item = taken(at, ada)
+    sent = label()
+    at.save(ada, item, sent)
+    monkeypatch.setattr(saving_of, "_same_uuids", lambda *_: {})
+    with pytest.raises(StoreDamaged, match="index"):
+        at.save(ada, item, sent)
+    assert len(at.api.own_events(at.uid, ada, item.uid)) == 1
+
+
+def test_a_number_of_actions_that_does_not_fit_is_damage(at: Desk) -> None:
+    ada = at.members[0]
+    item = taken(at, ada)
+    at.save(ada, item, label(), event("time"))
+    with at.store.write() as session:
+        (place,) = find(session, AnnotationPlace, "", member_id=1)
+        change_row(session, AnnotationPlace, place, events=1)
+    with pytest.raises(StoreDamaged, match=at.uid):
+        at.save(ada, item, event("time"))
+
+
 def test_a_save_that_could_not_be_carried_out_is_not_remembered(at: Desk) -> None:
     ada = at.members[0]
     item = taken(at, ada)
@@ -157,17 +230,27 @@ def test_places_that_nothing_was_done_at_are_not_mistaken_for_each_other(at: Des
 
 
 def test_no_more_is_remembered_than_its_bound() -> None:
-    recent = Recent(most=5)
+    small = known("").bytes
+    recent = Recent(most_bytes=5 * small)
     for name in "abc":
-        recent.keep(name, standing(2))
+        recent.keep(name, known("", ""))
     assert recent.take("a") is None and recent.take("b") is not None is not recent.take("c")
-    recent.keep("d", standing(5))
-    recent.keep("e", standing(6))
+    recent.keep("d", known(*[""] * 5))
+    recent.keep("e", known(*[""] * 6))
     assert recent.take("d") is None is recent.take("e"), "one that is larger than the bound is not kept"
-    recent.keep("f", standing(5))
+    recent.keep("f", known(*[""] * 5))
     assert recent.take("f") is not None, "and what was taken or dropped no longer counts"
+    recent.keep("g", known("x" * 5 * small))
+    assert recent.take("g") is None, "long texts count as what they take"
 
 
-def standing(events: int) -> Standing:
-    """One with as many actions."""
-    return Standing({}, {}, rows=[(i,) for i in range(events)])
+def known(*comments: str) -> KnownPlace:
+    """A place with these comments."""
+    place = KnownPlace({"id": 1, "uid": "ada"}, {"id": 1, "uid": "item"})
+    for number, comment in enumerate(comments):
+        payload = json.dumps({"text": comment})
+        place.add(
+            dict.fromkeys(AnnotationEvent.model_fields, 1)
+            | {"id": number, "uuid": f"u{number}", "kind": "comment", "payload": payload}
+        )
+    return place

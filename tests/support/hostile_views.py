@@ -313,7 +313,7 @@ _ASKED = """
   await press('#library .fl-own-menu .fl-menu-button', 'Delete');
   await press('#library .fl-own-menu .fl-menu-item', 'The selected');
   away();
-  await press('#library .fl-lib-quiet', 'Clear');
+  await press('#library .fl-lib-selection .fl-lib-quiet', 'Clear');
 """
 
 
