@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
-from sklearn.isotonic import IsotonicRegression
-from sklearn.model_selection import GroupKFold
 
 from engine.bootstrap import Interval, draw_counts, interval
 from engine.errors import BadInput
@@ -119,6 +116,9 @@ def why_undefined(wrong: np.ndarray) -> str:
 
 def spearman(wrong: np.ndarray, score: np.ndarray) -> float:
     """Rank correlation of label and score, mid-ranks for ties; NaN where either is constant."""
+    # imported here and below: the page starts a tenth sooner without
+    from scipy.stats import rankdata
+
     one, other = rankdata(wrong), rankdata(score)
     one, other = one - one.mean(), other - other.mean()
     size = math.sqrt(float(one @ one) * float(other @ other))
@@ -130,6 +130,9 @@ def calibrated(wrong: np.ndarray, score: np.ndarray, groups: np.ndarray) -> np.n
 
     None where fewer than two items have both kinds between them in a way that leaves anything to fit.
     """
+    from sklearn.isotonic import IsotonicRegression
+    from sklearn.model_selection import GroupKFold
+
     items = np.unique(groups)
     if len(items) < 2 or any(len(np.unique(groups[wrong == kind])) < 2 for kind in (True, False)):
         return None

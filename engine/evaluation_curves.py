@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
-from sklearn.metrics import roc_curve
 
 from engine.errors import BadInput
 from engine.evaluation import CalibrationBin, calibrated, calibration_bins, why_undefined
@@ -44,6 +42,9 @@ def curves(labels: npt.ArrayLike, score: npt.ArrayLike, groups: npt.ArrayLike | 
         raise BadInput(f"Labels, score and groups must be as long: {wrong.shape}, {values.shape}, {items.shape}.")
     known = ~np.isnan(values)
     wrong, values, items = wrong[known], values[known], items[known]
+    from scipy.stats import rankdata
+    from sklearn.metrics import roc_curve
+
     reason = why_undefined(wrong)
     if reason:
         return Curves(reason=reason)

@@ -17,8 +17,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from engine.agreement import NO_PAIRS, ONE_CATEGORY, Units, nominal_alpha, units
 from engine.bootstrap import DRAWS, Interval, draw_counts, interval
@@ -149,6 +147,9 @@ def _not_of_the_package(record: logging.LogRecord) -> bool:
 
 
 def _matched(one: Sequence[Span], other: Sequence[Span], overlap: bool) -> int:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
     if not overlap:
         return len(set(one) & set(other))
     if not one or not other:

@@ -38,6 +38,15 @@ def test_the_second_start_shows_the_page_within_five_seconds(server: AppServer) 
     assert min(times) < SECOND_START_SECONDS, times
 
 
+def test_the_page_starts_without_what_only_computing_needs(root: Path) -> None:
+    code = "import sys, ui.serve; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, check=True, timeout=120, capture_output=True, text=True
+    )
+    assert not {"torch", "transformers", "scipy", "sklearn", "ruptures"} & set(loaded.stdout.split())
+    assert {"gradio", "storage"} <= set(loaded.stdout.split())
+
+
 def test_no_interface_files_are_written_beside_the_components(root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "app"
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".*", "tests", "assets", "*.pyi", "__pycache__"))
