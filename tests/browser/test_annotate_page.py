@@ -155,6 +155,7 @@ def test_submitting_leads_to_the_next_item_and_to_the_end(page: Page) -> None:
 
 def test_submit_names_what_is_missing_and_goes_there(page: Page) -> None:
     panel = open_page(page)
+    expect(words(panel)).to_be_focused()
     page.keyboard.press("Control+Enter")
     expect(panel.locator(".fl-an-lacking")).to_have_text("Not yet answered: Is the answer correct?")
     expect(panel.get_by_role("radio", name="yes", exact=True)).to_be_focused()
@@ -195,6 +196,7 @@ def test_the_next_item_waits_until_this_one_is_saved(page: Page) -> None:
 
 def test_an_item_is_skipped_with_a_reason(page: Page) -> None:
     panel = open_page(page)
+    expect(words(panel)).to_be_focused()
     page.keyboard.press("s")
     reasons = panel.get_by_role("group", name="Why is this item skipped?")
     expect(reasons.get_by_role("button").first).to_be_focused()

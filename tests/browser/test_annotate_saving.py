@@ -11,9 +11,11 @@ from tests.support.annotate_page import (
     ADDRESS,
     calls,
     drawn,
+    hold,
     html,
     kinds,
     labels,
+    let_go,
     mend,
     open_page,
     payloads,
@@ -34,21 +36,23 @@ def down(page: Page, how: str) -> None:
 
 def test_every_action_is_kept_in_the_browser_before_it_is_sent(page: Page) -> None:
     panel = open_page(page)
-    page.evaluate("world.delay = 400")
     token(panel, 5).click()
+    hold(page)
     page.keyboard.press("1")
     assert drawn(panel) == ["Factual error"], "it is shown at once"
     assert waiting(page) == 1 and labels(page) == []
+    let_go(page)
     settled(page)
     assert labels(page) == [("factual", 5, 6)]
 
 
 def test_what_waits_is_sent_together_and_in_order_one_request_at_a_time(page: Page) -> None:
     panel = open_page(page)
-    page.evaluate("world.delay = 300")
     token(panel, 5).click()
+    hold(page)
     for key in ("1", "2", "3", "u", "f"):
         page.keyboard.press(key)
+    let_go(page)
     settled(page)
     assert kinds(page) == ["label", "label", "label", "undo", "flag"]
     sent = [[event["kind"] for event in args[2] if event["kind"] != "time"] for args in calls(page, "save_annotation")]
@@ -97,8 +101,9 @@ def test_an_answer_that_was_lost_on_its_way_doubles_nothing(page: Page) -> None:
     down(page, "after")
     token(panel, 5).click()
     page.keyboard.press("1")
-    panel.get_by_role("radio", name="yes", exact=True).click()
     expect(panel.locator(".fl-an-saved")).to_have_text(NOT_SAVED)
+    down(page, "before")
+    panel.get_by_role("radio", name="yes", exact=True).click()
     assert kinds(page) == ["label"], "the server has it, the page does not know"
     page.reload()
     expect(words(panel)).to_contain_text("farmer")
@@ -225,11 +230,17 @@ def test_what_two_people_do_in_one_browser_stays_apart(page: Page) -> None:
 
 
 def test_written_words_are_told_when_the_writer_pauses_leaves_or_goes_on(page: Page) -> None:
+    page.clock.install(time=0)
     panel = open_page(page)
+    # a new item takes the focus
+    expect(words(panel)).to_be_focused()
+    # a key that comes late is no pause
+    page.clock.pause_at(60)
     comment = panel.get_by_label("Comment")
-    comment.press_sequentially("One", delay=20)
+    comment.press_sequentially("One")
     assert payloads(page, "comment") == []
-    page.wait_for_function("(stored().events.i1 || []).some((one) => one.kind === 'comment')")
+    page.clock.run_for(800)
+    assert [one["text"] for one in payloads(page, "comment")] == ["One"]
     comment.press_sequentially(" two")
     panel.get_by_role("radio", name="yes", exact=True).focus()
     comment.press_sequentially(" three")
@@ -276,11 +287,12 @@ def test_nothing_moves_while_it_is_saved(page: Page) -> None:
       const box = document.querySelector(name).getBoundingClientRect(); return [box.left, box.top];
     })"""
     before = page.evaluate(script)
-    page.evaluate("world.delay = 900")
+    hold(page)
     page.keyboard.press("f")
     expect(panel.locator(".fl-an-saved")).to_have_text("Saving …")
     assert page.evaluate(script) == before
     down(page, "before")
+    let_go(page)
     expect(panel.locator(".fl-an-saved")).to_have_text(NOT_SAVED)
     assert page.evaluate(script) == before
     down(page, "")

@@ -166,6 +166,7 @@ SERVER = """
   };
   Forklore.server.call = async (name, ...args) => {
     world.calls.push([name, structuredClone(args)]);
+    if (world.gate) await world.gate;
     if (world.delay) await new Promise((resolve) => setTimeout(resolve, world.delay));
     if (world.down === 'before') fail('The server cannot be reached.', {offline: true});
     if (world.down === 'busy') fail('The disk is full.', {again: true});
@@ -264,9 +265,12 @@ def selected(panel: Locator) -> list[int]:
 
 
 def waiting(page: Page) -> int:
-    """How many actions the browser keeps because the server has not confirmed them."""
-    script = "Object.keys(localStorage).filter((key) => key.startsWith('forklore-annotation ')).length"
-    found: int = page.evaluate(script)
+    """How many actions the browser keeps because the server has not confirmed them; time that was only measured is
+    none."""
+    found: int = page.evaluate(
+        """() => Object.keys(localStorage).filter((key) => key.startsWith('forklore-annotation ')
+          && JSON.parse(localStorage.getItem(key)).event.kind !== 'time').length"""
+    )
     return found
 
 
@@ -274,6 +278,16 @@ def settled(page: Page) -> None:
     """Returns once everything is with the server."""
     script = "() => !Object.keys(localStorage).some((key) => key.startsWith('forklore-annotation '))"
     page.wait_for_function(script)
+
+
+def hold(page: Page) -> None:
+    """From now on no call goes on to the server, until `let_go`."""
+    page.evaluate("() => { world.gate = new Promise((open) => { world.open = open; }); }")
+
+
+def let_go(page: Page) -> None:
+    """What was held goes on, and nothing is held any more."""
+    page.evaluate("() => { world.gate = null; world.open(); }")
 
 
 def mend(page: Page) -> None:
