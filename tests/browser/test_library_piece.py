@@ -11,8 +11,10 @@ import sqlite3
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.support.at_rest import at_rest
 from tests.support.library_page import HOSTILE, ME, OTHER_MODEL, Served
 from tests.support.piece_page import until
+from tests.support.stopped_clock import typed
 
 
 def rows(library: Locator) -> Locator:
@@ -35,7 +37,8 @@ def test_fifty_runs_are_sent_at_a_time_and_more_on_request(library: Locator, ser
 
 
 def test_typing_asks_once_and_finds(page: Page, library: Locator, served: Served) -> None:
-    library.get_by_role("searchbox").press_sequentially("number 12", delay=20)
+    typed(library.get_by_role("searchbox"), "number 12", pace=20)
+    page.clock.resume()
     expect(rows(library)).to_have_count(11)
     assert [e["text"] for e in served.events("library_query")] == ["number 12"]
     page.keyboard.press("Escape")
@@ -305,6 +308,7 @@ def test_selected_or_all_matching_runs_are_exported(page: Page, library: Locator
     library.get_by_role("searchbox").fill("number 12")
     expect(rows(library)).to_have_count(11)
     library.get_by_role("button", name="Export all 11").click()
+    until(page, lambda: len(served.events("runs_export")) == 1)
     library.locator("[data-uid=run-127] input").check()
     library.locator(".fl-lib-selection").get_by_role("button", name="Export").click()
     until(page, lambda: len(served.events("runs_export")) == 2)
@@ -339,6 +343,8 @@ def test_runs_at_a_glance_are_drawn_in_the_pages_colours_and_a_dot_opens_its_run
     served.heard.clear()
     example = page.locator("#glance .trace").last.locator(".points path")
     example.scroll_into_view_if_needed()
+    # another layer of the figure lies over its dots and hears the click, wherever they then are
+    at_rest(example)
     example.click(force=True)
     until(page, lambda: len(served.events("plot_click")) == 1)
     assert served.events("plot_click")[0]["uid"] in served.stored()

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from engine.testing import save_tiny_folder
 from storage.database import Store
 from tests.support.app_server import AppServer
+from tests.support.gradio_fields import opened
 from ui.access import digest_of
 from ui.identity import COOKIE
 from ui.quotas import HOUR, QuotaLimits
@@ -37,6 +38,8 @@ def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 def ready(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator(".fl-model-chip")).to_have_attribute("data-status", "ready", timeout=READY)
+    # the run on show has come, and its settings with it
+    expect(page.locator(".fl-reading [role=option]").first).to_be_visible()
 
 
 def test_what_is_left_stands_near_the_button_and_nothing_moves_when_it_changes(
@@ -48,8 +51,7 @@ def test_what_is_left_stands_near_the_button_and_nothing_moves_when_it_changes(
     settings = page.locator("#settings")
     before = settings.bounding_box()
     page.get_by_label("Prompt", exact=True).fill("Name a fruit.")
-    page.get_by_role("button", name="Settings").click()
-    page.get_by_label("Most tokens").fill("8")
+    opened(page.get_by_role("button", name="Settings"), page.get_by_label("Most tokens")).fill("8")
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Generate").click()
     expect(page).to_have_url(re.compile(r"\?run=(?!example)"), timeout=READY)

@@ -18,7 +18,7 @@ SLOW = 60_000
 @pytest.fixture(scope="module")
 def probing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """An app in which nobody has probed anything yet."""
-    server = AppServer(tmp_path_factory.mktemp("probing") / "forklore.db").start()
+    server = AppServer(tmp_path_factory.mktemp("probing") / "forklore.db").start().ready()
     yield server
     server.stop()
 
@@ -110,7 +110,7 @@ def test_a_probe_whose_program_was_killed_is_gone_on_with_from_the_list(page: Pa
     )
     page.goto("about:blank")
     probing.kill()
-    probing.start()
+    probing.start().ready()
     shelf = arrive(page, probing)
     expect(rows(shelf)).to_have_count(before + 1)
     killed = rows(shelf).first

@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.results_page import DEFAULTS, LISTED, SCHEMA, SCHEMA_YAML, answers, asked, open_page, overview
+from tests.support.stopped_clock import typed
 
 CHECKS = """(text) => text.includes("BAD")
   ? {ok: false, schema: null, problems: [{line: 2, reason: "There is no kind of question 'BAD'."},
@@ -138,8 +139,9 @@ def test_problems_stand_at_their_lines_and_lead_there(page: Page) -> None:
 def test_the_schema_is_checked_once_typing_pauses_and_the_last_answer_counts(page: Page) -> None:
     piece = start(page)
     before = len(asked(page, "check_schema"))
-    piece.get_by_label("Schema, as YAML or JSON").press_sequentially("abcdef", delay=15)
-    page.wait_for_timeout(700)
+    typed(piece.get_by_label("Schema, as YAML or JSON"), "abcdef", pace=15)
+    assert len(asked(page, "check_schema")) == before
+    page.clock.run_for(5_000)
     assert len(asked(page, "check_schema")) == before + 1
 
 

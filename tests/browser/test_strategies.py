@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_page import explorer, finished, generate, open_page, wait_for_model
 from tests.support.app_server import AppServer
+from tests.support.gradio_fields import opened
 
 PROMPT = "Name one colour."
 
@@ -15,9 +16,7 @@ PROMPT = "Name one colour."
 def settings(page: Page) -> Locator:
     """Settings, opened."""
     part = page.locator("#settings")
-    if not page.get_by_label("Seed").is_visible():
-        part.locator("button").first.click()
-        page.wait_for_timeout(400)  # gradio fills the fields of a freshly opened part once more
+    opened(part.locator("button").first, page.get_by_label("Seed"))
     return part
 
 
@@ -28,6 +27,7 @@ def choose(page: Page, label: str) -> None:
 
 def side_by_side(page: Page) -> int:
     """How many tokens of equal depth go on, at most, as the tree shows them."""
+    expect(page.get_by_role("treeitem").first).to_be_visible()
     levels = page.get_by_role("treeitem").evaluate_all(
         "items => items.filter(i => i.hasAttribute('aria-expanded')).map(i => i.getAttribute('aria-level'))"
     )
@@ -45,20 +45,20 @@ def test_best_of_n_is_chosen_noted_and_its_answers_hang_in_branches(page: Page, 
     expect(part.get_by_label("Parameters")).to_have_value("trials=8")
     part.get_by_label("Parameters").fill("trials=4")
     generate(page, PROMPT, tokens=12, seed=5)
-    run = finished(page)
+    run, tree = finished(page), page.locator(".fl-tree")
     assert run["state"] == "finished" and int(run["tokens"]) <= 12
     page.get_by_role("tab", name="Recipe").click()
     expect(explorer(page)).to_contain_text("Decoded by best of n (best_of_n: trials = 4).")
     page.get_by_role("tab", name="Branches").click()
-    expect(page.get_by_role("treeitem").first).to_be_visible()
+    expect(tree).to_have_attribute("data-tree", run["run"])
     assert side_by_side(page) > 1, "no answer but the one that was kept goes on"
 
     choose(page, "Sampling")
     expect(part.get_by_label("Parameters")).to_have_count(0)
     generate(page, PROMPT, tokens=12, seed=5)
-    finished(page)
+    plain = finished(page)
     page.get_by_role("tab", name="Branches").click()
-    page.wait_for_timeout(1_000)
+    expect(tree).to_have_attribute("data-tree", plain["run"])
     assert side_by_side(page) == 1, "the negative control: a plain run is the only way that goes on"
 
     page.goto(f"{app.url}/?run={run['run']}")

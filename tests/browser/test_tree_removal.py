@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from gradio_client import Client
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.browser.test_branching_page import parent_run
 from tests.browser.test_page import explorer
 from tests.browser.test_tree_tags import opened, pick, write_tags
 from tests.support.app_server import AppServer
+from tests.support.tree_page import TREE
 
 WRITTEN = " purple elephants"
+SLOW = 60_000
+# whether a step back (-1) or forth (1) asks the server for a mark
+MARKS_AHEAD = f"""(direction) => {{
+  const deed = {TREE}.shape.ahead(direction);
+  return Boolean(deed) && deed[direction < 0 ? "undo" : "redo"].type === "tree_mark";
+}}"""
+# three presses in a row, before any answer; what the tree then says
+PRESSED = """(frame) => {
+  for (let i = 0; i < 3; i += 1) frame.dispatchEvent(new KeyboardEvent("keydown", { key: "u", bubbles: true }));
+  return frame.closest(".fl-tree").querySelector(".fl-tr-state").textContent;
+}"""
 
 
 def test_own_words_come_and_go_by_undo_and_by_remove(page: Page, app: AppServer) -> None:
@@ -101,6 +114,21 @@ def reloaded(page: Page, run: str) -> Locator:
     return opened(page)
 
 
+def step(page: Page, direction: int, act: Callable[[], None]) -> None:
+    """One step back (-1) or forth (1), by `act`; all that it asked for is answered and drawn."""
+
+    def marked(response: Response) -> bool:
+        return '"bookmark"' in (response.request.post_data or "")
+
+    if page.evaluate(MARKS_AHEAD, direction):
+        with page.expect_response(marked, timeout=SLOW) as answer:
+            act()
+        answer.value.finished()
+    else:
+        act()
+    page.wait_for_function(f"!{TREE}.deeds.awaited", timeout=SLOW)
+
+
 def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo(page: Page, app: AppServer) -> None:
     parent = parent_run(page, app, 33)
     tree = opened(page)
@@ -115,6 +143,8 @@ def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo
     assert int(str(grown)) > int(str(before)) + count + 6
     own.last.click()
     write_tags(tree, "odd", note="look")
+    # marks that are asked for at once are answered in any order
+    expect(signs).to_have_count(1)
     page.keyboard.press("b")
     expect(signs).to_have_text(["★"])
 
@@ -136,15 +166,13 @@ def test_what_grew_and_was_marked_below_own_words_comes_back_by_undo_and_by_redo
     for _ in range(12):
         if int(str(tree.get_attribute("data-nodes"))) == int(str(before)):
             break
-        undo.click()
-        page.wait_for_timeout(600)
+        step(page, -1, undo.click)
     expect(own).to_have_count(0)
     expect(tree).to_have_attribute("data-nodes", str(before))
     for _ in range(12):
         if redo.is_disabled():
             break
-        redo.click()
-        page.wait_for_timeout(600)
+        step(page, 1, redo.click)
     whole()
 
     # hidden while something else is kept, over a reload
@@ -170,22 +198,21 @@ def test_a_second_undo_waits_for_the_first_and_none_is_dropped(page: Page, app: 
     written(tree, 6, " green whales")
     both = own.count()
     assert both > first
-    tree.get_by_role("tree").focus()
-    for _ in range(3):
-        page.keyboard.press("u")
+    frame = tree.get_by_role("tree")
+    frame.focus()
     # the one that came too early says so, and can be pressed again
+    assert "still on its way" in frame.evaluate(PRESSED)
+    page.wait_for_function(f"!{TREE}.deeds.awaited", timeout=SLOW)
     expect(own).to_have_count(first)
     for _ in range(10):
         if not own.count():
             break
-        page.keyboard.press("u")
-        page.wait_for_timeout(600)
+        step(page, -1, lambda: page.keyboard.press("u"))
     expect(own).to_have_count(0)
     for _ in range(12):
         if own.count() == both:
             break
-        page.keyboard.press("Shift+U")
-        page.wait_for_timeout(600)
+        step(page, 1, lambda: page.keyboard.press("Shift+U"))
     expect(own).to_have_count(both)
 
 
