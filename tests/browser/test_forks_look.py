@@ -128,6 +128,7 @@ def test_strips_stand_over_the_words_they_belong_to(page: Page, run: str) -> Non
 
 def test_a_run_that_is_left_before_its_analysis_came_does_not_stand_in_the_way(page: Page, app: AppServer) -> None:
     open_page(page, app)
+    left = page.locator(".fl-explorer").get_attribute("data-run")
     page.evaluate(
         """() => {
           const named = (nodes, text) => [...nodes].find((node) => node.textContent.includes(text));
@@ -135,7 +136,6 @@ def test_a_run_that_is_left_before_its_analysis_came_does_not_stand_in_the_way(p
           named(document.querySelectorAll('.fl-explorer [role=tab]'), 'Forks').click();
         }"""
     )
-    left = page.locator(".fl-explorer").get_attribute("data-run")
     page.wait_for_function("run => document.querySelector('.fl-explorer').dataset.run !== run", arg=left)
     now = page.locator(".fl-explorer").get_attribute("data-run") or ""
     expect(page.locator(".fl-forks")).to_have_attribute("data-run", now)
