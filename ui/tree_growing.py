@@ -19,7 +19,7 @@ from engine.tree_runs import copied, find, tokens_in_root
 from engine.types import ModelCard, Trace
 from storage.records import AnalysisStatus
 from ui.access import Viewer
-from ui.actions import QUICK_SAVE_SECONDS, Workbench
+from ui.actions import Workbench, saving_apart
 from ui.tree_fields import bounds_of, within
 from ui.tree_removal import as_left, forget_removed
 from ui.tree_shelf import KIND, OpenTree, TreeShelf
@@ -222,9 +222,7 @@ class TreeJobs:
         if not apart:
             save()
             return documents[0]
-        saving = threading.Thread(target=save)
-        saving.start()
-        saving.join(QUICK_SAVE_SECONDS)
+        saving_apart(save)
         return ""
 
     def _store(self, job: Growing, standing: Standing, problem: str, viewer: Viewer) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
+
+import pytest
 
 from engine.host import ModelHost
 from engine.limits import Limits
@@ -12,6 +15,7 @@ from storage.database import Store
 from storage.records import RunHeader, RunQuery
 from ui.access import Viewer
 from ui.actions import Workbench
+from ui.ending import end_saves
 
 ME = Viewer("local", "session-1", True)
 OTHER = Viewer("local", "session-2", True)
@@ -39,6 +43,25 @@ def head(document: str) -> dict[str, Any]:
 def last(document: str, name: str) -> Any:
     """What the last line with this name says."""
     return [line[name] for line in lines(document) if name in line][-1]
+
+
+def all_saved() -> None:
+    """Wait until what pages left behind when they were closed has been saved."""
+    assert end_saves(60.0), "a closed page is being saved for ever"
+
+
+class Held:
+    """A store of analyses that is busy until it is let go."""
+
+    def __init__(self, bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free, self.asked = threading.Event(), threading.Event()
+        self.real = bench.store.analyses.save
+        monkeypatch.setattr(bench.store.analyses, "save", self)
+
+    def __call__(self, *given: Any, **more: Any) -> None:
+        self.asked.set()
+        assert self.free.wait(20)
+        self.real(*given, **more)
 
 
 def stored(bench: Workbench, viewer: Viewer = ME) -> tuple[RunHeader, ...]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from engine.errors import BadInput, Busy, ModelUnavailable, OutOfMemory, UserError
-from tests.support.bench import FIELDS, ME, OTHER, lines, stored
+from tests.support.bench import FIELDS, ME, OTHER, all_saved, lines, stored
 from ui import actions
 from ui.access import Viewer
 from ui.turns import TurnLimits
@@ -48,6 +48,7 @@ def test_closing_the_page_in_mid_run_stores_the_part_and_frees_the_turn(bench):
     job = bench.generate(FIELDS, ME)
     next(job), next(job), next(job), next(job)  # the empty document, then three tokens
     job.close()
+    all_saved()
     (run,) = stored(bench)
     assert run.status == "stopped" and run.tokens >= 2
     assert lines(list(bench.generate(FIELDS, ME))[-1])[-1]["status"] == "finished"
@@ -182,6 +183,7 @@ def test_a_run_closed_right_after_its_last_token_is_finished(bench):
     job = bench.generate({**FIELDS, "max_new_tokens": 3}, ME)
     next(job), next(job), next(job), next(job)  # the empty document, then three tokens
     job.close()
+    all_saved()
     (run,) = stored(bench)
     assert run.status == "finished" and run.finish_reason == "length"
 
@@ -219,9 +221,7 @@ def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_noth
     job.close()
     assert time.monotonic() - began < 2
     released.set()
-    deadline = time.monotonic() + 10
-    while not stored(bench) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    all_saved()
     assert [run.status for run in stored(bench)] == ["stopped"]
 
 

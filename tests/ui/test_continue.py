@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import BadInput, ModelUnavailable, NotFound, OutOfMemory, UserError
-from tests.support.bench import FIELDS, ME, OTHER, lines, stored
+from tests.support.bench import FIELDS, ME, OTHER, all_saved, lines, stored
 from ui import actions
 
 
@@ -75,6 +75,7 @@ def test_closing_the_page_while_continuing_keeps_what_was_added(bench):
     job = bench.continue_run(uid, ME)
     next(job), next(job), next(job)
     job.close()
+    all_saved()
     header = bench.store.runs.header(uid, viewer="local")
     assert header.status == "stopped" and header.tokens > short
     assert lines(list(bench.continue_run(uid, ME))[-1])[-1]["status"] == "finished"

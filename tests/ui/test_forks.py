@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 
 from engine.errors import BadInput, NotFound
 from engine.host import ModelHost
 from engine.limits import Limits
-from tests.support.bench import ME, head, last, lines
+from tests.support.app_server import wait_until
+from tests.support.bench import ME, all_saved, head, last, lines
 from tests.support.forking import SMALL, curve
 from ui import fork_job, fork_record, fork_view
 from ui.access import Viewer
@@ -95,10 +95,7 @@ def test_a_closed_page_loses_no_draw(bench, forks, answer):
             break
     drawn = last(frame, "s")["draws"]
     frames.close()
-    deadline = time.monotonic() + 10
-    while not bench.store.analyses.list(answer, viewer=ME.name) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    all_saved()
     assert last(forks.of_run(answer, ME), "s")["draws"] >= drawn
 
 
@@ -132,12 +129,14 @@ def test_short_jobs_of_others_go_first_and_the_analysis_ends_the_same(bench, for
         list(bench.generate({"prompt": "Tell me", "max_new_tokens": 3}, OTHER))
         done.set()
 
+    other = threading.Thread(target=short)
     frames, waited = forks.run(answer, SMALL, ME), False
     for number, frame in enumerate(frames):
         if number == 4:
-            threading.Thread(target=short).start()
-            time.sleep(0.2)
+            other.start()
+            wait_until(lambda: bench.turns.waiting() >= 2, 20)
         waited |= last(frame, "s")["message"] == "Somebody's short job goes first."
+    other.join(20)
     assert done.is_set() and waited
     assert last(frame, "s")["draws"] == last(alone, "s")["draws"] and last(frame, "s")["state"] == "finished"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from engine.errors import BadInput, Busy, StoreDamaged
-from tests.support.bench import ME, OTHER, stored
+from tests.support.bench import ME, OTHER, Held, all_saved, stored
 from tests.support.probing import FIELDS, TOTAL, crashed, made, part_of
 from ui import probe_board
 from ui.actions import Workbench
@@ -88,20 +87,6 @@ def uids(bench: Workbench) -> set[str]:
     return {row.uid for row in stored(bench)}
 
 
-class Held:
-    """A store that is busy until it is let go."""
-
-    def __init__(self, bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.free, self.asked = threading.Event(), threading.Event()
-        self.real = bench.store.analyses.save
-        monkeypatch.setattr(bench.store.analyses, "save", self)
-
-    def __call__(self, *given: Any, **more: Any) -> None:
-        self.asked.set()
-        assert self.free.wait(20)
-        self.real(*given, **more)
-
-
 def test_a_probe_whose_closed_page_still_saves_is_at_work_until_it_has_ended(probing, bench, monkeypatch) -> None:
     job = part_of(probing, 10)
     uid = probing.list(ME).rows[0].uid
@@ -109,7 +94,7 @@ def test_a_probe_whose_closed_page_still_saves_is_at_work_until_it_has_ended(pro
         held = Held(bench, patch)
         began = time.monotonic()
         job.close()  # type: ignore[attr-defined]
-        assert time.monotonic() - began < 5 and held.asked.is_set() and not held.free.is_set()
+        assert time.monotonic() - began < 5 and held.asked.wait(20) and not held.free.is_set()
         assert bench.turns.stop(ME.place) == 0, "the place in the queue is free"
         assert probing.at_work(uid) and probing.list(ME).rows[0].state == "drawing"
         with pytest.raises(Busy, match="still being stored: go on with it in a moment"):
@@ -117,9 +102,7 @@ def test_a_probe_whose_closed_page_still_saves_is_at_work_until_it_has_ended(pro
         with pytest.raises(BadInput, match="just now"):
             probing.delete(uid, ME)
         held.free.set()
-        deadline = time.monotonic() + 20
-        while probing.at_work(uid) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        all_saved()
     assert probing.list(ME).rows[0].state == "stopped" and probing.list(ME).rows[0].done == 10
     ended = json.loads(list(probing.resume(uid, OTHER))[-1])
     assert ended["state"] == "finished" and len(ended["cells"]) == TOTAL

@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 
 from engine.errors import BadInput, NotFound
 from storage.analysis_index import newest_analyses
-from tests.support.bench import ME, OTHER
+from tests.support.bench import ME, OTHER, all_saved
 from tests.support.doors import request_of
 from tests.support.probing import FIELDS, STRANGER, TOTAL, crashed, made, part_of
 from tests.ui.test_api import client_of, served
@@ -120,6 +120,7 @@ def test_a_probe_at_work_is_listed_as_such_and_neither_deleted_nor_shown_as_stop
     probing.check_free(OTHER)
     job.close()  # type: ignore[attr-defined]
     probing.check_free(ME)
+    all_saved()
     assert probing.list(ME).rows[0].state == "stopped" and probing.delete(row.uid, ME).runs
 
 

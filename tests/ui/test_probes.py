@@ -9,7 +9,7 @@ from engine.errors import BadInput, Busy, ModelUnavailable, NotFound, OutOfMemor
 from engine.probe import Cell, Price
 from engine.testing import tiny_model
 from storage.records import RunQuery
-from tests.support.bench import ME, OTHER
+from tests.support.bench import ME, OTHER, all_saved
 from ui import actions, probe_board, probe_view, probes
 from ui.access import Viewer
 from ui.probe_record import KeptCell
@@ -99,6 +99,7 @@ def test_a_closed_page_keeps_what_was_drawn(probing, bench):
         if seen["progress"]["done"] == 5:
             break
     job.close()
+    all_saved()
     kept = json.loads(probing.open(seen["uid"], ME))
     assert kept["state"] == "stopped" and kept["progress"]["done"] >= 5
     assert bench.turns.stop(ME.place) == 0, "the place in the queue is free again"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from engine.replay import replay
 from engine.strategies import STRATEGIES
 from engine.tree import masses
 from engine.types import GenerationRequest, Trace
-from tests.support.bench import FIELDS, ME, OTHER, lines, stored
+from tests.support.bench import FIELDS, ME, OTHER, all_saved, lines, stored
 from tests.support.toy_model import one_thread
 from ui import strategy_jobs
 from ui.access import Viewer
@@ -136,9 +137,7 @@ def test_what_there_is_when_it_is_stopped_or_its_tab_is_closed_is_kept(bench, ti
                 documents.close()  # type: ignore[attr-defined]
             else:
                 assert bench.stop(ME) == 1
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(5)
+    all_saved()
     assert len(stored(bench)) == 2
     trace = bench.store.runs.get(stored(bench)[0].uid, viewer=ME.name).trace
     assert 0 < len(trace) < len(whole) and trace.finish_reason == "cancelled"
@@ -191,16 +190,18 @@ def test_trials_are_kept_with_the_lock_of_the_shelf_that_the_page_saves_with(ben
     """Two saves of one tree at once, of a strategy and of the page, come one after the other."""
     uid = done(bench, "best_of_n")[2]
 
-    def most_at_once(shelf: TreeShelf) -> int:
-        at_once, most, save = 0, 0, bench.store.analyses.save
+    def most_at_once(shelf: TreeShelf, within: Callable[[], object]) -> int:
+        at_once, most, save, counting = 0, 0, bench.store.analyses.save, threading.Lock()
 
         def slow(*given: Any, **more: Any) -> None:
             nonlocal at_once, most
-            at_once += 1
-            most = max(most, at_once)
-            time.sleep(0.15)
+            with counting:
+                at_once += 1
+                most = max(most, at_once)
+            within()
             save(*given, **more)
-            at_once -= 1
+            with counting:
+                at_once -= 1
 
         tried = [strategy_jobs.TriedTree(bench.tree_shelf, ME), strategy_jobs.TriedTree(shelf, ME)]
         opened = tree_of(bench, uid, bench.host.model())
@@ -212,11 +213,12 @@ def test_trials_are_kept_with_the_lock_of_the_shelf_that_the_page_saves_with(ben
                 threads.append(threading.Thread(target=one.keep, args=(uid, bench.host.model())))
                 threads[-1].start()
             for thread in threads:
-                thread.join(10)
+                thread.join(60)
         return most
 
-    assert most_at_once(bench.tree_shelf) == 1
-    assert most_at_once(TreeShelf(bench.store)) == 2, "negative control: a shelf of its own does not wait"
+    assert most_at_once(bench.tree_shelf, partial(time.sleep, 0.15)) == 1
+    both = partial(threading.Barrier(2).wait, 20)
+    assert most_at_once(TreeShelf(bench.store), both) == 2, "negative control: a shelf of its own does not wait"
 
 
 def test_parameters_are_read_from_text_as_from_values() -> None:

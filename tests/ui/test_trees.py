@@ -13,9 +13,10 @@ from engine.scoring import score_tokens
 from engine.tree import Tree
 from engine.tree_forward import TreeForward
 from engine.tree_queue import Growth, replay
-from tests.support.bench import ME, OTHER, lines
+from tests.support.bench import ME, OTHER, Held, all_saved, lines
 from tests.support.tree_documents import SMALL, afresh, analyses, last, nodes, paths
 from ui import actions, trees
+from ui.ending import end_saves
 
 
 def test_a_tree_opens_without_a_model_and_nothing_is_stored_by_looking(bench, run, grove):
@@ -105,6 +106,7 @@ def test_closing_the_page_keeps_what_has_grown_and_frees_the_turn(bench, run, gr
     job = grove.grow(run, SMALL, ME)
     grown = [next(job) for _ in range(4)][-1]
     job.close()
+    all_saved()
     assert paths(grove.open(run, ME)) >= paths(grown) > paths(lines_before(grown))
     assert analyses(bench, run)[0].status == "stopped"
     assert last(list(grove.grow(run, SMALL, ME))[-1], "s")["state"] == "idle"
@@ -230,7 +232,16 @@ def test_closing_the_page_while_the_store_is_busy_holds_nobody_up_and_loses_noth
     job.close()
     assert time.monotonic() - began < 2 and actions.SAVE_PATIENCE_SECONDS > 2
     released.set()
-    deadline = time.monotonic() + 10
-    while paths(afresh(bench).open(run, ME)) < paths(grown) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    all_saved()
+    assert paths(afresh(bench).open(run, ME)) >= paths(grown)
+
+
+def test_a_closed_tree_that_is_still_being_saved_is_waited_for_when_the_program_ends(bench, run, grove, monkeypatch):
+    job = grove.grow(run, SMALL, ME)
+    grown = [next(job) for _ in range(4)][-1]
+    held = Held(bench, monkeypatch)
+    job.close()
+    assert held.asked.wait(20) and not end_saves(0.0)
+    held.free.set()
+    assert end_saves(60.0)
     assert paths(afresh(bench).open(run, ME)) >= paths(grown)
