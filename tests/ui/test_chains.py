@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from engine import attention_chain
 from engine.errors import BadInput, ModelUnavailable, NotFound, StoreDamaged
 from engine.host import ModelHost
 from engine.limits import Limits
+from tests.support.app_server import wait_until
 from tests.support.bench import ME, STRANGER, head, last, lines
 from tests.support.chains import OTHER, SPAN, SUM, scores_of, state, stored_chains, traced, without_note
 from ui import chains as chains_module
@@ -150,26 +150,23 @@ def test_a_closed_page_frees_the_model_and_keeps_nothing_half(bench, chains, run
 
 def test_short_jobs_of_others_go_first_and_the_chain_ends_the_same(bench, chains, run):
     alone = traced(chains, run)
-    done, threads = threading.Event(), []
+    done, threads = [], []
 
     def short():
         list(bench.generate({"prompt": "Tell me", "max_new_tokens": 3}, OTHER))
-        done.set()
+        done.append(1)
 
     seen = []
     for number, frame in enumerate(chains.trace(run, SPAN, ME)):
         seen.append(last(frame, "s")["message"])
         if number in (1, 8):
-            done.clear()
             threads.append(threading.Thread(target=short))
             threads[-1].start()
-            deadline = time.monotonic() + 5
-            while bench.turns.waiting() < 2 and time.monotonic() < deadline:
-                time.sleep(0.01)
-    assert seen.count(GIVING_WAY) == 2 and done.is_set()
-    assert without_note(frame)[1] == without_note(alone)[1]
+            wait_until(lambda: bench.turns.waiting() >= 2, 20)
     for thread in threads:
-        thread.join(10)
+        thread.join(20)
+    assert seen.count(GIVING_WAY) == 2 == len(done)
+    assert without_note(frame)[1] == without_note(alone)[1]
 
 
 def test_stopped_while_it_gives_way_it_ends(bench, chains, run):

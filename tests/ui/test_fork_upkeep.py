@@ -12,6 +12,7 @@ from engine import generate
 from engine.errors import BadInput, Busy, NotFound
 from engine.fork_draws import to_arrays
 from engine.types import GenerationRequest
+from tests.support.app_server import wait_until
 from tests.support.bench import ME, OTHER, STRANGER, head, last, lines
 from tests.support.forking import SMALL
 from ui import fork_fields, fork_job, fork_view
@@ -88,11 +89,11 @@ def test_a_closed_page_and_one_that_waits_for_the_same_analysis_lose_no_draw_of_
 ):
     uid = head(stopped(bench, forks, answer))["forks"]
     known = set(forks._opened(uid, ME).draws.rollouts)
-    real = bench.store.analyses.save
+    real, landing = bench.store.analyses.save, threading.Event()
 
     def slow(*arguments, **named):
         if named.get("status") == "stopped":
-            time.sleep(2.0)
+            assert landing.wait(30)
         return real(*arguments, **named)
 
     monkeypatch.setattr(bench.store.analyses, "save", slow)
@@ -102,10 +103,16 @@ def test_a_closed_page_and_one_that_waits_for_the_same_analysis_lose_no_draw_of_
             break
     here = last(frame, "s")["draws"]
     documents = []
-    other = threading.Thread(target=lambda: documents.extend(forks.resume(uid, OTHER)))
+
+    def go_on():
+        for document in forks.resume(uid, OTHER):
+            documents.append(document)
+            if last(document, "s")["message"] == forks_module.LANDING:
+                landing.set()
+
+    other = threading.Thread(target=go_on)
     other.start()
-    while bench.turns.waiting() < 2:
-        time.sleep(0.01)
+    wait_until(lambda: bench.turns.waiting() >= 2, 20)
     first.close()
     other.join(60)
     said = {last(document, "s")["message"] for document in documents}

@@ -147,10 +147,11 @@ def test_a_disk_that_hangs_is_looked_at_once_however_often_it_is_asked_for(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    real, clock, free = health.report, HandClock(), threading.Event()
+    real, clock, looked, free = health.report, HandClock(), threading.Event(), threading.Event()
 
     def hanging(watch: Watch) -> dict[str, Any]:
         looks.append(1)
+        looked.set()
         free.wait(60)
         return real(watch)
 
@@ -162,7 +163,7 @@ def test_a_disk_that_hangs_is_looked_at_once_however_often_it_is_asked_for(
                 answer = client.get("/healthz")
                 assert (answer.status_code, answer.json()["reason"]) == (503, "the store does not answer")
                 clock.now += KEPT_SECONDS
-            assert len(looks) == 1
+            assert looked.wait(20) and len(looks) == 1
         finally:
             free.set()
         monkeypatch.setattr(health, "PATIENCE_SECONDS", 60.0)

@@ -52,25 +52,28 @@ def test_an_error_is_raised_and_not_kept() -> None:
 
 
 def test_one_person_and_all_together_have_so_many_places() -> None:
-    places, go = Places(), threading.Event()
+    places, inside, go = Places(), threading.Semaphore(0), threading.Event()
 
     def of(who: str) -> Viewer:
         return Viewer(who, who, False)
 
     def hold(who: str) -> None:
         with places.take(of(who)):
-            go.wait(10)
+            inside.release()
+            go.wait(60)
 
     with ThreadPoolExecutor(OF_ALL) as pool:
         for _ in range(OF_ONE):
             pool.submit(hold, "a")
         for n in range(OF_ALL - OF_ONE):
             pool.submit(hold, f"b{n}")
-        time.sleep(0.2)
-        for who in ("a", "somebody"):
-            with pytest.raises(Busy), places.take(of(who)):
-                pass
-        go.set()
+        try:
+            assert all(inside.acquire(timeout=20) for _ in range(OF_ALL))
+            for who in ("a", "somebody"):
+                with pytest.raises(Busy), places.take(of(who)):
+                    pass
+        finally:
+            go.set()
     with places.take(of("a")):
         pass
 
