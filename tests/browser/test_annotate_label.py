@@ -20,6 +20,7 @@ from tests.support.annotate_page import (
     token,
     words,
 )  # fmt: skip
+from tests.support.at_rest import two_frames
 
 
 def test_a_drag_selects_whole_tokens_and_a_digit_labels_them(page: Page) -> None:
@@ -138,7 +139,9 @@ def test_strokes_stand_under_the_words_they_label(page: Page) -> None:
     page.keyboard.press("2")
     for width in (1280, 800, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(100)
+        page.wait_for_function("width => innerWidth === width", arg=width)
+        # strokes are moved at the end of the next frame
+        two_frames(page)
         ends = panel.evaluate(
             """panel => {
               const boxes = (name) => [...panel.querySelectorAll(name)].map((node) => node.getBoundingClientRect());

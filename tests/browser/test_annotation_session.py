@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import VIEWPORT, Watch
 from tests.browser.test_page import finished, generate, open_page, wait_for_model
+from tests.support.annotate_page import settled
 from tests.support.app_server import AppServer
 from tests.support.endpoints import Endpoints
 from ui.example_session import SESSION
@@ -76,8 +77,7 @@ def select(panel: Locator, start: int, stop: int) -> None:
 
 def saved(panel: Locator) -> None:
     expect(panel.locator(".fl-an-saved")).to_have_text(re.compile("^Saved "), timeout=PATIENCE)
-    script = "() => !Object.keys(localStorage).some((key) => key.startsWith('forklore-annotation '))"
-    panel.page.wait_for_function(script)
+    settled(panel.page)
 
 
 def choose(panel: Locator, correct: str) -> None:
@@ -113,7 +113,8 @@ def test_two_annotators_and_an_owner_through_a_whole_session_with_a_restart(
     choose(ada, "no")
     expect(ada.locator(".fl-an-saved")).to_have_text(re.compile("Not saved"))
     app.start()
-    saved(ada)
+    # not that it is said: the page may load itself anew before the words are seen
+    settled(people[0])
     expect(ada.locator(".fl-an-tag")).to_have_text(["Factual error"])
     people[0].reload()
     expect(ada.locator(".fl-an-tag")).to_have_text(["Factual error"])

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.test_page import explorer, finished, generate, open_page, wait_for_model
 from tests.support.app_server import AppServer
 from tests.support.chain_page import SHOWN, marked, title, token, trace_button, words
+from tests.support.piece_page import until
 
 # with this seed the answer is that of an example: several sentences and a sum at the end
 QUESTION = "A farmer has 17 sheep and buys 25 more, then sells 9. How many sheep does he have now? Explain briefly."
@@ -67,7 +68,8 @@ def test_an_arithmetic_answer_is_traced_followed_and_found_again_without_tracing
     variants = substitutes.count()
     expect(panel.locator(".fl-ch-means")).to_contain_text(f"{variants} variant")
 
-    assert any("RAUQ" in name for name in offered_scores(page)), "the run knows two scores more"
+    # the run knows two scores more, which its next document brings
+    until(page, lambda: any("RAUQ" in name for name in offered_scores(page)))
 
     strongest = panel.locator(".fl-ch-sentence").get_by_role("button").first
     strongest.click()
