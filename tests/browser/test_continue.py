@@ -19,44 +19,72 @@ def at_least(page: Page, tokens: int) -> None:
     )
 
 
+def stopped_midway(page: Page, seed: int) -> tuple[dict[str, str], int]:
+    """An answer that was stopped before its end, and its limit of tokens: the first that is far enough off."""
+    for limit in (60, 120, 240, 480):
+        generate(page, PROMPT, tokens=limit, seed=seed)
+        at_least(page, 6)
+        # not a click of the mouse, which would wait for ever where the answer came to its end before
+        page.get_by_role("button", name="Stop").evaluate("button => button.click()")
+        stopped = finished(page)
+        if stopped["state"] == "stopped":
+            return stopped, limit
+    raise AssertionError(f"no answer could be stopped before its end: {stopped}")
+
+
+def watch(page: Page) -> None:
+    """From now on every change of the instrument is noted, however soon the next one comes."""
+    page.evaluate(
+        """text => {
+          const [root, words] = [document.querySelector('.fl-explorer'), document.querySelector(text)];
+          const [first, generate] = [words.querySelector('[role=option]'), document.querySelector('#generate')];
+          const note = () => window.__seen.push({
+            ...root.dataset, top: words.getBoundingClientRect().top, drawn: first.isConnected,
+            waits: (generate.querySelector('button') || generate).disabled,
+          });
+          window.__seen = [];
+          new MutationObserver(note).observe(root, { attributes: true });
+          note();
+        }""",
+        TEXT,
+    )
+
+
 def test_a_stopped_answer_goes_on_to_its_end_as_the_same_run(page: Page, app: AppServer) -> None:
     open_page(page, app)
     wait_for_model(page)
     expect(page.get_by_role("button", name="Continue")).to_have_count(0)
-    generate(page, PROMPT, tokens=60, seed=11)
-    whole = finished(page)
-    text = page.locator(TEXT).inner_text()
-
-    generate(page, PROMPT, tokens=60, seed=11)
-    at_least(page, 6)
-    page.get_by_role("button", name="Stop").click()
-    stopped = finished(page)
+    stopped, limit = stopped_midway(page, seed=11)
     short = int(stopped["tokens"])
-    assert stopped["state"] == "stopped" and short < int(whole["tokens"])
+    assert short < limit
     page.locator(f"{TEXT} [role=option]").nth(2).click()
-    place = page.locator(TEXT).bounding_box()
-    page.evaluate("window.__first = document.querySelector('.fl-reading [role=option]')")
+    expect(explorer(page)).to_have_attribute("data-pinned", "2")
 
+    watch(page)
     more = page.get_by_role("button", name="Continue")
     more.focus()
     page.keyboard.press("Enter")
-    expect(explorer(page)).to_have_attribute("data-state", "streaming")
-    at_least(page, short + 2)
-    now = state(page)
-    assert now["run"] == stopped["run"] and now["pinned"] == "2"
-    assert page.locator(TEXT).bounding_box()["y"] == place["y"]
-    assert page.evaluate("window.__first.isConnected"), "what was on show is not drawn again"
-    expect(page.get_by_role("button", name="Generate")).to_be_disabled()
+    expect(explorer(page)).to_have_attribute("data-state", "finished", timeout=60_000)
+    done, seen = finished(page), page.evaluate("window.__seen")
+    streaming = [now for now in seen if now["state"] == "streaming"]
+    assert [now for now in streaming if int(now["tokens"]) > short], "it grows before one's eyes"
+    assert any(now["waits"] for now in streaming), "nothing else can be asked for meanwhile"
+    assert {(now["run"], now["pinned"]) for now in seen} == {(stopped["run"], "2")}
+    assert {now["top"] for now in streaming} == {seen[0]["top"]}, "nothing jumps"
+    assert all(now["drawn"] for now in seen), "what was on show is not drawn again"
 
-    done = finished(page)
-    assert done["run"] == stopped["run"] and done["tokens"] == whole["tokens"] and done["pinned"] == "2"
-    assert page.locator(TEXT).inner_text() == text
+    text = page.locator(TEXT).inner_text()
     expect(page).to_have_url(re.compile(stopped["run"]))
     expect(page.get_by_role("button", name="Generate")).to_be_enabled()
     page.reload()
     expect(explorer(page)).to_have_attribute("data-run", stopped["run"])
     assert page.locator(TEXT).inner_text() == text
-    assert page.evaluate("window.__first === undefined")
+    assert page.evaluate("window.__seen === undefined")
+
+    generate(page, PROMPT, tokens=limit, seed=11)
+    whole = finished(page)
+    assert whole["run"] != done["run"] and whole["tokens"] == done["tokens"]
+    assert page.locator(TEXT).inner_text() == text, "as if it had never been stopped"
 
 
 def test_a_second_stop_leaves_it_to_be_continued_again(page: Page, app: AppServer) -> None:
