@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.app_server import AppServer
+from tests.support.gradio_fields import opened
 
 OURS = [
     "#masthead", "#examples", "#explorer", "#library-piece", "#compare", "#methods-piece", "#notice", "#probe-piece",
@@ -45,9 +46,7 @@ def test_no_view_has_a_serious_violation(chromium: Browser, app: AppServer, sche
     for name in ("Data", "Summary", "Recipe"):
         page.locator("#explorer").get_by_role("tab", name=name).click()
         found[name] = serious(page)
-    page.locator("#settings button").first.click()
-    page.wait_for_timeout(400)  # gradio fills the fields of a freshly opened part once more
-    page.get_by_label("Strategy").click()
+    opened(page.locator("#settings button").first, page.get_by_label("Strategy")).click()
     page.get_by_role("option", name="Best of N", exact=True).click()
     expect(page.locator("#strategy-parameters")).to_be_visible()
     found["strategy"] = serious(page)
