@@ -1,4 +1,5 @@
-"""A workbench over the tiny model, which shows every step of every job, and a short answer to work on."""
+"""A workbench over the tiny model, which shows every step of every job, a short answer to work on, and files that are
+written the same every time."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from engine.types import GenerationRequest, Trace
 from storage.database import Store
 from tests.support.bench import bench_of
 from tests.support.jobs import SHORT
+from tests.support.unvarying import unvarying
 from ui import actions, chains, fork_job, probe_board, tree_growing
 from ui.actions import Workbench
 
@@ -21,6 +23,13 @@ from ui.actions import Workbench
 def ten(tiny: LanguageModel) -> Trace:
     """An answer of ten tokens."""
     return generate.run(tiny, GenerationRequest(**SHORT))
+
+
+@pytest.fixture(scope="module")
+def same_every_time() -> Iterator[None]:
+    """Uids and secrets that are drawn alike and time that stands still, in all of a file."""
+    with unvarying():
+        yield
 
 
 @pytest.fixture

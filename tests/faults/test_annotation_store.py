@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,11 +20,13 @@ import pytest
 from engine.errors import NotFound, StoreDamaged, UserError
 from storage.annotation_records import MemberRecord, NewItem
 from storage.database import Store
+from tests.faults.annotation_writer import ITEMS_EACH
 from tests.faults.counts import DAMAGED_SESSIONS, KILLED_ANNOTATORS
 from tests.faults.test_store_damage import WAYS
 from tests.faults.test_store_full import limit_pages
 from tests.storage.annotating import OWNER, Desk, answer, desk, event, label
 from tests.storage.examples import small_trace
+from tests.support.unvarying import unvarying
 
 KILLS = KILLED_ANNOTATORS
 PEOPLE = 20
@@ -35,7 +37,8 @@ COPIES = DAMAGED_SESSIONS
 def test_kill_9_loses_no_acknowledged_action_and_leaves_no_half_one(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "library.db"
     with Store(path) as store:
-        items = [NewItem((f"run-{i % 3}",)) for i in range(120)]
+        # for each kill its share, and one that is left for the end
+        items = [NewItem((f"run-{i % 3}",)) for i in range(-(-KILLS // 4) * ITEMS_EACH + 1)]
         at = desk(store, runs=3, items=items, members=4, overlap=0)
     acknowledged: dict[str, list[tuple[str, str]]] = {member.uid: [] for member in at.members}
     command = [sys.executable, "-m", "tests.faults.annotation_writer", str(path)]
@@ -162,6 +165,14 @@ def read_all(store: Store, uid: str) -> dict[str, Callable[[], object]]:
     }
 
 
+@pytest.fixture
+def unvaried() -> Iterator[None]:
+    """Of one test only: others of this file need a clock that goes."""
+    with unvarying():
+        yield
+
+
+@pytest.mark.usefixtures("unvaried")
 def test_a_damaged_copy_gives_back_what_was_entered_or_says_that_it_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "library.db"
     with Store(path) as store:

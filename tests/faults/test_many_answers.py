@@ -23,7 +23,7 @@ from engine import generate
 from engine.models import LanguageModel
 from engine.types import GenerationRequest, Trace
 from storage.database import Store
-from tests.support.bench import ME, bench_of, lines
+from tests.support.bench import ME, all_saved, bench_of, lines
 from tests.support.jobs import KINDS
 from ui import actions
 
@@ -131,6 +131,7 @@ def test_five_hundred_closed_tabs_leave_memory_threads_and_files_as_they_were(
         for _ in range(number % 4):
             next(job)
         job.close()  # type: ignore[attr-defined]
+        all_saved()
         assert bench.turns.stop(ME) == 0, "the turn was given back"
 
     for number in range(WARM_UP):

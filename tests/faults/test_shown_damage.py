@@ -7,16 +7,10 @@ damaged copies of a whole library, and on ones with a torn write-ahead log: as i
 from __future__ import annotations
 
 import json
-import random
-import secrets
 import shutil
-import time
-import uuid
-from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +26,6 @@ from storage.records import RunQuery
 from tests.faults.counts import DAMAGED_SHOWN, TORN_LOGS
 from tests.faults.test_store_damage import WAYS
 from tests.support.bench import ME, bench_of
-from tests.support.clock import Clock, HandClock, readers
 from tests.support.jobs import KINDS, SHORT
 from tests.support.sessions import OWNER, label, make
 from ui.annotating import Annotating
@@ -52,6 +45,9 @@ VIEWS_A_COPY = 16
 PASSING = {"about", "pace", "speed", "seconds_per_token", "left"}
 Views = dict[str, Callable[[], object]]
 Shown = dict[str, list[str]]
+
+# what fails once fails again
+pytestmark = pytest.mark.usefixtures("same_every_time")
 
 
 class Library:
@@ -153,21 +149,6 @@ def read(views: Views) -> tuple[Shown, list[str]]:
             assert str(refused).endswith("."), str(refused)
             damaged.append(name)
     return shown, damaged
-
-
-@pytest.fixture(scope="module", autouse=True)
-def same_every_time() -> Iterator[None]:
-    """Uids and secrets that are drawn alike and time that stands still: what fails once fails again."""
-    rng = random.Random(1)
-    with pytest.MonkeyPatch.context() as patch:
-        Clock(patch, readers()).hold(datetime(2026, 3, 1, 12, tzinfo=UTC))
-        patch.setattr(time, "perf_counter", HandClock())
-        patch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=rng.randbytes(16), version=4))
-        patch.setattr(secrets, "token_hex", lambda size: rng.randbytes(size).hex())
-        patch.setattr(
-            secrets, "token_urlsafe", lambda size: urlsafe_b64encode(rng.randbytes(size)).decode().rstrip("=")
-        )
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,12 @@ from tests.storage.examples import assert_same_trace, continued, small_trace
 RUNS = 30
 COPIES = DAMAGED_LIBRARIES
 
+# what fails once fails again
+pytestmark = pytest.mark.usefixtures("same_every_time")
+
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, StoredRun]]:
+def original(same_every_time: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, StoredRun]]:
     """The bytes of a sound store, and what it holds."""
     path = tmp_path_factory.mktemp("sound") / "library.db"
     with Store(path) as store:

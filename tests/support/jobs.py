@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.types import Trace
 from storage.records import RunQuery
-from tests.support.bench import ME, lines
+from tests.support.bench import ME, all_saved, lines
 from tests.support.chains import SUM
 from ui.actions import Workbench
 from ui.branching import Branching
@@ -53,6 +53,7 @@ def _stopped(bench: Workbench) -> str:
     for _ in range(5):
         next(job)
     job.close()  # type: ignore[attr-defined]
+    all_saved()
     return bench.store.runs.list(RunQuery(ME.name, limit=1)).rows[0].uid
 
 

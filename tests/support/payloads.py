@@ -106,7 +106,8 @@ def calls(
     of every handler by its index."""
     names, indices = sorted(named), sorted(private)
     for i in range(many):
-        session = {"session_hash": f"raw{i % 40}"}
+        # a page of its own for each: two that hear one page's stream would hear each other's answers
+        session = {"session_hash": f"raw{i}"}
         if i % 2 == 0:
             name = names[(i // 2) % len(names)]
             count, usual = named[name]
