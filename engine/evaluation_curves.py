@@ -36,15 +36,15 @@ def curves(labels: npt.ArrayLike, score: npt.ArrayLike, groups: npt.ArrayLike | 
 
     Without groups each observation is an item of its own. Raises BadInput for lengths that differ.
     """
+    from scipy.stats import rankdata
+    from sklearn.metrics import roc_curve
+
     wrong, values = np.asarray(labels).astype(bool), np.asarray(score, dtype=np.float64)
     items = np.arange(wrong.size) if groups is None else np.asarray(groups)
     if wrong.ndim != 1 or wrong.shape != values.shape or wrong.shape != items.shape:
         raise BadInput(f"Labels, score and groups must be as long: {wrong.shape}, {values.shape}, {items.shape}.")
     known = ~np.isnan(values)
     wrong, values, items = wrong[known], values[known], items[known]
-    from scipy.stats import rankdata
-    from sklearn.metrics import roc_curve
-
     reason = why_undefined(wrong)
     if reason:
         return Curves(reason=reason)

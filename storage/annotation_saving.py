@@ -162,7 +162,7 @@ def _check_allowed(saving: Saving, course: Course, kind: str, payload: dict[str,
 
 
 def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, Any]) -> Row:
-    now = saving.found["guidelines_version"]
+    newest = saving.found["guidelines_version"]
     return sealed(
         AnnotationEvent,
         {
@@ -177,7 +177,9 @@ def _sealed(saving: Saving, row_id: int, event: LabelEvent, payload: dict[str, A
             "wall_ms": check_milliseconds(event.wall_ms),
             "schema_version": saving.found["schema_version"],
             # somebody may still have an older version before them
-            "guidelines_version": min(whole_number(event.guidelines_version, "The guidelines' version") or now, now),
+            "guidelines_version": min(
+                whole_number(event.guidelines_version, "The guidelines' version") or newest, newest
+            ),
             "created_at": microseconds(saving.now),
         },
     )

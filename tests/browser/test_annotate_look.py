@@ -154,24 +154,19 @@ def test_a_long_text_answers_at_once(page: Page) -> None:
     token(panel, 2000).click()
     spent = page.evaluate(
         """async () => {
-          const keys = ['ArrowRight', 'ArrowRight', '1', 'ArrowDown', '2'];
-          const least = keys.map(() => Infinity);
-          for (let round = 0; round < 3; round += 1) {
-            for (const [i, key] of keys.entries()) {
-              const t = performance.now();
-              const press = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true});
-              document.activeElement.dispatchEvent(press);
-              document.body.getBoundingClientRect();
-              least[i] = Math.min(least[i], performance.now() - t);
-              await new Promise(requestAnimationFrame);
-            }
+          const times = [];
+          for (const key of ['ArrowRight', 'ArrowRight', '1', 'ArrowDown', '2']) {
+            const t = performance.now();
+            document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+            document.body.getBoundingClientRect();
+            times.push(performance.now() - t);
+            await new Promise(requestAnimationFrame);
           }
-          return least;
+          return times;
         }"""
     )
-    # the least of three: what a busy machine adds is not the page's
     assert max(spent) < 250, spent
-    assert panel.locator(".fl-an-tag").count() == 50 + 3 * 2
+    assert panel.locator(".fl-an-tag").count() == 52
 
 
 @pytest.fixture

@@ -55,19 +55,12 @@ TIMED = """() => {
 
 
 def test_two_thousand_tokens_answer_every_action_at_once(page: Page, tree: Locator) -> None:
-    times: dict[str, float] = {}
-    # something else on the machine may take its time from any of them once, but not every time from the same one
-    for _ in range(3):
-        page.evaluate("localStorage.clear()")
-        page.reload()
-        expect(chip(tree, 6)).to_be_visible()
-        page.get_by_role("button", name="Large").click()
-        expect(tree).to_have_attribute("data-nodes", "2000")
-        found = page.evaluate(TIMED)
-        drawn, nodes = found.pop("drawn"), found.pop("nodes")
-        assert nodes == 2100 and 0 < drawn < 600, "only what is near the frame is drawn"
-        times = {name: min(value, times.get(name, value)) for name, value in found.items()}
+    page.get_by_role("button", name="Large").click()
+    expect(tree).to_have_attribute("data-nodes", "2000")
+    times = page.evaluate(TIMED)
     print({name: round(value, 1) for name, value in times.items()})
+    drawn, nodes = times.pop("drawn"), times.pop("nodes")
+    assert nodes == 2100 and 0 < drawn < 600, "only what is near the frame is drawn"
     assert max(times.values()) < MOST_MILLISECONDS, times
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -98,13 +99,13 @@ def test_a_long_pattern_is_refused_with_its_length():
     ],
 )
 def test_a_pattern_that_runs_away_ends_with_a_sentence_within_the_limit(pattern, text):
-    began = time.thread_time()
+    began = time.perf_counter()
     try:
         assert label(text, pattern) == UNPARSED
     except BadInput as error:
         assert "was stopped: it takes more than 0.5 s for one answer" in str(error)
         assert "write it more simply" in str(error)
-    assert time.thread_time() - began < patterns.SECONDS + 1.0
+    assert time.perf_counter() - began < patterns.SECONDS + 1.0
 
 
 def test_the_limit_is_the_reason_why_one_ends():
@@ -130,7 +131,7 @@ def test_others_are_served_while_a_pattern_runs_away():
     stopped = time.perf_counter()
     ended.set()
     thread.join()
-    assert sum(began < at < stopped for at in ticks) > 5
+    assert sum(began < at < stopped for at in ticks) > 5 and max(b - a for a, b in pairwise(ticks)) < 0.4
 
 
 def draws_of(texts, ending="stop"):
@@ -154,8 +155,9 @@ def test_many_texts_take_no_longer_together_than_the_limit_for_all(monkeypatch):
     short = replace(REGISTRY["pattern"], seconds=0.3)
     monkeypatch.setattr(fork_draws, "extractor", lambda name, parameter="": short)
     draws = draws_of([f"text {n}" for n in range(500)])
+    began = time.perf_counter()
     for _ in range(2):
         with pytest.raises(BadInput, match=r"took more than 0.3 s for .* of 500 answers: write it more simply"):
             draws.labels("pattern", "x")
-    assert 0 < len(read) <= 16
+    assert 0 < len(read) <= 16 and time.perf_counter() - began < 2.0
     assert 0 < REGISTRY["pattern"].seconds <= 30

@@ -16,7 +16,7 @@ import pytest
 from engine import conversion
 from engine.errors import ModelUnavailable
 from engine.models import load_model
-from engine.testing import save_tiny_folder
+from engine.testing import save_tiny_folder, tiny_model
 
 WEIGHTS = "model.safetensors"
 REAL = """
@@ -104,7 +104,10 @@ def test_after_a_kill_in_mid_conversion_two_processes_at_once_make_one_good_mode
     (folder,) = folders(cache)
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     told: list[str] = []
+    tiny_model()  # torch and transformers take seconds to import, whatever is loaded
+    started = time.perf_counter()
     model = load_model("embedded", device="cpu", cache_dir=cache, progress=lambda said, _: told.append(said))
+    assert time.perf_counter() - started < 3
     assert told and not any("Converting" in said for said in told), "a good copy is not converted again"
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps and WEIGHTS in stamps
     assert f"LOADED {model.card.revision} {model.encode('Hello')}" in answers

@@ -23,8 +23,6 @@ from tests.storage.examples import assert_same_trace, small_trace
 
 THREADS = 8
 INCREMENTS = 40
-# what is promised of many writers is that nothing is lost: on a slow disk a turn comes after hundreds of others'
-PATIENT = StoreLimits(busy_seconds=120)
 
 
 def count_up(store: Store, uid: str, times: int) -> None:
@@ -47,7 +45,7 @@ def counter(store: Store, uid: str) -> float:
 
 @pytest.fixture
 def store(tmp_path: Path):  # type: ignore[no-untyped-def]
-    with Store(tmp_path / "library.db", limits=PATIENT) as opened:
+    with Store(tmp_path / "library.db") as opened:
         yield opened
 
 
@@ -168,7 +166,7 @@ def test_connections_and_files_do_not_grow_over_many_calls(store: Store) -> None
 
 def main() -> None:
     """The other process of the test above: four threads that count, and ten new runs."""
-    with Store(sys.argv[1], limits=PATIENT) as store:
+    with Store(sys.argv[1]) as store:
         threads = [threading.Thread(target=count_up, args=(store, sys.argv[2], INCREMENTS)) for _ in range(4)]
         for thread in threads:
             thread.start()

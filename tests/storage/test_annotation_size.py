@@ -53,18 +53,6 @@ def quickest(work: Callable[[], object], times: int = 5) -> float:
     return min(seconds)
 
 
-def own_seconds(work: Callable[[], object]) -> float:
-    """What a call itself computes: what the lock is held for where the disk does not wait."""
-    began = time.thread_time()
-    work()
-    return time.thread_time() - began
-
-
-def least_own(work: Callable[[], object], times: int = 5) -> float:
-    """The least that some calls compute which write: what a disk makes them wait for says nothing of their size."""
-    return min(own_seconds(work) for _ in range(times))
-
-
 def test_the_next_item_is_dealt_at_once(at: Desk) -> None:
     last = at.members[-1]
 
@@ -72,22 +60,29 @@ def test_the_next_item_is_dealt_at_once(at: Desk) -> None:
         item = at.submit(last)
         assert item is not None and item.place % 3 == 0, "the fewest labelled come first"
 
-    assert least_own(one_more) < 0.1
-    assert least_own(lambda: at.take(last)) < 0.05
+    assert quickest(one_more) < 0.1
+    assert quickest(lambda: at.take(last)) < 0.05
     assert at.api.progress(at.uid, last, now=at.now).total == ITEMS
     assert quickest(lambda: at.api.progress(at.uid, last, now=at.now)) < 0.1
 
 
 def test_dealing_new_items_to_everybody_is_quick(at: Desk) -> None:
     people = iter(at.members[:-1])
-    assert least_own(lambda: at.take(next(people)), 10) < 0.05
+    assert quickest(lambda: at.take(next(people)), 10) < 0.05
 
 
 def test_a_save_is_quick(at: Desk) -> None:
     last = at.members[-1]
     item = at.take(last)
     assert item is not None
-    assert least_own(lambda: at.save(last, item, label())) < 0.03
+    assert quickest(lambda: at.save(last, item, label())) < 0.03
+
+
+def own_seconds(work: Callable[[], object]) -> float:
+    """What a call itself computes: what the lock is held for where the disk does not wait."""
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from sqlmodel import SQLModel
 from engine.errors import BadInput, StoreDamaged, UserError
 from storage import schema
 from storage.database import Store
-from storage.limits import StoreLimits
 from storage.migrations import APPLICATION_ID, MIGRATIONS, Migration, newest
 from storage.records import RunQuery
 from storage.transfer import export_runs, import_runs
@@ -22,8 +21,6 @@ from tests.storage.examples import assert_same_trace, small_trace
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 VERSIONS = [step.version for step in MIGRATIONS]
-# each of many waits for all before it, however slow the disk is
-PATIENT = StoreLimits(busy_seconds=120.0)
 
 
 def raw(path: Path) -> closing[sqlite3.Connection]:
@@ -180,7 +177,7 @@ def test_a_step_runs_once_when_many_open_the_file_together(tmp_path: Path) -> No
     def open_store() -> None:
         barrier.wait()
         try:
-            Store(path, migrations=steps, limits=PATIENT).close()
+            Store(path, migrations=steps).close()
         except (UserError, sqlite3.Error) as error:
             errors.append(error)
 
@@ -198,7 +195,7 @@ def test_many_may_create_the_file_together(tmp_path: Path) -> None:
 
     def create() -> None:
         barrier.wait()
-        with Store(path, limits=PATIENT) as store:
+        with Store(path) as store:
             uids.append(store.runs.add(small_trace(), status="finished", run_scores={}))
 
     threads = [threading.Thread(target=create) for _ in range(6)]
